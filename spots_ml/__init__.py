@@ -1,0 +1,1 @@
+"""Continuous training for SPOTS: from interactions to proven, certified and watched ONNX models."""

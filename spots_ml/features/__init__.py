@@ -1,0 +1,1 @@
+"""What a model sees: the feature contract, derived features and history features."""

@@ -1,0 +1,91 @@
+"""Files that are either whole or absent: written under a temporary name, flushed, then renamed.
+
+A killed process leaves the old content or the new one, never a part. Temporary names start with `.tmp-`, and no reader
+ever looks at those.
+"""
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+TEMPORARY_PREFIX = ".tmp-"
+
+
+def _temporary_sibling(path: Path) -> Path:
+    return path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}-{path.name}")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Offer a temporary path to write to, and rename it to `path` when the block ends well.
+
+    Args:
+        path: The final name; its folder is created. An existing file is replaced.
+
+    Yields:
+        The temporary path, in the same folder. When the block raises, it is removed and `path` stays as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary_sibling(path)
+    try:
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write bytes so that no reader ever sees a part of them.
+
+    Args:
+        path: The final name; its folder is created. An existing file is replaced.
+        content: The whole content.
+    """
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def publish_directory(directory: Path, fill: Callable[[Path], None]) -> Path:
+    """Create a directory that is either whole or absent; one that exists already is left alone.
+
+    Meant for directories named by the digest of what they hold: whoever finds the name taken finds the same content.
+
+    Args:
+        directory: The final name; its parent is created.
+        fill: Writes the files into the temporary directory it is given.
+
+    Returns:
+        `directory`, which now exists. When `fill` raises, nothing is left behind.
+    """
+    if directory.is_dir():
+        return directory
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary_sibling(directory)
+    temporary.mkdir()
+    try:
+        fill(temporary)
+        for entry in temporary.rglob("*"):
+            _sync(entry)
+        _sync(temporary)
+        try:
+            temporary.rename(directory)
+        except OSError:
+            if not directory.is_dir():
+                raise
+        _sync(directory.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return directory

@@ -1,0 +1,1 @@
+"""What happened: record schema, readers, validation and quarantine, splits, generators."""

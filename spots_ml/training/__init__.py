@@ -1,0 +1,1 @@
+"""How a model learns: networks, fit, baselines, calibration, evaluation."""

@@ -1,0 +1,71 @@
+"""The network with its preprocessing and calibration inside: raw contract values in, a probability or score out.
+
+How it learns is in `fit`; how it becomes ONNX is in `spots_ml.release`.
+"""
+
+from typing import Final
+
+import torch
+
+from spots_ml.features.contract import ModelType, n_inputs
+
+HIDDEN_WIDTHS: Final[dict[ModelType, tuple[int, ...]]] = {"calling_score": (128, 64), "outcome": (128, 64, 32)}
+
+
+class ScoringNetwork(torch.nn.Module):
+    """Affine preprocessing, ReLU layers, affine calibration of the logit, sigmoid.
+
+    `output = sigmoid(calibration_slope * layers((input - shift) * scale) + calibration_intercept)`
+
+    39 -> 128 -> 64 -> 1 for the calling-score model, 45 -> 128 -> 64 -> 32 -> 1 for the outcome model. An input that did
+    not vary in training has scale 0: the network never reacts to what it never saw.
+
+    Attributes:
+        model_type: `calling_score` or `outcome`.
+        shift: `(n_inputs,)` float32, subtracted from the raw input.
+        scale: `(n_inputs,)` float32, multiplied after the shift.
+        layers: The linear layers, `len(HIDDEN_WIDTHS[model_type]) + 1` of them.
+        calibration_slope: `()` float32, > 0; 1 when uncalibrated.
+        calibration_intercept: `()` float32; 0 when uncalibrated.
+    """
+
+    def __init__(self, model_type: ModelType) -> None:
+        super().__init__()
+        self.model_type: ModelType = model_type
+        widths = (n_inputs(model_type), *HIDDEN_WIDTHS[model_type], 1)
+        self.layers = torch.nn.ModuleList(
+            torch.nn.Linear(n_in, n_out) for n_in, n_out in zip(widths, widths[1:], strict=False)
+        )
+        self.shift: torch.Tensor
+        self.scale: torch.Tensor
+        self.calibration_slope: torch.Tensor
+        self.calibration_intercept: torch.Tensor
+        self.register_buffer("shift", torch.zeros(widths[0]))
+        self.register_buffer("scale", torch.ones(widths[0]))
+        self.register_buffer("calibration_slope", torch.ones(()))
+        self.register_buffer("calibration_intercept", torch.zeros(()))
+
+    def logits(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Compute the uncalibrated logit.
+
+        Args:
+            inputs: `(batch, n_inputs)` float32, raw contract values.
+
+        Returns:
+            `(batch, 1)` float32.
+        """
+        hidden = (inputs - self.shift) * self.scale
+        for layer in self.layers[:-1]:
+            hidden = torch.relu(layer(hidden))
+        return self.layers[-1](hidden)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Compute the model's answer.
+
+        Args:
+            inputs: `(batch, n_inputs)` float32, raw contract values in [0, 1].
+
+        Returns:
+            `(batch, 1)` float32 in [0, 1]; a batch of one stays `(1, 1)`.
+        """
+        return torch.sigmoid(self.calibration_slope * self.logits(inputs) + self.calibration_intercept)
