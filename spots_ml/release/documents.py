@@ -1,0 +1,78 @@
+"""The base of the documents a release leaves behind: certificate, latency report, manifest.
+
+They are frozen, refuse unknown fields and numbers that are not finite, and have one canonical form as bytes.
+"""
+
+from pathlib import Path
+from typing import Annotated, Final, Self
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from spots_ml.digests import canonical_json
+from spots_ml.errors import ArtifactError
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""64 lower-case hexadecimal digits of SHA-256."""
+
+_MAX_LISTED_PROBLEMS: Final = 20
+
+
+class ReleaseDocument(BaseModel):
+    """A frozen document whose canonical JSON can be written, digested and read back without loss."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+    def to_bytes(self) -> bytes:
+        """Write the document in its one canonical form.
+
+        Returns:
+            UTF-8 JSON: sorted keys, no blanks, one newline at the end. Equal documents give equal bytes.
+        """
+        return canonical_json(self.model_dump(mode="json")) + b"\n"
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """Read a document back.
+
+        Args:
+            content: What `to_bytes` wrote.
+
+        Returns:
+            The document, equal to the one that was written.
+
+        Raises:
+            ArtifactError: When the content is not such a document; every problem is listed.
+        """
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            problems = [
+                f"{'.'.join(map(str, problem['loc'])) or 'document'}: {problem['msg']}"
+                for problem in error.errors(include_url=False, include_input=False)[:_MAX_LISTED_PROBLEMS]
+            ]
+            raise ArtifactError(
+                f"not a readable {cls.__name__}: {'; '.join(problems)}. "
+                "Expected the file as it was written; restore it or make the artifact again."
+            ) from error
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Read a document from its file.
+
+        Args:
+            path: A file that holds what `to_bytes` wrote.
+
+        Returns:
+            The document.
+
+        Raises:
+            ArtifactError: When the file is absent, unreadable or not such a document; the message names it.
+        """
+        try:
+            return cls.from_bytes(path.read_bytes())
+        except OSError as error:
+            raise ArtifactError(
+                f"{path} cannot be read ({error.strerror}); make the artifact again"
+            ) from error
+        except ArtifactError as error:
+            raise ArtifactError(f"{path}: {error}") from error

@@ -1,0 +1,112 @@
+"""The manifest of a version: everything needed to know what it is, where it came from and why it may ship.
+
+It is written once, beside `model.onnx`, and never changes; what happens to the version later is kept in the
+registry.
+"""
+
+from datetime import datetime, timedelta
+from typing import Self
+
+from pydantic import AwareDatetime, Field, JsonValue, field_validator, model_validator
+
+from spots_ml.errors import SpotsMLError
+from spots_ml.features.contract import CONTRACT_DIGEST, ModelType, input_names
+from spots_ml.release.certificate import Certificate
+from spots_ml.release.documents import Digest, ReleaseDocument
+from spots_ml.release.latency_report import LatencyReport
+from spots_ml.release.versions import SourceKind, parse_version
+from spots_ml.verdicts import Verdict
+
+
+class ContentDigests(ReleaseDocument):
+    """SHA-256 of everything a version was made from, in the order of the chain."""
+
+    snapshot: Digest = Field(description="Interactions as they were read.")
+    dataset: Digest = Field(description="Accepted rows.")
+    contract: Digest = Field(description="Feature contract.")
+    config: Digest = Field(description="Training configuration.")
+    weights: Digest = Field(description="Weights file (safetensors).")
+    trained: Digest = Field(description="Trained model: weights and what they were trained from.")
+    onnx: Digest = Field(description="The file that ships.")
+
+
+class Manifest(ReleaseDocument):
+    """What a version is; one JSON document that can be checked years later."""
+
+    schema_version: int = Field(default=1, ge=1, le=1, description="Layout of this document.")
+    model_type: ModelType
+    version: str = Field(description="Name of the version, such as v1.0-synthetic.")
+    created_at: AwareDatetime = Field(description="When the version was made (UTC).")
+    source_kind: SourceKind = Field(description="Kind of data it learned from; the version's suffix.")
+    source: str = Field(description="Where that data came from, for a person.")
+    watermark: str | None = Field(
+        description="Label watermark of the store at reading; null: not from a store."
+    )
+    n_labelled: int = Field(ge=0, description="Labelled rows in the dataset.")
+    n_rows_by_split: dict[str, int] = Field(description="Rows per split: train, validation, test, purged.")
+    seed: int = Field(ge=0, description="Seed of the split and of the training.")
+    digests: ContentDigests
+    metrics: dict[str, float] = Field(description="Headline numbers on the test rows; units in the keys.")
+    evaluation: dict[str, JsonValue] = Field(description="Every predictor's metrics with their intervals.")
+    verdicts: tuple[Verdict, ...] = Field(description="What each gate said; one verdict per gate.")
+    certificate: Certificate
+    latency: LatencyReport
+    ir_version: int = Field(ge=1, description="ONNX IR version of the file.")
+    opset: int = Field(ge=1, description="Opset of the file.")
+    size_bytes: int = Field(ge=1, description="Size of the file.")
+    inputs: tuple[str, ...] = Field(description="Names of the inputs in contract order.")
+    ignored_inputs: tuple[str, ...] = Field(
+        description="Inputs constant in training, which the model never uses."
+    )
+    environment: dict[str, str] = Field(description="Versions of what made it: python, torch, onnx, ...")
+
+    @field_validator("created_at")
+    @classmethod
+    def _in_utc(cls, value: datetime) -> datetime:
+        if value.utcoffset() != timedelta(0):
+            raise ValueError(f"is in the zone {value.tzinfo}; expected UTC")
+        return value
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        problems = self._version_problems()
+        pairs = {
+            "certificate.onnx_digest": (self.certificate.onnx_digest, self.digests.onnx),
+            "latency.onnx_digest": (self.latency.onnx_digest, self.digests.onnx),
+            "certificate.contract_digest": (self.certificate.contract_digest, self.digests.contract),
+            "certificate.model_type": (self.certificate.model_type, self.model_type),
+            "certificate.size_bytes": (self.certificate.size_bytes, self.size_bytes),
+            "certificate.static.ir_version": (self.certificate.static.ir_version, self.ir_version),
+            "certificate.static.opset": (self.certificate.static.opset, self.opset),
+        }
+        problems += [
+            f"{name} is {found}, expected {told}" for name, (found, told) in pairs.items() if found != told
+        ]
+        gates = [verdict.gate for verdict in self.verdicts]
+        if len(set(gates)) != len(gates):
+            problems.append(f"a gate has more than one verdict: {', '.join(sorted(gates))}")
+        if self.digests.contract == CONTRACT_DIGEST and self.inputs != input_names(self.model_type):
+            problems.append("inputs are not those of the contract in its order")
+        if strangers := sorted(set(self.ignored_inputs) - set(self.inputs)):
+            problems.append(f"ignored inputs that are no inputs: {', '.join(strangers)}")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _version_problems(self) -> list[str]:
+        try:
+            kind = parse_version(self.version).kind
+        except SpotsMLError as error:
+            return [str(error)]
+        return [] if kind == self.source_kind else [f"version {self.version} of {self.source_kind} data"]
+
+    def verdict(self, gate: str) -> Verdict | None:
+        """Look up what a gate said.
+
+        Args:
+            gate: Name of the gate, such as `certified`.
+
+        Returns:
+            Its verdict, or None when the gate never spoke: the caller decides what silence means (refused).
+        """
+        return next((verdict for verdict in self.verdicts if verdict.gate == gate), None)
