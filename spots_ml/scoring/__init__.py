@@ -1,0 +1,1 @@
+"""What the app says: the hand-written formula and, later, the decision."""
