@@ -1,0 +1,30 @@
+"""A stream of interactions, whatever it comes from: an export, a generator or a store.
+
+Readers of one kind of source live in their own module (`export`, `generators`); stores live in `stores`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import pyarrow as pa
+
+SourceKind = Literal["synthetic", "hybrid", "real"]
+SOURCE_KINDS: tuple[SourceKind, ...] = get_args(SourceKind)
+
+
+@dataclass(frozen=True)
+class InteractionStream:
+    """Interactions in source order, read once, batch by batch.
+
+    Attributes:
+        kind: Where the outcomes come from; the suffix of the version names trained on them.
+        batches: Record batches of schema `schema.INTERACTIONS`; `position` counts up from 0 without gaps.
+        description: One line about the source, for people; not part of any digest.
+        watermark: How far label arrival had come in a store when it was read; `None` for other sources.
+    """
+
+    kind: SourceKind
+    batches: Iterator[pa.RecordBatch]
+    description: str
+    watermark: str | None = None
