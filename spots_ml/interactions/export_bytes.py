@@ -3,11 +3,12 @@
 What they mean is in `json_array` and `export`.
 """
 
-import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Final
+
+from isal import isal_zlib
 
 from spots_ml.errors import InputError
 
@@ -47,7 +48,7 @@ def read_chunks(path: Path, *, chunk_bytes: int = CHUNK_BYTES, ahead: bool = Fal
     try:
         with path.open("rb") as stream:
             yield from _unpacked(path, stream, chunk_bytes, ahead)
-    except (EOFError, zlib.error) as error:
+    except (EOFError, isal_zlib.error) as error:
         raise InputError(
             f"{path}: the gzip data is truncated or damaged ({error}); expected a whole gzip file: "
             "copy or download the export again"
@@ -75,7 +76,7 @@ def _gunzip(stream: BinaryIO, chunk_bytes: int) -> Iterator[bytes]:
     packed = stream.read(chunk_bytes)
     while packed or unpacker is not None:
         if unpacker is None:
-            unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+            unpacker = isal_zlib.decompressobj(wbits=isal_zlib.MAX_WBITS | 16)
         piece = unpacker.decompress(packed, chunk_bytes)
         if piece:
             yield piece
