@@ -42,3 +42,7 @@ class GateError(SpotsMLError):
 
 class RegistryError(SpotsMLError):
     """A version does not exist, or the change of state asked for is not allowed."""
+
+
+class BusyError(SpotsMLError):
+    """The same work is under way in another process."""

@@ -5,11 +5,14 @@ ever looks at those.
 """
 
 import contextlib
+import fcntl
 import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from spots_ml.errors import BusyError
 
 TEMPORARY_PREFIX = ".tmp-"
 
@@ -69,6 +72,9 @@ def publish_directory(directory: Path, fill: Callable[[Path], None]) -> Path:
 
     Returns:
         `directory`, which now exists. When `fill` raises, nothing is left behind.
+
+    Raises:
+        OSError: When the directory cannot be put in place.
     """
     if directory.is_dir():
         return directory
@@ -89,3 +95,27 @@ def publish_directory(directory: Path, fill: Callable[[Path], None]) -> Path:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return directory
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold a lock that the operating system takes back when the process ends, however it ends.
+
+    Args:
+        path: The lock file; it and its folder are created, and it stays.
+
+    Yields:
+        Nothing; the lock is held inside the block.
+
+    Raises:
+        BusyError: At once, when another process (or another block of this one) holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BusyError(
+                f"another process holds {path}: the same work is under way there; wait for it to end, or end it"
+            ) from error
+        yield

@@ -1,0 +1,53 @@
+"""The command group: finds commands by name and turns the project's errors into one sentence and an exit status."""
+
+import importlib
+from typing import Any, Final
+
+import click
+
+from spots_ml.errors import ConfigError, SpotsMLError
+
+COMMANDS: Final = {
+    "archive": "spots_ml.cli.lifecycle",
+    "generate": "spots_ml.cli.interactions",
+    "history": "spots_ml.cli.versions",
+    "import": "spots_ml.cli.interactions",
+    "promote": "spots_ml.cli.lifecycle",
+    "rollback": "spots_ml.cli.lifecycle",
+    "show": "spots_ml.cli.versions",
+    "verify": "spots_ml.cli.verify",
+    "versions": "spots_ml.cli.versions",
+}
+"""Command -> the module that holds it, as `<command>_command`."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name all commands."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None when there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), f"{cmd_name}_command")
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an error that a user can act on becomes one sentence, 2 for a wrong setting and 1 else."""
+        try:
+            return super().invoke(ctx)
+        except SpotsMLError as error:
+            raise (_WrongSetting if isinstance(error, ConfigError) else click.ClickException)(str(error)) from error
+
+
+class _WrongSetting(click.ClickException):
+    exit_code = 2
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="spots_ml")
+def main() -> None:
+    """Continuous training for SPOTS: interactions in, proven and certified ONNX models out."""

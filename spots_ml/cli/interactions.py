@@ -1,0 +1,62 @@
+"""Commands about interactions: `generate` makes an export, `import` takes one into the store."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from spots_ml.cli.options import json_option, utc_now
+from spots_ml.settings import Settings
+
+if TYPE_CHECKING:
+    from spots_ml.stores.import_report import ImportReport
+
+
+@click.command("generate")
+@click.option("--kind", type=click.Choice(["seed", "hybrid"]), default="seed", show_default=True, help="Which law.")
+@click.option("--rows", type=click.IntRange(1, 100_000_000), default=10_000, show_default=True, help="How many.")
+@click.option("--seed", type=click.IntRange(0), default=42, show_default=True, help="Same seed, same rows.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The export to write; gzip when the name ends in .gz.",
+)
+def generate_command(kind: Literal["seed", "hybrid"], rows: int, seed: int, out: Path) -> None:
+    """Write an export with generated interactions whose law is known."""
+    from spots_ml.interactions.generators.export_writing import write_export
+    from spots_ml.interactions.generators.hybrid_law import HybridLaw
+    from spots_ml.interactions.generators.seed_law import SeedLaw
+
+    law = SeedLaw() if kind == "seed" else HybridLaw()
+    n_written = write_export(law.generate(rows, seed=seed), out)
+    click.echo(f"{n_written:,} interactions written to {out}")
+
+
+@click.command("import")
+@click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+def import_command(path: Path, as_json: bool) -> None:
+    """Take an export (JSON or JSON.gz) into the embedded store; what is known already changes nothing."""
+    from spots_ml.interactions.export import read_export
+    from spots_ml.stores.embedded import EmbeddedStore
+
+    store = EmbeddedStore(Settings.from_env().database_path)
+    report = store.import_interactions(read_export(path), now=utc_now())
+    n_labels = store.count_labels_after(None)
+    if as_json:
+        click.echo(json.dumps(asdict(report) | {"n_labels_in_store": n_labels}, indent=2))
+    else:
+        click.echo(_told(report, n_labels))
+
+
+def _told(report: "ImportReport", n_labels: int) -> str:
+    lines = [
+        f"{report.n_read:,} records read: {report.n_new:,} new, {report.n_updated:,} updated, "
+        f"{report.n_unchanged:,} unchanged, {report.n_repeated:,} repeated, {report.n_quarantined:,} quarantined",
+        f"{report.n_new_labels:,} new labels; the store holds {n_labels:,} labelled interactions",
+    ]
+    lines += [f"  {code}: {count:,}" for code, count in report.reasons.items()]
+    return "\n".join(lines)

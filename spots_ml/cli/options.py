@@ -1,0 +1,82 @@
+"""Arguments, options and the store, as several commands use them."""
+
+import getpass
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import click
+
+from spots_ml.features.contract import MODEL_TYPES
+from spots_ml.registry.store import VersionStore
+from spots_ml.settings import Settings
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+
+def model_argument(*, required: bool = True) -> Callable[[_Command], _Command]:
+    """Add the argument MODEL.
+
+    Args:
+        required: Whether it may be left out.
+
+    Returns:
+        A decorator; the parameter is called `model_type`.
+    """
+    return click.argument("model_type", metavar="MODEL", type=click.Choice(MODEL_TYPES), required=required)
+
+
+def version_argument(*, required: bool = True) -> Callable[[_Command], _Command]:
+    """Add the argument VERSION.
+
+    Args:
+        required: Whether it may be left out.
+
+    Returns:
+        A decorator; the parameter is called `version`.
+    """
+    return click.argument("version", metavar="VERSION", required=required)
+
+
+def who_and_why(command: _Command) -> _Command:
+    """Add the options that every change of a version has.
+
+    Args:
+        command: A function with the parameters `actor` and `reason`.
+
+    Returns:
+        The function with the options.
+    """
+    actor = click.option("--actor", default=_user, help="Who does this, for the history.  [default: you]")
+    reason = click.option("--reason", default="", help="Why, for the history.")
+    return actor(reason(command))
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def utc_now() -> datetime:
+    """Tell the present, in UTC."""
+    return datetime.now(UTC)
+
+
+def open_versions(settings: Settings | None = None) -> VersionStore:
+    """Open the configured registry.
+
+    Args:
+        settings: The settings; None: those of the environment.
+
+    Returns:
+        The store.
+    """
+    from spots_ml.stores.embedded import EmbeddedStore
+
+    return EmbeddedStore((settings or Settings.from_env()).database_path)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"

@@ -1,0 +1,85 @@
+"""`spots-ml run`: the main job in this process, with a short table of what came out."""
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from spots_ml.cli.options import open_versions
+from spots_ml.cli.tables import text_table
+from spots_ml.features.contract import MODEL_TYPES, ModelType
+from spots_ml.settings import Settings
+
+if TYPE_CHECKING:
+    from spots_ml.defs.main_job import JobResult
+    from spots_ml.registry.records import ModelVersion
+
+
+@click.command("run")
+@click.option("--model", "model_type", type=click.Choice(MODEL_TYPES), help="Only this model.  [default: both]")
+@click.option("--times", is_flag=True, help="Show how long each step took.")
+def run_command(model_type: ModelType | None, times: bool) -> None:
+    """Train, prove, certify, benchmark and register; exits with 1 when a model was not registered."""
+    settings = Settings.from_env()
+    from spots_ml.defs.main_job import run_training
+
+    started = time.perf_counter()
+    outcome = run_training(settings, (model_type,) if model_type else MODEL_TYPES)
+    seconds = time.perf_counter() - started
+    if times:
+        click.echo(text_table(["step", "seconds"], _times(outcome, seconds)), err=True)
+    store = open_versions(settings)
+    versions = [store.get(model.model_type, model.version) for model in outcome.models if model.version]
+    if versions:
+        click.echo(_table(versions, settings))
+    for problem in outcome.problems:
+        click.echo(f"\n{problem}", err=True)
+    missing = [model.model_type for model in outcome.models if model.version is None]
+    if missing:
+        raise click.ClickException(
+            f"not registered: {', '.join(missing)}; what stopped it is said above, "
+            f"and in the history of run {outcome.run_id} (make dev)"
+        )
+    click.echo(_next_steps(versions, any(model.created for model in outcome.models)))
+
+
+def _table(versions: list["ModelVersion"], settings: Settings) -> str:
+    from spots_ml.registry.registration import version_directory
+
+    header = ["model", "version", "status", "test error", "constant", "formula", "linear", "boosting", "p99", "file"]
+    rows = []
+    for version in versions:
+        metrics = version.metrics
+        path = version_directory(settings.artifacts_dir / "models", version.model_type, version.version) / "model.onnx"
+        rows.append(
+            [
+                version.model_type,
+                version.version,
+                version.status,
+                *(_error(metrics, name) for name in ("model", "constant", "formula", "linear", "gradient_boosting")),
+                f"{metrics['latency_p99_us']:.0f} us",
+                str(path),
+            ]
+        )
+    return text_table(header, rows)
+
+
+def _error(metrics: dict[str, float], predictor: str) -> str:
+    value = metrics.get(f"{predictor}_error")
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _times(outcome: "JobResult", seconds: float) -> list[list[str]]:
+    steps = [[step, f"{duration:.2f}"] for step, duration in outcome.seconds_by_step.items()]
+    return [*steps, ["everything", f"{seconds:.2f}"]]
+
+
+def _next_steps(versions: list["ModelVersion"], created: bool) -> str:
+    first = versions[0]
+    news = "" if created else "Nothing new: the same data and settings gave the versions that were registered before.\n"
+    return (
+        f"\n{news}Test error is the mean squared error (calling score) or the Brier score (outcome) on the same held-out rows.\n"
+        f"Next:  spots-ml promote {first.model_type} {first.version}   make it the active version\n"
+        f"       spots-ml verify {first.model_type} {first.version}    recompute every digest and check parity again\n"
+        "       make dev                                look at it on http://127.0.0.1:3000"
+    )

@@ -1,0 +1,1 @@
+"""Is it still good: when to learn again."""

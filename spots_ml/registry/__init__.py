@@ -1,0 +1,1 @@
+"""Which version rules: lifecycle, history, gates."""

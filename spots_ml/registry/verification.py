@@ -1,0 +1,164 @@
+"""Re-checks a registered version from its bytes up, years later: every digest, every stored part, parity with torch.
+
+It changes nothing. What it needs is where things lie; what the checks mean is said in each check's detail.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from spots_ml.digests import digest_file
+from spots_ml.errors import ArtifactError, SpotsMLError
+from spots_ml.registry.gates import require_verdicts
+from spots_ml.registry.records import ModelVersion, VersionContent
+from spots_ml.registry.registration import MANIFEST_NAME, ONNX_NAME, content_of, version_directory
+from spots_ml.release.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the parts of versions lie.
+
+    Attributes:
+        models_dir: Published versions.
+        onnx_dir: Certified ONNX files by digest.
+        trained_dir: Trained models by digest.
+        datasets_dir: Datasets by digest.
+        snapshots_dir: Snapshots by digest.
+        runtimes: Interpreters by runtime name, as `release.certification.certify` takes them.
+    """
+
+    models_dir: Path
+    onnx_dir: Path
+    trained_dir: Path
+    datasets_dir: Path
+    snapshots_dir: Path
+    runtimes: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was checked.
+
+    Attributes:
+        name: What was checked.
+        passed: Whether it is as it must be.
+        detail: What was found, in one sentence.
+    """
+
+    name: str
+    passed: bool
+    detail: str
+
+
+def verify_version(version: ModelVersion, places: Places) -> tuple[Check, ...]:
+    """Check everything a version is made of; nothing stops at the first finding.
+
+    Args:
+        version: The registry's row.
+        places: Where its parts lie.
+
+    Returns:
+        Every check that was made; the version is sound when all passed. Without a readable manifest only the files
+        themselves can be checked.
+    """
+    directory = version_directory(places.models_dir, version.model_type, version.version)
+    onnx_path, manifest_path = directory / ONNX_NAME, directory / MANIFEST_NAME
+    checks = [
+        _attempt(ONNX_NAME, lambda: _file(onnx_path, version.sha256)),
+        _attempt(MANIFEST_NAME, lambda: _file(manifest_path, version.manifest_sha256)),
+    ]
+    try:
+        manifest = Manifest.from_file(manifest_path)
+    except ArtifactError as error:
+        return (*checks, Check("manifest content", passed=False, detail=str(error)))
+    digests = manifest.digests
+    return (
+        *checks,
+        _attempt("registry row", lambda: _row(version, content_of(manifest, version.manifest_sha256))),
+        _attempt("gates", lambda: _gates(manifest)),
+        _attempt("snapshot", lambda: _snapshot(places.snapshots_dir, digests.snapshot)),
+        _attempt("dataset", lambda: _dataset(places.datasets_dir, digests.dataset)),
+        _attempt("trained model", lambda: _trained(places.trained_dir, digests.trained)),
+        _attempt("certified file", lambda: _certified(places.onnx_dir, digests.onnx)),
+        _attempt("parity", lambda: _parity(onnx_path, manifest, places)),
+    )
+
+
+def _attempt(name: str, check: Callable[[], str]) -> Check:
+    try:
+        return Check(name, passed=True, detail=check())
+    except SpotsMLError as error:
+        return Check(name, passed=False, detail=str(error))
+    except OSError as error:
+        return Check(name, passed=False, detail=f"{error.filename} cannot be read ({error.strerror})")
+
+
+def _file(path: Path, expected: str) -> str:
+    found = digest_file(path)
+    if found != expected:
+        raise ArtifactError(f"{path} has digest {found}, the registry says {expected}; restore it from a backup")
+    return f"digest {found[:12]}, as registered"
+
+
+def _row(row: ModelVersion, content: VersionContent) -> str:
+    differing = [
+        f"{name} is {getattr(row, name)!r}, the manifest says {getattr(content, name)!r}"
+        for name in VersionContent.model_fields
+        if getattr(row, name) != getattr(content, name)
+    ]
+    if differing:
+        raise ArtifactError(f"the registry's row differs from the manifest: {'; '.join(differing)}")
+    return f"{len(VersionContent.model_fields)} fields agree with the manifest"
+
+
+def _gates(manifest: Manifest) -> str:
+    require_verdicts(manifest.model_type, manifest.version, manifest.verdicts)
+    return f"passed: {', '.join(verdict.gate for verdict in manifest.verdicts)}"
+
+
+def _snapshot(directory: Path, digest: str) -> str:
+    from spots_ml.interactions.snapshot import read_snapshot
+
+    snapshot, _ = read_snapshot(directory, digest)
+    return f"{digest[:12]}, {snapshot.n_rows:,} interactions"
+
+
+def _dataset(directory: Path, digest: str) -> str:
+    from spots_ml.interactions.validation import load_dataset
+
+    _, table = load_dataset(directory, digest)
+    return f"{digest[:12]}, {table.num_rows:,} accepted rows"
+
+
+def _trained(directory: Path, digest: str) -> str:
+    from spots_ml.training.model import load_trained_model
+
+    load_trained_model(directory, digest)
+    return f"{digest[:12]}, weights load"
+
+
+def _certified(directory: Path, digest: str) -> str:
+    from spots_ml.release.onnx_store import load_onnx
+
+    load_onnx(directory, digest)
+    return f"{digest[:12]}, with its certificate"
+
+
+def _parity(onnx_path: Path, manifest: Manifest, places: Places) -> str:
+    from spots_ml.release.certification import certify
+    from spots_ml.training.model import golden_inputs, load_trained_model
+
+    model = load_trained_model(places.trained_dir, manifest.digests.trained)
+    certificate = certify(
+        onnx_path.read_bytes(),
+        model.network,
+        golden_inputs(model),
+        model_type=manifest.model_type,
+        version=manifest.version,
+        trained_digest=manifest.digests.trained,
+        runtimes=places.runtimes,
+        limits=manifest.certificate.limits,
+    )
+    certificate.require()
+    return certificate.verdict().message

@@ -1,0 +1,183 @@
+"""The settings: the only reader of environment variables. What each variable means is told in `.env.example` too.
+
+Only `definitions`, `defs` and the command line read settings; everything below takes plain arguments.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, TypeVar, cast, get_args
+
+from spots_ml.errors import ConfigError
+from spots_ml.monitoring.retraining import RetrainConfig
+
+PROJECT_ROOT: Final = Path(__file__).resolve().parents[1]
+"""The checkout. Relative paths in settings are meant from here, whatever directory a process was started in."""
+
+PREFIX: Final = "SPOTS_ML_"
+
+Source = Literal["synthetic", "export", "embedded"]
+StoreKind = Literal["embedded"]
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting of the project, checked.
+
+    Attributes:
+        source: Where interactions come from: our generator, an export file or the embedded store.
+        export_path: The export to read; always set when `source` is `export`.
+        store: Where interactions and the registry are kept.
+        data_dir: Snapshots, datasets and the embedded store.
+        artifacts_dir: Trained models, ONNX files, benchmarks and published versions.
+        profile: A training profile (YAML); None: the built-in defaults.
+        client_python: The interpreter that has the oldest client runtime.
+        synthetic_rows: Rows of the synthetic source.
+        synthetic_seed: Seed of the synthetic source.
+        max_broken_share: Share of broken rows, in [0, 1], beyond which validation stops the run.
+        retrain: Thresholds of the retraining decision.
+        data_docs_url: Where the pages of `data_dir/data_docs` are served; no slash at the end.
+    """
+
+    source: Source = "synthetic"
+    export_path: Path | None = None
+    store: StoreKind = "embedded"
+    data_dir: Path = PROJECT_ROOT / "data"
+    artifacts_dir: Path = PROJECT_ROOT / "artifacts"
+    profile: Path | None = None
+    client_python: Path = PROJECT_ROOT / ".venv-client" / "bin" / "python"
+    synthetic_rows: int = 10_000
+    synthetic_seed: int = 42
+    max_broken_share: float = 0.05
+    retrain: RetrainConfig = field(default_factory=RetrainConfig)
+    data_docs_url: str = "http://127.0.0.1:3001"
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file of the embedded store."""
+        return self.data_dir / "spots_ml.sqlite"
+
+    def require_export_path(self) -> Path:
+        """Insist on an export file to read.
+
+        Returns:
+            Its path.
+
+        Raises:
+            ConfigError: When none is set.
+        """
+        if self.export_path is None:
+            raise ConfigError(f"{PREFIX}EXPORT_PATH is not set; set it to the export file (JSON or JSON.gz)")
+        return self.export_path
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read the settings.
+
+        Args:
+            environ: Variables by name; None: the process environment over the project's `.env` file. An empty value
+                counts as not set, names that do not begin with `SPOTS_ML_` are ignored.
+
+        Returns:
+            The checked settings; paths are absolute.
+
+        Raises:
+            ConfigError: When a variable is unknown or has a value that is not allowed; every problem is listed.
+        """
+        return _Reader(_environment(PROJECT_ROOT / ".env") if environ is None else environ).settings()
+
+
+def _environment(dotenv_path: Path) -> dict[str, str]:
+    if not dotenv_path.is_file():
+        return dict(os.environ)
+    from dotenv import dotenv_values
+
+    from_file = {name: value for name, value in dotenv_values(dotenv_path).items() if value is not None}
+    return {**from_file, **os.environ}
+
+
+class _Reader:
+    """Reads variables one by one and remembers which were asked for and what was wrong."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.values = {k: v.strip() for k, v in environ.items() if k.startswith(PREFIX)}
+        self.known: list[str] = []
+        self.problems: list[str] = []
+
+    def settings(self) -> Settings:
+        """Read everything, then raise all problems at once."""
+        base = Settings()
+        retrain = base.retrain
+        settings = Settings(
+            source=cast(Source, self._choice("SOURCE", base.source, get_args(Source))),
+            export_path=self._path("EXPORT_PATH", None),
+            store=cast(StoreKind, self._choice("STORE", base.store, get_args(StoreKind))),
+            data_dir=self._path("DATA_DIR", base.data_dir) or base.data_dir,
+            artifacts_dir=self._path("ARTIFACTS_DIR", base.artifacts_dir) or base.artifacts_dir,
+            profile=self._path("PROFILE", None),
+            client_python=self._path("CLIENT_PYTHON", base.client_python) or base.client_python,
+            synthetic_rows=self._number("SYNTHETIC_ROWS", base.synthetic_rows, int, 1, 100_000_000),
+            synthetic_seed=self._number("SYNTHETIC_SEED", base.synthetic_seed, int, 0, 2**32 - 1),
+            max_broken_share=self._number("MAX_BROKEN_SHARE", base.max_broken_share, float, 0, 1),
+            retrain=RetrainConfig(
+                new_labels=self._number("RETRAIN_NEW_LABELS", retrain.new_labels, int, 1, 10**12),
+                max_age_days=self._number("RETRAIN_MAX_AGE_DAYS", retrain.max_age_days, float, 0.001, 36_500),
+            ),
+            data_docs_url=(self._value("DATA_DOCS_URL") or base.data_docs_url).rstrip("/"),
+        )
+        self._check_export(settings)
+        self._check_names()
+        if self.problems:
+            raise ConfigError("; ".join(self.problems) + " (see .env.example)")
+        return settings
+
+    def _value(self, name: str) -> str:
+        self.known.append(PREFIX + name)
+        return self.values.get(PREFIX + name, "")
+
+    def _choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        value = self._value(name) or default
+        if value not in choices:
+            self.problems.append(f"{PREFIX}{name} is {value!r}; expected one of: {', '.join(choices)}")
+            return default
+        return value
+
+    def _path(self, name: str, default: Path | None) -> Path | None:
+        value = self._value(name)
+        # Not resolve(): an interpreter in a virtual environment is a link that must stay one.
+        return PROJECT_ROOT / Path(value).expanduser() if value else default
+
+    def _number(self, name: str, default: _T, parse: Callable[[str], _T], low: float, high: float) -> _T:
+        value = self._value(name)
+        if not value:
+            return default
+        try:
+            number = parse(value)
+        except ValueError:
+            number = None
+        if number is None or not low <= cast(float, number) <= high:
+            kind = "a whole number" if parse is int else "a number"
+            self.problems.append(f"{PREFIX}{name} is {value!r}; expected {kind} from {low:,} to {high:,}")
+            return default
+        return number
+
+    def _check_export(self, settings: Settings) -> None:
+        path = self.values.get(f"{PREFIX}EXPORT_PATH")
+        if settings.source == "export" and not path:
+            self.problems.append(
+                f"{PREFIX}SOURCE is 'export' but {PREFIX}EXPORT_PATH is not set; "
+                "set it to the export file (JSON or JSON.gz)"
+            )
+        if path and not self.values.get(f"{PREFIX}SOURCE"):
+            self.problems.append(
+                f"{PREFIX}EXPORT_PATH is set but {PREFIX}SOURCE is not, so the file would be ignored; "
+                f"set {PREFIX}SOURCE=export to read it"
+            )
+
+    def _check_names(self) -> None:
+        unknown = sorted(set(self.values) - set(self.known))
+        if unknown:
+            self.problems.append(f"unknown: {', '.join(unknown)}; known are: {', '.join(self.known)}")

@@ -1,0 +1,1 @@
+"""Where it is kept: the embedded store, and any later one."""

@@ -1,0 +1,184 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from spots_ml.cli import main
+from spots_ml.cli.group import COMMANDS
+from spots_ml.registry.registration import register_version
+from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes
+
+MODEL = "calling_score"
+
+
+@pytest.fixture
+def spots_ml(tmp_path):
+    """Runs `spots-ml` with data and artifacts in a temporary folder."""
+    environment = {
+        "SPOTS_ML_DATA_DIR": str(tmp_path / "data"),
+        "SPOTS_ML_ARTIFACTS_DIR": str(tmp_path / "artifacts"),
+        "SPOTS_ML_SOURCE": "synthetic",
+    }
+
+    def run(*arguments, **variables):
+        return CliRunner().invoke(main, [str(one) for one in arguments], env=environment | variables)
+
+    return run
+
+
+@pytest.fixture
+def two_versions(tmp_path):
+    store = EmbeddedStore(tmp_path / "data" / "spots_ml.sqlite")
+    for number in range(2):
+        register_version(
+            store,
+            tmp_path / "artifacts" / "models",
+            onnx=onnx_bytes(f"{number}"),
+            manifest=make_manifest(f"{number}", f"v1.{number}-synthetic"),
+            now=hours(number),
+            actor="test",
+        )
+    return store
+
+
+def refused(result, status, told):
+    assert result.exit_code == status
+    assert result.stdout == ""
+    assert told in result.stderr
+    assert "Traceback" not in result.output
+    return True
+
+
+def test_versions_as_json_lists_what_scripts_rely_on(spots_ml, two_versions):
+    listed = json.loads(spots_ml("versions", "--json").stdout)
+
+    assert [one["version"] for one in listed] == ["v1.0-synthetic", "v1.1-synthetic"]
+    for one, kept in zip(listed, two_versions.list_versions(), strict=True):
+        assert (one["model_type"], one["status"], one["weight"]) == (MODEL, "staging", 0.1)
+        assert one["created_at"] == kept.created_at.isoformat().replace("+00:00", "Z")
+        assert (one["metrics"], one["sha256"]) == ({"test_mse": 0.0224}, kept.sha256)
+
+
+def test_versions_of_an_empty_registry_are_an_empty_list(spots_ml):
+    assert json.loads(spots_ml("versions", "--json").stdout) == []
+    assert "no versions yet" in spots_ml("versions").stdout
+
+
+def test_versions_can_be_narrowed_to_one_model(spots_ml, two_versions):
+    assert json.loads(spots_ml("versions", "--json", "--model", "outcome").stdout) == []
+
+
+def test_show_tells_what_a_version_is_and_what_happened_to_it(spots_ml, two_versions, tmp_path):
+    shown = json.loads(spots_ml("show", MODEL, "v1.0-synthetic", "--json").stdout)
+    text = spots_ml("show", MODEL, "v1.0-synthetic").stdout
+
+    assert shown["directory"] == str(tmp_path / "artifacts/models/calling_score/v1.0-synthetic")
+    assert [entry["action"] for entry in shown["history"]] == ["registered"]
+    assert "test_mse" in text and "0.0224" in text and "registered" in text
+
+
+def test_the_life_of_a_version_by_hand(spots_ml, two_versions):
+    assert "v1.0-synthetic is active now" in spots_ml("promote", MODEL, "v1.0-synthetic", "--actor", "ann").stdout
+    assert spots_ml("promote", MODEL, "v1.1-synthetic", "--reason", "better").exit_code == 0
+    assert "v1.0-synthetic is active again" in spots_ml("rollback", MODEL).stdout
+    assert "archived" in spots_ml("archive", MODEL, "v1.1-synthetic").stdout
+
+    history = json.loads(spots_ml("history", MODEL, "--json").stdout)
+    assert [entry["action"] for entry in history][2:] == [
+        "promoted",
+        "superseded",
+        "promoted",
+        "rolled_back",
+        "restored",
+        "archived",
+    ]
+    assert (history[2]["actor"], history[4]["reason"]) == ("ann", "better")
+    assert len(spots_ml("history", MODEL, "v1.1-synthetic").stdout.splitlines()) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        (["promote", MODEL, "v9.9-real"], 1, "registered are: v1.0-synthetic, v1.1-synthetic"),
+        (["rollback", MODEL], 1, "no version of calling_score is active"),
+        (["show", MODEL, "nonsense"], 1, "there is no calling_score nonsense"),
+        (["history", MODEL, "nonsense"], 1, "there is no calling_score nonsense"),
+        (["verify", MODEL, "nonsense"], 1, "there is no calling_score nonsense"),
+        (["promote", "score", "v1.0-synthetic"], 2, "'score' is not one of"),
+        (["import", "/nowhere/export.json"], 2, "does not exist"),
+        (["generate", "--rows", "0", "--out", "x.json"], 2, "--rows"),
+        (["launch"], 2, "No such command"),
+    ],
+)
+def test_what_cannot_be_done_is_one_message_and_an_exit_status(spots_ml, two_versions, arguments, status, told):
+    assert refused(spots_ml(*arguments), status, told)
+
+
+def test_a_wrong_setting_is_one_message_and_status_2(spots_ml):
+    assert refused(spots_ml("versions", SPOTS_ML_SOURCE="supabase"), 2, "expected one of: synthetic, export, embedded")
+
+
+def test_a_file_that_is_no_export_is_one_message_and_changes_nothing(spots_ml, tmp_path):
+    broken = tmp_path / "broken.json"
+    broken.write_text('{"training_data": [')
+
+    assert refused(spots_ml("import", broken), 1, "broken.json")
+    assert not EmbeddedStore(tmp_path / "data" / "spots_ml.sqlite").count_labels_after(None)
+
+
+def test_what_generate_wrote_import_takes_in_once(spots_ml, tmp_path):
+    export = tmp_path / "export.json.gz"
+
+    assert "300 interactions written" in spots_ml("generate", "--rows", 300, "--seed", 3, "--out", export).stdout
+    first = json.loads(spots_ml("import", export, "--json").stdout)
+    again = json.loads(spots_ml("import", export, "--json").stdout)
+
+    assert (first["n_read"], first["n_new"], first["n_new_labels"]) == (300, 300, 300)
+    assert (again["n_unchanged"], again["n_new_labels"], again["n_labels_in_store"]) == (300, 0, 300)
+    assert "300 unchanged" in spots_ml("import", export).stdout
+
+
+def test_import_tells_what_went_to_quarantine_and_why(spots_ml, tmp_path):
+    export = tmp_path / "export.json"
+    spots_ml("generate", "--rows", 20, "--out", export)
+    document = json.loads(export.read_text())
+    document["training_data"][3]["outcome_score"] = 1.5
+    export.write_text(json.dumps(document))
+
+    text = spots_ml("import", export).stdout
+    assert "19 new" in text and "1 quarantined" in text and "out_of_range: 1" in text
+
+
+def test_the_real_export_is_taken_in_whole_and_once(spots_ml, reference_dir):
+    path = reference_dir / "calling_score_training_data.json.gz"
+
+    first = json.loads(spots_ml("import", path, "--json").stdout)
+    again = json.loads(spots_ml("import", path, "--json").stdout)
+    assert (first["n_new"], first["n_quarantined"], again["n_unchanged"]) == (10_000, 0, 10_000)
+
+
+def test_verify_names_the_damaged_file_and_fails(spots_ml, two_versions, tmp_path):
+    path = tmp_path / "artifacts/models/calling_score/v1.0-synthetic/model.onnx"
+    path.write_bytes(path.read_bytes()[::-1])
+
+    result = spots_ml("verify", MODEL, "v1.0-synthetic")
+    assert result.exit_code == 1
+    assert str(path) in result.stdout
+    assert "model.onnx" in result.stderr
+
+
+def test_every_command_has_a_help_text(spots_ml):
+    listed = spots_ml("--help").stdout
+    for name in COMMANDS:
+        assert name in listed
+        assert spots_ml(name, "--help").exit_code == 0
+
+
+def test_help_loads_no_heavy_library():
+    script = "import sys; from spots_ml.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+
+    assert not {"torch", "dagster", "pyarrow", "numpy", "sklearn"} & set(loaded)

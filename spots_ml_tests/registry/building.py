@@ -1,0 +1,98 @@
+"""Good manifests and candidates with made-up numbers, for every test that needs something to register."""
+
+from datetime import UTC, datetime, timedelta
+
+from spots_ml.digests import digest_bytes
+from spots_ml.features.contract import CONTRACT_DIGEST, input_names
+from spots_ml.registry.records import Candidate
+from spots_ml.registry.registration import content_of
+from spots_ml.release.certificate import Certificate, CertificationLimits, StaticReport
+from spots_ml.release.latency_report import LatencyConfig, LatencyReport, LatencySummary
+from spots_ml.release.manifest import ContentDigests, Manifest
+from spots_ml.verdicts import Verdict
+
+START = datetime(2026, 11, 21, 10, tzinfo=UTC)
+
+
+def hours(number):
+    return START + timedelta(hours=number)
+
+
+def verdict(gate, *, passed=True, **changes):
+    values = {
+        "gate": gate,
+        "passed": passed,
+        "measured": {"test_mse": 0.022},
+        "required": {"test_mse": 0.024},
+        "message": f"{gate}: 0.022 against 0.024",
+    }
+    return Verdict(**(values | changes))
+
+
+def all_verdicts():
+    return tuple(map(verdict, ("beats_baselines", "certified", "latency")))
+
+
+def onnx_bytes(name):
+    return f"the file of {name}".encode()
+
+
+def make_manifest(name="first", version="v1.0-synthetic", model_type="calling_score", **changes):
+    """A manifest of a model whose content is told by `name`."""
+    onnx = onnx_bytes(name)
+    summary = LatencySummary(p50_us=5, p95_us=6, p99_us=7, max_us=8, quantiles_us=tuple(map(float, range(101))))
+    values = {
+        "model_type": model_type,
+        "version": version,
+        "created_at": START,
+        "source_kind": version.split("-")[1],
+        "source": "made up",
+        "watermark": None,
+        "n_labelled": 10_000,
+        "n_rows_by_split": {"train": 7000},
+        "seed": 1,
+        "digests": ContentDigests(
+            **dict.fromkeys(("snapshot", "dataset", "config", "weights"), digest_bytes(b"")),
+            contract=CONTRACT_DIGEST,
+            trained=digest_bytes(name.encode()),
+            onnx=digest_bytes(onnx),
+        ),
+        "metrics": {"test_mse": 0.0224},
+        "evaluation": {},
+        "verdicts": all_verdicts(),
+        "certificate": Certificate(
+            model_type=model_type,
+            onnx_digest=digest_bytes(onnx),
+            contract_digest=CONTRACT_DIGEST,
+            size_bytes=len(onnx),
+            limits=CertificationLimits(),
+            static=StaticReport(ir_version=8, opset=18, operators=("Gemm",), findings=()),
+            runtimes=(),
+        ),
+        "latency": LatencyReport(
+            onnx_digest=digest_bytes(onnx),
+            config=LatencyConfig(),
+            one_row=summary,
+            empty_graph=summary,
+            throughput=(),
+            cold_load_p50_us=1,
+            cold_load_max_us=1,
+            n_threads=1,
+            onnxruntime_version="1.31.1",
+            machine="made up",
+        ),
+        "ir_version": 8,
+        "opset": 18,
+        "size_bytes": len(onnx),
+        "inputs": input_names(model_type),
+        "ignored_inputs": (),
+        "environment": {},
+    }
+    return Manifest(**(values | changes))
+
+
+def make_candidate(name="first", version="v1.0-synthetic", model_type="calling_score", **changes):
+    """A candidate without files."""
+    manifest = make_manifest(name, version, model_type, **changes)
+    content = content_of(manifest, digest_bytes(manifest.to_bytes()))
+    return Candidate(content=content, watermark=manifest.watermark, verdicts=manifest.verdicts)

@@ -1,0 +1,158 @@
+import multiprocessing
+import os
+import signal
+import sqlite3
+import time
+
+import pytest
+
+from spots_ml.errors import ArtifactError, RegistryError
+from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml_tests.registry.building import hours, make_candidate
+
+MODEL = "calling_score"
+FORK = multiprocessing.get_context("fork")
+
+
+def execute(path, statement):
+    connection = sqlite3.connect(path)
+    try:
+        connection.execute(statement)
+        connection.commit()
+    finally:
+        connection.close()
+
+
+def run_at_once(function, arguments):
+    barrier = FORK.Barrier(len(arguments))
+    processes = [FORK.Process(target=function, args=(barrier, *one)) for one in arguments]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return [process.exitcode for process in processes]
+
+
+def promote_one(barrier, path, number):
+    store = EmbeddedStore(path)
+    barrier.wait()
+    store.promote(MODEL, f"v1.{number}-synthetic", now=hours(number), actor=f"process {number}", reason="race")
+
+
+def try_to_promote_the_same(barrier, path):
+    store = EmbeddedStore(path)
+    barrier.wait()
+    try:
+        store.promote(MODEL, "v1.0-synthetic", now=hours(0), actor="one of many", reason="race")
+    except RegistryError:
+        os._exit(7)
+
+
+def open_first(barrier, path):
+    barrier.wait()
+    EmbeddedStore(path).label_watermark()
+
+
+def fill(store, n_versions):
+    for number in range(n_versions):
+        store.register(make_candidate(f"{number}", f"v1.{number}-synthetic"), now=hours(number), actor="test")
+
+
+def test_eight_processes_promoting_at_once_leave_one_active_and_lose_no_history(embedded):
+    fill(embedded, 8)
+
+    assert run_at_once(promote_one, [(embedded.path, number) for number in range(8)]) == [0] * 8
+
+    status = [one.status for one in embedded.list_versions()]
+    actions = [entry.action for entry in embedded.history()]
+    assert (status.count("active"), status.count("deprecated")) == (1, 7)
+    assert (actions.count("registered"), actions.count("promoted"), actions.count("superseded")) == (8, 8, 7)
+    last = [entry.version for entry in embedded.history() if entry.action == "promoted"][-1]
+    assert embedded.get(MODEL, last).status == "active"
+
+
+def test_of_eight_processes_promoting_the_same_version_one_succeeds(embedded):
+    fill(embedded, 1)
+
+    assert sorted(run_at_once(try_to_promote_the_same, [(embedded.path,)] * 8)) == [0] + [7] * 7
+    assert [entry.action for entry in embedded.history()] == ["registered", "promoted"]
+
+
+def test_eight_processes_may_create_the_store_at_once(tmp_path):
+    assert run_at_once(open_first, [(tmp_path / "new" / "store.sqlite",)] * 8) == [0] * 8
+
+
+def promote_and_roll_back_forever(path):
+    store = EmbeddedStore(path)
+    for number in range(1, 1000):
+        name = f"v1.{number}-synthetic"
+        store.register(make_candidate(str(number), name), now=hours(number), actor="busy")
+        store.promote(MODEL, name, now=hours(number), actor="busy", reason="")
+
+
+@pytest.mark.parametrize("delay_s", [0.05, 0.1, 0.15, 0.2, 0.25])
+def test_killed_in_the_middle_of_changes_the_registry_stays_consistent(embedded, delay_s):
+    fill(embedded, 1)
+    process = FORK.Process(target=promote_and_roll_back_forever, args=(embedded.path,))
+    process.start()
+    time.sleep(delay_s)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+
+    again = EmbeddedStore(embedded.path)
+    versions, history = again.list_versions(), again.history()
+    last_status = {entry.version: entry.to_status for entry in history}
+    assert {one.version: one.status for one in versions} == last_status
+    assert [entry.sequence for entry in history] == list(range(1, len(history) + 1))
+    assert sum(one.status == "active" for one in versions) <= 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE version_history SET actor = 'nobody'", "append-only"),
+        ("DELETE FROM version_history", "append-only"),
+        ("DELETE FROM model_versions", "never deleted"),
+        ("UPDATE model_versions SET content = '{}'", "never changes"),
+        ("UPDATE model_versions SET status = 'active'", "UNIQUE"),
+        ("UPDATE model_versions SET status = 'great'", "CHECK"),
+    ],
+)
+def test_the_database_itself_refuses_what_must_not_happen(embedded, statement, told):
+    fill(embedded, 2)
+
+    with pytest.raises(sqlite3.IntegrityError, match=told):
+        execute(embedded.path, statement)
+
+
+def test_the_count_of_new_labels_comes_from_an_index(embedded):
+    connection = sqlite3.connect(embedded.path)
+    plan = connection.execute(
+        "EXPLAIN QUERY PLAN SELECT count(*) FROM interactions WHERE label_sequence > 5"
+    ).fetchall()
+    connection.close()
+
+    assert "COVERING INDEX labels_by_arrival" in plan[0][3]
+
+
+def test_a_file_that_is_no_database_is_one_clear_error(tmp_path):
+    path = tmp_path / "store.sqlite"
+    path.write_bytes(b"not a database " * 100)
+
+    with pytest.raises(ArtifactError, match="cannot be used as the embedded store"):
+        EmbeddedStore(path)
+
+
+def test_a_store_of_a_later_schema_is_refused(embedded):
+    execute(embedded.path, "PRAGMA user_version = 99")
+
+    with pytest.raises(ArtifactError, match="schema version 99"):
+        EmbeddedStore(embedded.path)
+
+
+def test_it_runs_in_wal_mode(embedded):
+    connection = sqlite3.connect(embedded.path)
+    mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    connection.close()
+
+    assert mode == "wal"

@@ -1,0 +1,184 @@
+"""What every store of interactions promises, whatever it keeps them in."""
+
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from spots_ml.errors import InputError
+from spots_ml.features.contract import RAW_FEATURES
+from spots_ml.interactions.schema import INTERACTIONS
+from spots_ml.interactions.source import InteractionStream
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def interaction(number, *, labelled=True, **changes):
+    scored_at = NOW - timedelta(days=10) + timedelta(minutes=number)
+    row = {
+        "agent_id": f"agent {number % 7}",
+        "opportunity_id": f"spot {number}",
+        "scored_at": scored_at,
+        **{name: ((number + index) % 11) / 10 for index, name in enumerate(RAW_FEATURES)},
+        "formula_score": 0.5,
+        "is_called": True,
+    }
+    if labelled:
+        row |= {"outcome_type": "positive", "outcome_score": 0.9, "outcome_at": scored_at + timedelta(hours=1)}
+    return row | changes
+
+
+def stream(rows, kind="real", batch_rows=1000):
+    numbered = [{"position": position, **row} for position, row in enumerate(rows)]
+    batches = [
+        pa.RecordBatch.from_pylist(numbered[start : start + batch_rows], schema=INTERACTIONS)
+        for start in range(0, len(numbered), batch_rows)
+    ]
+    return InteractionStream(kind=kind, batches=iter(batches), description="a test")
+
+
+def take_in(store, rows, **options):
+    return store.import_interactions(stream(rows, **options), now=NOW)
+
+
+def read(store, up_to=None):
+    return pa.Table.from_batches(list(store.read_interactions(up_to).batches), schema=INTERACTIONS)
+
+
+def test_what_was_imported_is_read_back_bit_by_bit_in_order(store):
+    rows = [interaction(number, labelled=number % 3 > 0) for number in range(100)]
+    rows[5][RAW_FEATURES[4]] = None
+    rows[6]["agent_id"] = None
+    take_in(store, rows)
+
+    expected = pa.Table.from_batches(list(stream(rows).batches), schema=INTERACTIONS)
+    assert read(store).equals(expected)
+
+
+def test_importing_again_changes_nothing(store):
+    rows = [interaction(number) for number in range(50)]
+    first, again = take_in(store, rows), take_in(store, rows)
+
+    assert (first.n_new, first.n_new_labels) == (50, 50)
+    assert (again.n_new, again.n_updated, again.n_unchanged, again.n_new_labels) == (0, 0, 50, 0)
+    assert store.count_labels_after(None) == 50
+
+
+def test_anonymous_records_are_known_by_what_they_say(store):
+    rows = [interaction(number, agent_id=None, opportunity_id=None, scored_at=None) for number in range(11)]
+
+    assert take_in(store, rows).n_new == 11
+    assert take_in(store, rows).n_unchanged == 11
+
+
+def test_an_outcome_that_arrives_later_is_a_new_label_of_the_known_interaction(store):
+    take_in(store, [interaction(number, labelled=False) for number in range(20)])
+    before = store.label_watermark()
+    report = take_in(store, [interaction(number) for number in range(5)])
+
+    assert (report.n_new, report.n_updated, report.n_new_labels) == (0, 5, 5)
+    assert store.count_labels_after(before) == 5
+    assert read(store).num_rows == 20
+
+
+def test_a_known_outcome_is_never_taken_away(store):
+    take_in(store, [interaction(0)])
+    report = take_in(store, [interaction(0, labelled=False)])
+
+    assert report.n_unchanged == 1
+    assert read(store)["outcome_score"].to_pylist() == [0.9]
+
+
+def test_a_corrected_outcome_replaces_the_old_one_and_is_no_new_label(store):
+    take_in(store, [interaction(0)])
+    watermark = store.label_watermark()
+    report = take_in(store, [interaction(0, outcome_type="negative", outcome_score=0.1)])
+
+    assert (report.n_updated, report.n_new_labels) == (1, 0)
+    assert read(store)["outcome_type"].to_pylist() == ["negative"]
+    assert store.count_labels_after(watermark) == 0
+
+
+def test_labels_are_counted_by_arrival_exactly_also_when_the_apps_clock_says_earlier(store):
+    take_in(store, [interaction(number) for number in range(1000)])
+    watermark = store.label_watermark()
+    take_in(store, [interaction(number - 5000) for number in range(1001)])
+
+    assert store.count_labels_after(None) == 2001
+    assert store.count_labels_after(watermark) == 1001
+
+
+def test_reading_up_to_a_watermark_shows_what_was_known_then(store):
+    take_in(store, [interaction(number, labelled=number < 3) for number in range(6)])
+    then, watermark = read(store), store.label_watermark()
+    take_in(store, [interaction(number) for number in range(12)])
+
+    assert read(store, watermark).equals(then)
+    assert store.read_interactions(watermark).watermark == watermark
+    assert read(store).num_rows == 12
+
+
+def test_reading_goes_beyond_a_thousand_rows(store):
+    take_in(store, [interaction(number) for number in range(2500)])
+
+    assert read(store).num_rows == 2500
+
+
+def test_repeats_within_one_stream_are_counted_once(store):
+    report = take_in(store, [interaction(0, labelled=False), interaction(1), interaction(0)])
+
+    assert (report.n_read, report.n_new, report.n_repeated, report.n_new_labels) == (3, 2, 1, 2)
+
+
+def test_broken_records_are_kept_aside_and_everything_adds_up(store):
+    rows = [
+        interaction(0),
+        interaction(1, outcome_score=0.1),
+        interaction(2, scored_at=NOW + timedelta(days=3), outcome_at=NOW + timedelta(days=4)),
+        {"record": "{", "problems": ["malformed_record"]},
+    ]
+    report = take_in(store, rows)
+
+    assert (report.n_read, report.n_new, report.n_quarantined) == (4, 1, 3)
+    assert report.reasons == {"malformed_record": 1, "outcome_contradicts_score": 1, "timestamp_in_future": 1}
+    assert store.count_labels_after(None) == 1
+
+
+def test_a_stream_that_breaks_in_the_middle_leaves_the_store_as_it_was(store):
+    take_in(store, [interaction(0)])
+
+    def breaking():
+        yield from stream([interaction(number) for number in range(10)]).batches
+        raise InputError("the file ends too early")
+
+    with pytest.raises(InputError, match="ends too early"):
+        store.import_interactions(InteractionStream("real", breaking(), "broken"), now=NOW)
+    assert store.count_labels_after(None) == 1
+
+
+def test_the_kind_is_that_of_the_data_and_hybrid_when_mixed(store):
+    take_in(store, [interaction(0)], kind="synthetic")
+    assert store.read_interactions().kind == "synthetic"
+
+    take_in(store, [interaction(1)], kind="real")
+    assert store.read_interactions().kind == "hybrid"
+
+
+def test_reading_an_empty_store_says_what_to_do(store):
+    with pytest.raises(InputError, match="spots-ml import"):
+        store.read_interactions()
+
+
+@pytest.mark.parametrize("text", ["", "7", "7/8/9", "-1/2", "x/y", "7/8 "])
+def test_what_is_no_watermark_is_refused(store, text):
+    with pytest.raises(InputError, match="not a watermark"):
+        store.count_labels_after(text)
+
+
+def test_the_size_of_batches_changes_nothing(store, tmp_path):
+    rows = [interaction(number % 40, labelled=number > 20) for number in range(60)]
+    take_in(store, rows, batch_rows=7)
+    other = type(store)(tmp_path / "other")
+    take_in(other, rows, batch_rows=60)
+
+    assert read(other).equals(read(store))
