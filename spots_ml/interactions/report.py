@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from spots_ml.digests import digest_json
-from spots_ml.interactions.source import SourceKind
+from spots_ml.interactions.kinds import SourceKind
 
 _NOT_CONTENT: Final = {"digest", "description", "watermark"}
 

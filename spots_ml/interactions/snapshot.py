@@ -19,7 +19,8 @@ from spots_ml.interactions.batches import rebatch
 from spots_ml.interactions.parquet import open_writer
 from spots_ml.interactions.publishing import publish, work_folder
 from spots_ml.interactions.schema import INTERACTIONS
-from spots_ml.interactions.source import InteractionStream, SourceKind
+from spots_ml.interactions.kinds import SourceKind
+from spots_ml.interactions.source import InteractionStream
 
 INTERACTIONS_FILE: Final = "interactions.parquet"
 SNAPSHOT_FILE: Final = "snapshot.json"

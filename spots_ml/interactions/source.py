@@ -5,12 +5,10 @@ Readers of one kind of source live in their own module (`export`, `generators`);
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import pyarrow as pa
 
-SourceKind = Literal["synthetic", "hybrid", "real"]
-SOURCE_KINDS: tuple[SourceKind, ...] = get_args(SourceKind)
+from spots_ml.interactions.kinds import SourceKind
 
 
 @dataclass(frozen=True)

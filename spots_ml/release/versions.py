@@ -6,12 +6,10 @@ Which names are taken is the registry's knowledge.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final
 
 from spots_ml.errors import ConfigError
-
-SourceKind = Literal["synthetic", "hybrid", "real"]
-SOURCE_KINDS: Final[tuple[SourceKind, ...]] = get_args(SourceKind)
+from spots_ml.interactions.kinds import SOURCE_KINDS, SourceKind
 
 CURRENT_MAJOR: Final = 1
 """The major number of new versions; raised when the app has to change to use a model."""

@@ -16,7 +16,8 @@ from spots_ml.interactions.generators.outcome_law import OutcomeLaw, UniformBelo
 from spots_ml.interactions.generators.personality import survey_vibes
 from spots_ml.interactions.generators.simple_score import simple_score
 from spots_ml.interactions.generators.timeline import DEFAULT_UNTIL
-from spots_ml.interactions.source import InteractionStream, SourceKind
+from spots_ml.interactions.kinds import SourceKind
+from spots_ml.interactions.source import InteractionStream
 
 LEAST_SHARE: Final = 0.6
 """Least factor between an agent's and an opportunity's vibe dimension, before noise."""

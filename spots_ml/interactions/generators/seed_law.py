@@ -16,7 +16,8 @@ from spots_ml.interactions.generators.drawing import InteractionLaw, beta_two_tw
 from spots_ml.interactions.generators.outcome_law import BetaFromOne, OutcomeLaw
 from spots_ml.interactions.generators.simple_score import simple_score
 from spots_ml.interactions.generators.timeline import DEFAULT_UNTIL
-from spots_ml.interactions.source import InteractionStream, SourceKind
+from spots_ml.interactions.kinds import SourceKind
+from spots_ml.interactions.source import InteractionStream
 
 VIBE_NOISE_SD: Final = 0.2
 """Standard deviation between an agent's and an opportunity's vibe dimension, before clipping to [0, 1]."""
