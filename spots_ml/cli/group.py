@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "import": "spots_ml.cli.interactions",
     "promote": "spots_ml.cli.lifecycle",
     "rollback": "spots_ml.cli.lifecycle",
+    "run": "spots_ml.cli.run",
     "show": "spots_ml.cli.versions",
     "verify": "spots_ml.cli.verify",
     "versions": "spots_ml.cli.versions",

@@ -56,7 +56,7 @@ def _table(versions: list["ModelVersion"], settings: Settings) -> str:
                 version.model_type,
                 version.version,
                 version.status,
-                *(_error(metrics, name) for name in ("model", "constant", "formula", "linear", "gradient_boosting")),
+                *_errors(version),
                 f"{metrics['latency_p99_us']:.0f} us",
                 str(path),
             ]
@@ -64,9 +64,14 @@ def _table(versions: list["ModelVersion"], settings: Settings) -> str:
     return text_table(header, rows)
 
 
-def _error(metrics: dict[str, float], predictor: str) -> str:
-    value = metrics.get(f"{predictor}_error")
-    return "-" if value is None else f"{value:.4f}"
+def _errors(version: "ModelVersion") -> list[str]:
+    """The network's test error and those of its baselines, in the order of the header."""
+    from spots_ml.training.evaluation import HEADLINE, SIMPLE_LEARNERS
+
+    error = HEADLINE[version.model_type]
+    linear = SIMPLE_LEARNERS[version.model_type][0]
+    names = [error, *(f"{error}_{name}" for name in ("constant", "formula", linear, "gradient_boosting"))]
+    return [f"{version.metrics[name]:.4f}" if name in version.metrics else "-" for name in names]
 
 
 def _times(outcome: "JobResult", seconds: float) -> list[list[str]]:

@@ -32,9 +32,7 @@ class CertificationLimits(ReleaseDocument):
     batch_sizes: tuple[int, ...] = Field(
         default=(1, 2, 7, 1024), min_length=1, description="Batch sizes at which the golden rows are run."
     )
-    n_random_rows: int = Field(
-        default=1_000_000, ge=1, description="Random rows in [0, 1) to run per runtime."
-    )
+    n_random_rows: int = Field(default=1_000_000, ge=1, description="Random rows in [0, 1) to run per runtime.")
     n_random_corners: int = Field(
         default=4096,
         ge=0,
@@ -64,9 +62,7 @@ class RuntimeReport(ReleaseDocument):
     numpy_version: str | None = Field(default=None, description="NumPy beside it.")
     python_version: str | None = Field(default=None, description="Interpreter it ran in.")
     platform: str | None = Field(default=None, description="Operating system and processor architecture.")
-    n_golden_rows: int = Field(
-        default=0, ge=0, description="Golden rows compared with torch, per batch size."
-    )
+    n_golden_rows: int = Field(default=0, ge=0, description="Golden rows compared with torch, per batch size.")
     n_corner_rows: int = Field(default=0, ge=0, description="Corner rows run.")
     n_random_rows: int = Field(default=0, ge=0, description="Random rows run.")
     max_abs_difference: dict[int, float] = Field(
@@ -92,9 +88,7 @@ class Certificate(ReleaseDocument):
     @property
     def findings(self) -> tuple[str, ...]:
         """Everything found wrong, each with where it was found; empty for a good file."""
-        in_runtimes = (
-            f"{report.name} runtime: {text}" for report in self.runtimes for text in report.findings
-        )
+        in_runtimes = (f"{report.name} runtime: {text}" for report in self.runtimes for text in report.findings)
         return (*(f"file: {text}" for text in self.static.findings), *in_runtimes)
 
     @property

@@ -88,8 +88,6 @@ def torch_outputs(network: "ScoringNetwork", inputs: np.ndarray) -> np.ndarray:
 
 def _check_golden(inputs: np.ndarray, width: int) -> None:
     if inputs.dtype != np.float32 or inputs.ndim != 2 or inputs.shape[1] != width or len(inputs) == 0:
-        raise ValueError(
-            f"golden rows are {inputs.dtype} {inputs.shape}; expected float32 (1 or more, {width})"
-        )
+        raise ValueError(f"golden rows are {inputs.dtype} {inputs.shape}; expected float32 (1 or more, {width})")
     if not ((inputs >= 0.0) & (inputs <= 1.0)).all():
         raise ValueError("golden rows hold values outside [0, 1] or NaN; expected contract values")

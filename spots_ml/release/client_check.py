@@ -87,9 +87,7 @@ def open_session(model: bytes) -> ort.InferenceSession:
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def compare_golden(
-    run: Run, inputs: np.ndarray, expected: np.ndarray, batch: int, tolerance: float
-) -> float | None:
+def compare_golden(run: Run, inputs: np.ndarray, expected: np.ndarray, batch: int, tolerance: float) -> float | None:
     """Largest difference from torch when the golden rows come in batches of one size; None when undefined."""
     n_rows = max(len(inputs), batch)
     rows = np.arange(-(-n_rows // batch) * batch) % len(inputs)
@@ -102,9 +100,7 @@ def compare_golden(
         difference = np.abs(outputs.astype(np.float64) - expected[part].astype(np.float64))
         largest = worst(float(difference.max()), largest, max)
     if not largest <= tolerance:
-        run.note(
-            f"golden rows at batch {batch}: {largest:.3g} away from torch, expected at most {tolerance:g}"
-        )
+        run.note(f"golden rows at batch {batch}: {largest:.3g} away from torch, expected at most {tolerance:g}")
     return largest if math.isfinite(largest) else None
 
 
@@ -113,9 +109,7 @@ def corner_rows(n_inputs: int, n_random: int, rng: np.random.Generator) -> np.nd
     flat = np.array([0.0, 1.0, 0.5], dtype=np.float32)
     alone = np.eye(n_inputs, dtype=bool)
     parts = [np.repeat(flat[:, None], n_inputs, axis=1)]
-    parts += [
-        np.where(alone, np.float32(value), base) for base in flat for value in (0.0, 1.0) if value != base
-    ]
+    parts += [np.where(alone, np.float32(value), base) for base in flat for value in (0.0, 1.0) if value != base]
     parts.append(rng.integers(0, 2, size=(n_random, n_inputs)).astype(np.float32))
     return np.concatenate(parts).astype(np.float32)
 
@@ -147,8 +141,7 @@ def check(archive: Mapping[str, np.ndarray]) -> dict[str, Any]:
         return {**report, "findings": [f"does not load from bytes: {one_line(error)}"]}
 
     differences = {
-        batch: compare_golden(run, inputs, expected, batch, settings["tolerance"])
-        for batch in settings["batch_sizes"]
+        batch: compare_golden(run, inputs, expected, batch, settings["tolerance"]) for batch in settings["batch_sizes"]
     }
     rng = np.random.default_rng(settings["seed"])
     corners = corner_rows(inputs.shape[1], settings["n_random_corners"], rng)

@@ -71,8 +71,6 @@ class ReleaseDocument(BaseModel):
         try:
             return cls.from_bytes(path.read_bytes())
         except OSError as error:
-            raise ArtifactError(
-                f"{path} cannot be read ({error.strerror}); make the artifact again"
-            ) from error
+            raise ArtifactError(f"{path} cannot be read ({error.strerror}); make the artifact again") from error
         except ArtifactError as error:
             raise ArtifactError(f"{path}: {error}") from error

@@ -47,9 +47,7 @@ def measure_latency(
 
     config = config or LatencyConfig()
     if config.n_runs < config.n_blocks:
-        raise ValueError(
-            f"{config.n_runs} runs in {config.n_blocks} blocks; expected at least one run per block"
-        )
+        raise ValueError(f"{config.n_runs} runs in {config.n_blocks} blocks; expected at least one run per block")
     with _garbage_collection_off():
         cold_ns = _cold_loads(content, config, clock_ns)
         session = open_session(content)
@@ -109,9 +107,7 @@ def _throughput(
     (once_ns,) = _time_calls(session, rows, 1, clock_ns)
     n_runs = int(np.clip(config.throughput_s * 1e9 / max(once_ns, 1), 3, 1000))
     p50_ns = float(np.median(_time_calls(session, rows, n_runs, clock_ns)))
-    return Throughput(
-        batch=len(rows), n_runs=n_runs, p50_us=p50_ns / 1000, rows_per_s=len(rows) * 1e9 / max(p50_ns, 1)
-    )
+    return Throughput(batch=len(rows), n_runs=n_runs, p50_us=p50_ns / 1000, rows_per_s=len(rows) * 1e9 / max(p50_ns, 1))
 
 
 def _cold_loads(content: bytes, config: LatencyConfig, clock_ns: Clock) -> list[int]:

@@ -28,9 +28,7 @@ def plot_latency(report: LatencyReport) -> bytes:
     limit_us = report.config.limit_p99_us
     axes.axvline(limit_us, color="tab:red", linestyle="--", label=f"limit for p99: {limit_us / 1000:g} ms")
     axes.set(xscale="log", xlabel="time of one call with one row, µs", ylabel="share of calls, %")
-    axes.set_title(
-        f"onnxruntime {report.onnxruntime_version}, {report.n_threads} thread; {report.machine}", fontsize=8
-    )
+    axes.set_title(f"onnxruntime {report.onnxruntime_version}, {report.n_threads} thread; {report.machine}", fontsize=8)
     axes.legend(fontsize=8)
     axes.grid(alpha=0.3)
     image = io.BytesIO()

@@ -23,13 +23,9 @@ class LatencyConfig(ReleaseDocument):
         default=40, ge=1, description="Blocks that the runs are split into; model and empty graph take turns."
     )
     n_warm_up: int = Field(default=20, ge=0, description="Untimed runs before each block.")
-    batch_sizes: tuple[int, ...] = Field(
-        default=(32, 256, 1024, 8192), description="Batches for the throughput."
-    )
+    batch_sizes: tuple[int, ...] = Field(default=(32, 256, 1024, 8192), description="Batches for the throughput.")
     throughput_s: float = Field(default=0.05, gt=0, description="Time to spend per batch size; seconds.")
-    n_cold_loads: int = Field(
-        default=5, ge=1, description="Sessions made from bytes, each with its first run."
-    )
+    n_cold_loads: int = Field(default=5, ge=1, description="Sessions made from bytes, each with its first run.")
     seed: int = Field(default=7, ge=0, description="Seed of the rows that are run.")
 
 

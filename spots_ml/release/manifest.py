@@ -40,9 +40,7 @@ class Manifest(ReleaseDocument):
     created_at: AwareDatetime = Field(description="When the version was made (UTC).")
     source_kind: SourceKind = Field(description="Kind of data it learned from; the version's suffix.")
     source: str = Field(description="Where that data came from, for a person.")
-    watermark: str | None = Field(
-        description="Label watermark of the store at reading; null: not from a store."
-    )
+    watermark: str | None = Field(description="Label watermark of the store at reading; null: not from a store.")
     n_labelled: int = Field(ge=0, description="Labelled rows in the dataset.")
     n_rows_by_split: dict[str, int] = Field(description="Rows per split: train, validation, test, purged.")
     seed: int = Field(ge=0, description="Seed of the split and of the training.")
@@ -56,9 +54,7 @@ class Manifest(ReleaseDocument):
     opset: int = Field(ge=1, description="Opset of the file.")
     size_bytes: int = Field(ge=1, description="Size of the file.")
     inputs: tuple[str, ...] = Field(description="Names of the inputs in contract order.")
-    ignored_inputs: tuple[str, ...] = Field(
-        description="Inputs constant in training, which the model never uses."
-    )
+    ignored_inputs: tuple[str, ...] = Field(description="Inputs constant in training, which the model never uses.")
     environment: dict[str, str] = Field(description="Versions of what made it: python, torch, onnx, ...")
 
     @field_validator("created_at")
@@ -80,9 +76,7 @@ class Manifest(ReleaseDocument):
             "certificate.static.ir_version": (self.certificate.static.ir_version, self.ir_version),
             "certificate.static.opset": (self.certificate.static.opset, self.opset),
         }
-        problems += [
-            f"{name} is {found}, expected {told}" for name, (found, told) in pairs.items() if found != told
-        ]
+        problems += [f"{name} is {found}, expected {told}" for name, (found, told) in pairs.items() if found != told]
         gates = [verdict.gate for verdict in self.verdicts]
         if len(set(gates)) != len(gates):
             problems.append(f"a gate has more than one verdict: {', '.join(sorted(gates))}")

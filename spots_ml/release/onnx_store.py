@@ -33,7 +33,9 @@ def save_onnx(content: bytes, certificate: Certificate, directory: Path) -> str:
     """
     digest = digest_bytes(content)
     if certificate.onnx_digest != digest:
-        raise ArtifactError(f"the certificate is about {certificate.onnx_digest}, the file is {digest}; certify it again")
+        raise ArtifactError(
+            f"the certificate is about {certificate.onnx_digest}, the file is {digest}; certify it again"
+        )
 
     publish_directory(directory / digest, lambda folder: _write(folder / ONNX_FILE, content))
     write_whole(directory / digest / CERTIFICATE_FILE, certificate.to_bytes())

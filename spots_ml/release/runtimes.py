@@ -38,9 +38,7 @@ def default_runtimes(client_python: Path) -> dict[str, Path]:
     return {CLIENT_RUNTIME: client_python, CURRENT_RUNTIME: Path(sys.executable)}
 
 
-def check_message(
-    content: bytes, golden: np.ndarray, expected: np.ndarray, limits: CertificationLimits
-) -> bytes:
+def check_message(content: bytes, golden: np.ndarray, expected: np.ndarray, limits: CertificationLimits) -> bytes:
     """Pack what a runtime is given: bytes only.
 
     Args:
@@ -63,9 +61,7 @@ def check_message(
     return archive.getvalue()
 
 
-def run_in_runtime(
-    name: str, python: Path | None, message: bytes, limits: CertificationLimits
-) -> RuntimeReport:
+def run_in_runtime(name: str, python: Path | None, message: bytes, limits: CertificationLimits) -> RuntimeReport:
     """Let one runtime check the file, in a process without any other file of ours.
 
     Args:
@@ -96,9 +92,7 @@ def run_in_runtime(
             return _no_report(name, f"{python} cannot be started ({error.strerror}); {_REMEDY}")
     if done.returncode != 0:
         last_words = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-        return _no_report(
-            name, f"the process ended with status {done.returncode}: {last_words[0]}; {_REMEDY}"
-        )
+        return _no_report(name, f"the process ended with status {done.returncode}: {last_words[0]}; {_REMEDY}")
     try:
         report = RuntimeReport.model_validate({"name": name, **json.loads(done.stdout)})
     except (json.JSONDecodeError, ValidationError) as error:

@@ -19,9 +19,7 @@ def script(path, text):
 
 
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
-def test_a_good_file_is_certified_in_both_runtimes_on_a_million_random_rows(
-    make_network, judge, golden, model_type
-):
+def test_a_good_file_is_certified_in_both_runtimes_on_a_million_random_rows(make_network, judge, golden, model_type):
     network = make_network(model_type)
     content = build_onnx(network, version="v1.0-synthetic", trained_digest="ab" * 32)
 
@@ -140,10 +138,7 @@ def test_an_overflow_that_only_the_corners_of_the_contract_show_is_refused(judge
     assert certificate.static.findings == ()
     assert certificate.max_abs_difference is not None
     for runtime in ("client", "current"):
-        assert (
-            f"{runtime} runtime: corner rows: output in [nan, nan], expected within [0, 1]"
-            in certificate.findings
-        )
+        assert f"{runtime} runtime: corner rows: output in [nan, nan], expected within [0, 1]" in certificate.findings
 
 
 def test_nan_weights_are_refused_by_reading_and_by_running(judge, make_network):
@@ -186,9 +181,7 @@ def test_a_fixed_batch_is_refused_by_running_too(good_file, judge, spoil):
     certificate = judge(spoil(good_file, fix))
 
     for runtime in ("client", "current"):
-        assert any(
-            text.startswith(f"{runtime} runtime: golden rows at batch 7") for text in certificate.findings
-        )
+        assert any(text.startswith(f"{runtime} runtime: golden rows at batch 7") for text in certificate.findings)
 
 
 @pytest.mark.parametrize(

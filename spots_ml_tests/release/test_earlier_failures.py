@@ -50,9 +50,7 @@ def test_failure_2_raw_contract_values_give_what_the_trained_network_gives(good_
     np.testing.assert_allclose(outputs, torch_outputs(network, rows), rtol=0, atol=1e-6)
 
 
-def test_failure_3_a_file_with_its_weights_in_a_second_file_is_refused(
-    good_file, judge, tmp_path: Path, monkeypatch
-):
+def test_failure_3_a_file_with_its_weights_in_a_second_file_is_refused(good_file, judge, tmp_path: Path, monkeypatch):
     path = tmp_path / "model.onnx"
     onnx.save_model(
         onnx.load_from_string(good_file),
@@ -78,9 +76,7 @@ def test_failure_3_a_good_file_holds_every_weight(good_file, network):
     assert len(good_file) > 4 * n_values
 
 
-def test_failure_4_ir_version_10_is_refused_and_only_the_client_runtime_notices_by_itself(
-    good_file, judge, spoil
-):
+def test_failure_4_ir_version_10_is_refused_and_only_the_client_runtime_notices_by_itself(good_file, judge, spoil):
     certificate = judge(spoil(good_file, lambda model: setattr(model, "ir_version", 10)))
 
     assert certificate.static.findings == ("IR version 10; the app takes 9 at most",)
@@ -92,9 +88,7 @@ def test_failure_4_ir_version_9_would_still_load_on_the_phone(good_file, judge, 
     assert judge(spoil(good_file, lambda model: setattr(model, "ir_version", 9))).verdict().passed
 
 
-def test_failure_5_a_scalar_for_a_batch_of_one_is_refused_by_reading_and_by_both_runtimes(
-    good_file, judge, spoil
-):
+def test_failure_5_a_scalar_for_a_batch_of_one_is_refused_by_reading_and_by_both_runtimes(good_file, judge, spoil):
     def squeeze(model):
         model.graph.node[-1].output[0] = "column"
         model.graph.node.append(helper.make_node("Squeeze", ["column"], ["output"]))
@@ -105,9 +99,7 @@ def test_failure_5_a_scalar_for_a_batch_of_one_is_refused_by_reading_and_by_both
     assert any("Squeeze" in finding for finding in certificate.static.findings)
     assert any("output `output` is []" in finding for finding in certificate.static.findings)
     for runtime in ("client", "current"):
-        assert "golden rows at batch 1: output has shape [], expected [1, 1]" in findings_of(
-            certificate, runtime
-        )
+        assert "golden rows at batch 1: output has shape [], expected [1, 1]" in findings_of(certificate, runtime)
 
 
 def test_failure_5_a_batch_of_one_is_a_row_of_one(good_file, golden):

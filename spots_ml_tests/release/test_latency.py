@@ -9,9 +9,7 @@ from spots_ml.release.latency import measure_latency
 from spots_ml.release.latency_plot import plot_latency
 from spots_ml.release.latency_report import LatencyConfig, LatencyReport
 
-QUICK = LatencyConfig(
-    n_runs=100, n_blocks=5, n_warm_up=1, batch_sizes=(2, 8), throughput_s=1e-6, n_cold_loads=2
-)
+QUICK = LatencyConfig(n_runs=100, n_blocks=5, n_warm_up=1, batch_sizes=(2, 8), throughput_s=1e-6, n_cold_loads=2)
 
 
 def ticking(step_ns):

@@ -118,11 +118,7 @@ def test_a_manifest_for_an_older_contract_stays_readable(values):
     certificate = values["certificate"].model_copy(update={"contract_digest": "7" * 64})
 
     manifest = Manifest(
-        **(
-            values
-            | {"digests": digests, "certificate": certificate, "inputs": FEATURES[:30]}
-            | {"ignored_inputs": ()}
-        )
+        **(values | {"digests": digests, "certificate": certificate, "inputs": FEATURES[:30]} | {"ignored_inputs": ()})
     )
 
     assert Manifest.from_bytes(manifest.to_bytes()).inputs == FEATURES[:30]

@@ -170,9 +170,7 @@ def test_every_problem_is_listed_at_once(good_file, spoil):
     assert len(findings(spoil(good_file, spoil_three))) == 3
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"not a model", bytes(10_000_001)], ids=["empty", "text", "too large"]
-)
+@pytest.mark.parametrize("content", [b"", b"not a model", bytes(10_000_001)], ids=["empty", "text", "too large"])
 def test_what_is_no_model_is_refused(content):
     report = check_file(content, **EXPECTED)
 

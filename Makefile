@@ -1,0 +1,74 @@
+# Everything a person or CI does with this project. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+CLIENT_VENV := .venv-client
+BIN := $(VENV)/bin
+
+export DAGSTER_HOME ?= $(CURDIR)/dagster_home
+export DO_NOT_TRACK := 1
+export DAGSTER_DISABLE_TELEMETRY := yes
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tiny networks and two cores: more threads only fight each other.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: setup
+setup: $(VENV)/.run-ready $(CLIENT_VENV)/.ready ## Create the environments (done by the other targets when needed)
+
+.PHONY: run
+run: setup ## The main job: both models, from interactions to registered versions
+	@$(BIN)/spots-ml run
+
+.PHONY: dev
+dev: setup ## The Dagster UI with its daemon on http://127.0.0.1:3000
+	@mkdir -p "$$DAGSTER_HOME"
+	$(BIN)/dagster dev -w workspace.yaml
+
+.PHONY: test
+test: check unit ## Lint, layering, types, docstrings and all tests
+
+.PHONY: check
+check: $(VENV)/.test-ready ## Lint, layering, types and docstrings alone
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	DAGSTER_HOME= $(BIN)/dagster definitions validate -w workspace.yaml
+
+.PHONY: unit
+unit: setup $(VENV)/.test-ready ## All tests
+	$(BIN)/pytest -n 2 --dist worksteal
+
+.PHONY: bench
+bench: setup $(VENV)/.test-ready ## The benchmarks, one JSON line per result
+	@for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script; done
+
+.PHONY: clean
+clean: ## Remove the environments and caches; data, artifacts and history stay
+	rm -rf $(VENV) $(CLIENT_VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; found none called $(PYTHON). Install it, or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run-ready: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.test-ready: $(VENV)/.run-ready
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+# The phone's runtime line: the app's plugin carries ONNX Runtime 1.15, which needs numpy 1.
+$(CLIENT_VENV)/.ready: constraints-client.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; found none called $(PYTHON)" >&2; exit 1; }
+	$(PYTHON) -m venv $(CLIENT_VENV)
+	$(CLIENT_VENV)/bin/pip install --quiet --requirement constraints-client.txt
+	touch $@

@@ -1,0 +1,6 @@
+"""The code location that Dagster loads: everything over the settings of this environment."""
+
+from spots_ml.defs.build import build_definitions
+from spots_ml.settings import Settings
+
+defs = build_definitions(Settings.from_env())

@@ -1,0 +1,1 @@
+"""The assets, one module per part of the chain."""

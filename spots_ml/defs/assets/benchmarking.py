@@ -1,0 +1,89 @@
+"""`latency_benchmark`: how fast the certified file answers, with the method, and whether that is fast enough."""
+
+import dagster as dg
+
+from spots_ml.defs import plots, tables
+from spots_ml.defs.assets.keys import OWNERS, gate_check, model_key
+from spots_ml.defs.assets.verdict_check import verdict_check
+from spots_ml.defs.failures import refusals_in_words
+from spots_ml.defs.lineage import result, upstream_digest
+from spots_ml.defs.resources import Platform
+from spots_ml.features.contract import ModelType
+from spots_ml.release.latency_report import GATE, LatencyReport
+
+
+def latency_benchmark(model_type: ModelType) -> dg.AssetsDefinition:
+    """Build the asset for one model.
+
+    Args:
+        model_type: Which model.
+
+    Returns:
+        The asset.
+    """
+    key = model_key(model_type, "latency_benchmark")
+    onnx_key = model_key(model_type, "onnx_model")
+
+    @dg.asset(
+        key=key,
+        deps=[onnx_key],
+        group_name=model_type,
+        kinds={"python", "onnx"},
+        owners=OWNERS,
+        code_version="1",
+        check_specs=[gate_check(key, GATE, "p99 of one row within 100 ms; the real figure is beside it.")],
+        description=(
+            "Latency of one row (p50, p95, p99) against an empty graph in the same process, throughput at larger batches, "
+            "cold load; with threads, warm-up, number of calls and machine."
+        ),
+    )
+    def build(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+        """Measure, keep the report, judge."""
+        from spots_ml.digests import digest_bytes
+        from spots_ml.files import write_whole
+        from spots_ml.release.latency import measure_latency
+        from spots_ml.release.onnx_store import load_onnx
+
+        with refusals_in_words():
+            onnx_digest = upstream_digest(context, onnx_key)
+            content, _ = load_onnx(platform.onnx_dir, onnx_digest)
+            report = measure_latency(content)
+        document = report.to_bytes()
+        digest = digest_bytes(document)
+        path = platform.benchmarks_dir / digest / "latency.json"
+        write_whole(path, document)
+        verdict = report.verdict()
+        context.log.info(verdict.message)
+        return result(
+            digest,
+            {
+                **_metadata(report),
+                "path": dg.MetadataValue.path(path),
+                "onnx_digest": dg.MetadataValue.text(onnx_digest),
+            },
+            checks=[verdict_check(verdict)],
+        )
+
+    return build
+
+
+def _metadata(report: LatencyReport) -> dict[str, dg.MetadataValue]:
+    one_row = report.one_row
+    return {
+        "p50_us": dg.MetadataValue.float(one_row.p50_us),
+        "p95_us": dg.MetadataValue.float(one_row.p95_us),
+        "p99_us": dg.MetadataValue.float(one_row.p99_us),
+        "p99_ratio_to_empty_graph": dg.MetadataValue.float(report.p99_ratio),
+        "limit_p99_us": dg.MetadataValue.float(report.config.limit_p99_us),
+        "cold_load_p50_us": dg.MetadataValue.float(report.cold_load_p50_us),
+        "throughput": tables.markdown_table(
+            ["batch", "rows per second", "calls timed"],
+            ([f"{at.batch:,}", f"{at.rows_per_s:,.0f}", f"{at.n_runs:,}"] for at in report.throughput),
+        ),
+        "method": dg.MetadataValue.text(
+            f"{report.config.n_runs:,} calls of one row in {report.config.n_blocks} blocks taking turns with an empty graph, "
+            f"{report.config.n_warm_up} warm-up calls before each, {report.n_threads} thread, "
+            f"onnxruntime {report.onnxruntime_version}, {report.machine}"
+        ),
+        "latency_plot": plots.latency_distribution(one_row, report.empty_graph),
+    }

@@ -1,0 +1,117 @@
+"""`onnx_model`: the one file that may ship, certified by runtimes that have nothing but its bytes."""
+
+import dagster as dg
+
+from spots_ml.defs import tables
+from spots_ml.defs.assets.keys import OWNERS, gate_check, model_key
+from spots_ml.defs.assets.verdict_check import verdict_check
+from spots_ml.defs.failures import refusals_in_words
+from spots_ml.defs.lineage import result, upstream_digest
+from spots_ml.defs.resources import Platform
+from spots_ml.features.contract import ModelType
+from spots_ml.release.certificate import GATE, Certificate
+
+
+def onnx_model(model_type: ModelType) -> dg.AssetsDefinition:
+    """Build the asset for one model.
+
+    Args:
+        model_type: Which model.
+
+    Returns:
+        The asset.
+    """
+    key = model_key(model_type, "onnx_model")
+    trained_key = model_key(model_type, "trained_model")
+
+    @dg.asset(
+        key=key,
+        deps=[trained_key],
+        group_name=model_type,
+        kinds={"onnx", "pytorch"},
+        owners=OWNERS,
+        code_version="1",
+        check_specs=[
+            gate_check(
+                key,
+                GATE,
+                "One self-contained file within the phone's limits that answers like torch in the phone's runtime line "
+                "and in the current one, and stays in [0, 1].",
+            )
+        ],
+        description=(
+            "One ONNX file with weights, preprocessing and calibration inside: raw contract values in, [batch, 1] out. "
+            "Certified in separate processes by the oldest client runtime and the current one."
+        ),
+    )
+    def build(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+        """Write the graph, certify the bytes, keep both."""
+        from spots_ml.registry.registration import propose_version
+        from spots_ml.release.certification import certify
+        from spots_ml.release.onnx_graph import build_onnx
+        from spots_ml.release.onnx_store import save_onnx
+        from spots_ml.release.runtimes import default_runtimes
+        from spots_ml.training.model import golden_inputs, load_trained_model
+
+        with refusals_in_words():
+            trained_digest = upstream_digest(context, trained_key)
+            model = load_trained_model(platform.trained_dir, trained_digest)
+            version = propose_version(
+                platform.store(),
+                platform.models_dir,
+                model_type=model_type,
+                content_digest=trained_digest,
+                source_kind=model.kind,
+            )
+            content = build_onnx(model.network, version=version, trained_digest=trained_digest)
+            certificate = certify(
+                content,
+                model.network,
+                golden_inputs(model),
+                model_type=model_type,
+                version=version,
+                trained_digest=trained_digest,
+                runtimes=default_runtimes(platform.settings.client_python),
+            )
+            digest = save_onnx(content, certificate, platform.onnx_dir)
+        verdict = certificate.verdict()
+        context.log.info(f"{version}: {verdict.message}")
+        return result(
+            digest,
+            {
+                **_metadata(certificate),
+                "version": dg.MetadataValue.text(version),
+                "trained_digest": dg.MetadataValue.text(trained_digest),
+                "path": dg.MetadataValue.path(platform.onnx_dir / digest / "model.onnx"),
+            },
+            checks=[verdict_check(verdict)],
+        )
+
+    return build
+
+
+def _metadata(certificate: Certificate) -> dict[str, dg.MetadataValue]:
+    return {
+        "size_bytes": dg.MetadataValue.int(certificate.size_bytes),
+        "ir_version": dg.MetadataValue.int(certificate.static.ir_version or 0),
+        "opset": dg.MetadataValue.int(certificate.static.opset or 0),
+        "operators": dg.MetadataValue.text(", ".join(certificate.static.operators)),
+        "contract_digest": dg.MetadataValue.text(certificate.contract_digest),
+        "max_abs_difference_to_torch": dg.MetadataValue.float(certificate.max_abs_difference or float("nan")),
+        "findings": dg.MetadataValue.md("\n".join(f"- {text}" for text in certificate.findings) or "none"),
+        "runtimes": tables.markdown_table(
+            ["runtime", "onnxruntime", "numpy", "golden rows", "largest difference to torch", "random rows", "outputs"],
+            (
+                [
+                    report.name,
+                    report.onnxruntime_version or "no answer",
+                    report.numpy_version or "?",
+                    f"{report.n_golden_rows:,}",
+                    f"{max(report.max_abs_difference.values(), default=float('nan')):.1e}",
+                    f"{report.n_random_rows:,}",
+                    f"{report.output_min} to {report.output_max}",
+                ]
+                for report in certificate.runtimes
+            ),
+        ),
+    }

@@ -1,0 +1,96 @@
+"""`registered_version`: only what passed every gate gets a name, a place and a row."""
+
+import dagster as dg
+
+from spots_ml.defs import tables
+from spots_ml.defs.assets.keys import DATASET, OWNERS, model_key
+from spots_ml.defs.failures import refusals_in_words
+from spots_ml.defs.lineage import result, upstream_digest
+from spots_ml.defs.resources import Platform
+from spots_ml.features.contract import ModelType
+from spots_ml.registry.records import ModelVersion
+
+
+def registered_version(model_type: ModelType) -> dg.AssetsDefinition:
+    """Build the asset for one model.
+
+    Args:
+        model_type: Which model.
+
+    Returns:
+        The asset.
+    """
+    trained_key = model_key(model_type, "trained_model")
+    onnx_key = model_key(model_type, "onnx_model")
+    latency_key = model_key(model_type, "latency_benchmark")
+
+    @dg.asset(
+        key=model_key(model_type, "registered_version"),
+        deps=[DATASET, trained_key, onnx_key, latency_key],
+        group_name=model_type,
+        kinds={"python", "onnx"},
+        owners=OWNERS,
+        code_version="1",
+        description=(
+            "A version in the registry: status staging, weight 0.1, with its manifest. Refused when any verdict is missing or "
+            "negative; the same content again gives the same version."
+        ),
+    )
+    def build(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+        """Assemble the manifest, publish the files, register."""
+        from spots_ml.defs.manifests import assemble_manifest
+        from spots_ml.registry.registration import register_version, version_directory
+        from spots_ml.release.latency_report import LatencyReport
+        from spots_ml.release.onnx_store import load_onnx
+        from spots_ml.training.model import load_trained_model
+
+        with refusals_in_words():
+            onnx, certificate = load_onnx(platform.onnx_dir, upstream_digest(context, onnx_key))
+            latency_digest = upstream_digest(context, latency_key)
+            manifest = assemble_manifest(
+                platform,
+                model=load_trained_model(platform.trained_dir, upstream_digest(context, trained_key)),
+                certificate=certificate,
+                latency=LatencyReport.from_file(platform.benchmarks_dir / latency_digest / "latency.json"),
+                onnx=onnx,
+            )
+            registration = register_version(
+                platform.store(),
+                platform.models_dir,
+                onnx=onnx,
+                manifest=manifest,
+                now=platform.now(),
+                actor=f"dagster run {context.run_id}",
+            )
+        version = registration.version
+        directory = version_directory(platform.models_dir, model_type, version.version)
+        verb = "registered" if registration.created else "registered before with this very content:"
+        context.log.info(f"{verb} {model_type} {version.version}, {version.status}, weight {version.weight:g}")
+        return result(
+            version.content_digest,
+            {
+                **_metadata(version),
+                "created": dg.MetadataValue.bool(registration.created),
+                "path": dg.MetadataValue.path(directory / "model.onnx"),
+                "manifest": dg.MetadataValue.path(directory / "manifest.json"),
+                "verdicts": tables.markdown_table(
+                    ["gate", "passed", "numbers"],
+                    ([gate.gate, "yes" if gate.passed else "no", gate.message] for gate in manifest.verdicts),
+                ),
+            },
+        )
+
+    return build
+
+
+def _metadata(version: ModelVersion) -> dict[str, dg.MetadataValue]:
+    return {
+        "version": dg.MetadataValue.text(version.version),
+        "status": dg.MetadataValue.text(version.status),
+        "weight": dg.MetadataValue.float(version.weight),
+        "registered_at": dg.MetadataValue.timestamp(version.last_registered_at),
+        "sha256": dg.MetadataValue.text(version.sha256),
+        "n_labelled": dg.MetadataValue.int(version.n_labelled),
+        "source": dg.MetadataValue.text(version.source),
+        **{f"metrics/{name}": dg.MetadataValue.float(value) for name, value in version.metrics.items()},
+    }

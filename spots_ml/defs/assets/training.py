@@ -1,0 +1,116 @@
+"""`trained_model`: the best epoch of one network, beside what simpler learners make of the same rows."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import dagster as dg
+from pydantic import Field
+
+from spots_ml.defs.assets.keys import DATASET, OWNERS, gate_check, model_key
+from spots_ml.defs.assets.verdict_check import verdict_check
+from spots_ml.defs.failures import refusals_in_words
+from spots_ml.defs.lineage import result, upstream_digest
+from spots_ml.defs.resources import Platform
+from spots_ml.features.contract import ModelType
+
+if TYPE_CHECKING:
+    from spots_ml.training.fit import Epoch
+
+_EPOCHS_PER_LINE: Final = 10
+
+
+class TrainingOptions(dg.Config):
+    """What a run may change about the training; what is left out is as the profile says (see `TrainingConfig`)."""
+
+    seed: int = Field(
+        default=0, description="Seed of split and training, 0 or more; the same seed gives the same model."
+    )
+    learning_rate: float | None = Field(default=None, description="Peak learning rate of Adam, above 0, at most 1.")
+    batch_size: int | None = Field(default=None, description="Rows per step, at least 1.")
+    max_epochs: int | None = Field(default=None, description="Most passes over the training rows, at least 1.")
+    patience: int | None = Field(default=None, description="Epochs without a better validation error before it stops.")
+    known_unit_penalty: float | None = Field(default=None, description="Price of using a known unit, 0 to 1.")
+    free_unit_penalty: float | None = Field(default=None, description="Price of using a random unit, 0 to 1.")
+    tolerated_excess: float | None = Field(
+        default=None, description="Test error allowed above each simple learner's, as a share of it, 0 to 1."
+    )
+
+    def changes(self) -> dict[str, Any]:
+        """Collect what differs from the profile.
+
+        Returns:
+            Values by field name of the training configuration.
+        """
+        return {name: value for name, value in dict(self).items() if name != "seed" and value is not None}
+
+
+def trained_model(model_type: ModelType) -> dg.AssetsDefinition:
+    """Build the asset for one model.
+
+    Args:
+        model_type: Which model.
+
+    Returns:
+        The asset.
+    """
+    key = model_key(model_type, "trained_model")
+
+    @dg.asset(
+        key=key,
+        deps=[DATASET],
+        group_name=model_type,
+        kinds={"pytorch", "scikitlearn"},
+        owners=OWNERS,
+        code_version="1",
+        pool=f"training_{model_type}",
+        check_specs=[
+            gate_check(
+                key,
+                "beats_baselines",
+                "Better than the constant (and, for the calling score, than the formula), and not worse than ridge or "
+                "logistic regression and gradient boosting by more than the declared margin, on the same test rows.",
+            )
+        ],
+        description=(
+            "The best epoch of the network, calibrated where it is a classifier, and what constant, formula, linear model and "
+            "gradient boosting make of the same test rows, with bootstrap intervals over agents."
+        ),
+    )
+    def build(
+        context: dg.AssetExecutionContext, config: TrainingOptions, platform: dg.ResourceParam[Platform]
+    ) -> dg.MaterializeResult:
+        """Train on the dataset, keep the model, judge it."""
+        from spots_ml.defs.assets.training_metadata import training_metadata
+        from spots_ml.files import exclusive
+        from spots_ml.interactions.dataset import labelled_rows
+        from spots_ml.interactions.splits import TEST, split_rows
+        from spots_ml.interactions.validation import load_dataset
+        from spots_ml.training.model import save_trained_model, train_model
+
+        with refusals_in_words(), exclusive(platform.settings.data_dir / f"training-{model_type}.lock"):
+            training = platform.training_config().changed(config.changes())
+            dataset_digest = upstream_digest(context, DATASET)
+            report, table = load_dataset(platform.datasets_dir, dataset_digest)
+            rows = labelled_rows(table)
+            split = split_rows(rows.agent, rows.scored_at, seed=config.seed)
+            model = train_model(
+                rows,
+                split,
+                model_type,
+                training,
+                seed=config.seed,
+                dataset_digest=dataset_digest,
+                kind=report.kind,
+                on_epoch=lambda epoch: _report(context, epoch),
+                checkpoint_dir=platform.settings.data_dir / "checkpoints" / model_type,
+            )
+            digest = save_trained_model(model, platform.trained_dir)
+        context.log.info(model.verdict.message)
+        return result(digest, training_metadata(model, rows.take(split == TEST)), checks=[verdict_check(model.verdict)])
+
+    return build
+
+
+def _report(context: dg.AssetExecutionContext, epoch: "Epoch") -> None:
+    """Every tenth epoch is news: each line is kept in the run's history."""
+    if (epoch.number + 1) % _EPOCHS_PER_LINE == 0:
+        context.log.info(str(epoch))

@@ -1,0 +1,42 @@
+"""Jobs: one per model and one for both, each from the raw data to a registered version."""
+
+from typing import Final
+
+import dagster as dg
+
+from spots_ml.defs.runs import BOTH_MODELS_JOB, job_name
+from spots_ml.features.contract import MODEL_TYPES, ModelType
+
+
+def registered_version_key(model_type: ModelType) -> dg.AssetKey:
+    """Name the last asset of a model's chain.
+
+    Args:
+        model_type: Which model.
+
+    Returns:
+        Its asset key.
+    """
+    return dg.AssetKey([model_type, "registered_version"])
+
+
+def _chain(*model_types: ModelType) -> dg.AssetSelection:
+    return dg.AssetSelection.assets(*map(registered_version_key, model_types)).upstream()
+
+
+MODEL_JOBS: Final = {
+    model_type: dg.define_asset_job(
+        job_name(model_type),
+        selection=_chain(model_type),
+        description=f"Train, prove, certify, benchmark and register the {model_type} model.",
+    )
+    for model_type in MODEL_TYPES
+}
+
+BOTH_MODELS: Final = dg.define_asset_job(
+    BOTH_MODELS_JOB,
+    selection=_chain(*MODEL_TYPES),
+    description="The main job: both models, from interactions to registered versions.",
+)
+
+JOBS: Final = (BOTH_MODELS, *MODEL_JOBS.values())

@@ -1,0 +1,102 @@
+"""The one resource: it hands assets and sensors the settings, the places and the stores as plain objects."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from spots_ml.settings import Settings
+
+if TYPE_CHECKING:
+    from spots_ml.interactions.validation_config import ValidationConfig
+    from spots_ml.stores.embedded import EmbeddedStore
+    from spots_ml.training.config import TrainingConfig
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Where things are kept and what time it is.
+
+    A plain object rather than a configurable resource, on purpose: settings come from the environment, are checked once,
+    and never appear in a run's configuration.
+
+    Attributes:
+        settings: The checked settings.
+        now: Tells the present in UTC.
+    """
+
+    settings: Settings
+    now: Callable[[], datetime] = _utc_now
+
+    @property
+    def snapshots_dir(self) -> Path:
+        """Where snapshots lie."""
+        return self.settings.data_dir / "snapshots"
+
+    @property
+    def datasets_dir(self) -> Path:
+        """Where datasets lie."""
+        return self.settings.data_dir / "datasets"
+
+    @property
+    def data_docs_dir(self) -> Path:
+        """Where Great Expectations' pages lie."""
+        return self.settings.data_dir / "data_docs"
+
+    @property
+    def trained_dir(self) -> Path:
+        """Where trained models lie."""
+        return self.settings.artifacts_dir / "trained"
+
+    @property
+    def onnx_dir(self) -> Path:
+        """Where ONNX files and their certificates lie."""
+        return self.settings.artifacts_dir / "onnx"
+
+    @property
+    def benchmarks_dir(self) -> Path:
+        """Where latency reports lie."""
+        return self.settings.artifacts_dir / "benchmarks"
+
+    @property
+    def models_dir(self) -> Path:
+        """Where published versions lie, by model and version name."""
+        return self.settings.artifacts_dir / "models"
+
+    @property
+    def validation_config(self) -> "ValidationConfig":
+        """How strictly interactions are validated."""
+        from spots_ml.interactions.validation_config import ValidationConfig
+
+        return ValidationConfig(max_broken_share=self.settings.max_broken_share)
+
+    def training_config(self) -> "TrainingConfig":
+        """Read how models are trained.
+
+        Returns:
+            The profile that the settings name, or the built-in defaults.
+
+        Raises:
+            ConfigError: When the profile cannot be read or is not valid.
+        """
+        from spots_ml.training.config import TrainingConfig, load_profile
+
+        profile = self.settings.profile
+        return load_profile(profile) if profile else TrainingConfig()
+
+    def data_docs_url(self, dataset_digest: str) -> dg.MetadataValue:
+        """Link to a dataset's Data Docs, which `make dev` serves beside the UI."""
+        return dg.MetadataValue.url(f"{self.settings.data_docs_url}/{dataset_digest}/index.html")
+
+    def store(self) -> "EmbeddedStore":
+        """Open the store of interactions and versions."""
+        from spots_ml.stores.embedded import EmbeddedStore
+
+        return EmbeddedStore(self.settings.database_path)

@@ -1,0 +1,32 @@
+"""Which source interactions are read from: the one place where the setting is turned into a stream."""
+
+from spots_ml.defs.resources import Platform
+from spots_ml.interactions.source import InteractionStream
+from spots_ml.settings import Source
+
+
+def open_source(platform: Platform, source: Source) -> InteractionStream:
+    """Open the configured source of interactions.
+
+    Args:
+        platform: Where things are kept.
+        source: Which source; `export` reads the file that the settings name.
+
+    Returns:
+        The interactions, read as they are asked for.
+
+    Raises:
+        ConfigError: When the export's path is not set.
+        InputError: When the source cannot be read as what it claims to be.
+    """
+    settings = platform.settings
+    if source == "synthetic":
+        from spots_ml.interactions.generators.seed_law import SeedLaw
+
+        return SeedLaw().generate(settings.synthetic_rows, seed=settings.synthetic_seed)
+    if source == "export":
+        from spots_ml.interactions.export import read_export
+
+        return read_export(settings.require_export_path())
+    store = platform.store()
+    return store.read_interactions(up_to=store.label_watermark())

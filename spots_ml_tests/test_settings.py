@@ -1,0 +1,92 @@
+import re
+
+import pytest
+
+from spots_ml.errors import ConfigError
+from spots_ml.settings import PROJECT_ROOT, Settings
+
+
+def test_without_variables_everything_has_its_default():
+    settings = Settings.from_env({})
+
+    assert settings == Settings()
+    assert (settings.source, settings.synthetic_rows) == ("synthetic", 10_000)
+    assert settings.database_path == PROJECT_ROOT / "data" / "spots_ml.sqlite"
+
+
+def test_every_variable_is_honoured(tmp_path):
+    settings = Settings.from_env(
+        {
+            "SPOTS_ML_SOURCE": "export",
+            "SPOTS_ML_EXPORT_PATH": str(tmp_path / "export.json"),
+            "SPOTS_ML_STORE": "embedded",
+            "SPOTS_ML_DATA_DIR": str(tmp_path / "data"),
+            "SPOTS_ML_ARTIFACTS_DIR": "out",
+            "SPOTS_ML_PROFILE": "configs/training/default.yaml",
+            "SPOTS_ML_CLIENT_PYTHON": "/usr/bin/python3",
+            "SPOTS_ML_SYNTHETIC_ROWS": "5",
+            "SPOTS_ML_SYNTHETIC_SEED": "6",
+            "SPOTS_ML_MAX_BROKEN_SHARE": "0.2",
+            "SPOTS_ML_RETRAIN_NEW_LABELS": "7",
+            "SPOTS_ML_RETRAIN_MAX_AGE_DAYS": "0.5",
+            "SPOTS_ML_DATA_DOCS_URL": "http://docs/",
+        }
+    )
+
+    assert settings.export_path == tmp_path / "export.json"
+    assert settings.data_dir == tmp_path / "data"
+    assert settings.artifacts_dir == PROJECT_ROOT / "out"
+    assert settings.profile == PROJECT_ROOT / "configs/training/default.yaml"
+    assert str(settings.client_python) == "/usr/bin/python3"
+    assert (settings.synthetic_rows, settings.synthetic_seed, settings.max_broken_share) == (5, 6, 0.2)
+    assert (settings.retrain.new_labels, settings.retrain.max_age_days) == (7, 0.5)
+    assert settings.data_docs_url == "http://docs"
+
+
+def test_an_empty_value_counts_as_not_set():
+    assert Settings.from_env({"SPOTS_ML_SOURCE": "", "SPOTS_ML_EXPORT_PATH": " "}) == Settings()
+
+
+def test_other_variables_are_ignored():
+    assert Settings.from_env({"HOME": "/root", "DAGSTER_HOME": "/x"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({"SPOTS_ML_SOURCE": "supabase"}, "expected one of: synthetic, export, embedded"),
+        ({"SPOTS_ML_STORE": "redis"}, "expected one of: embedded"),
+        ({"SPOTS_ML_SOURCE": "export"}, "SPOTS_ML_EXPORT_PATH is not set"),
+        ({"SPOTS_ML_EXPORT_PATH": "x.json"}, "would be ignored"),
+        ({"SPOTS_ML_SYNTHETIC_ROWS": "many"}, "a whole number from 1"),
+        ({"SPOTS_ML_SYNTHETIC_ROWS": "0"}, "a whole number from 1"),
+        ({"SPOTS_ML_MAX_BROKEN_SHARE": "nan"}, "a number from 0 to 1"),
+        ({"SPOTS_ML_RETRAIN_MAX_AGE_DAYS": "inf"}, "a number from"),
+        ({"SPOTS_ML_EXPORT_PAHT": "x"}, "unknown: SPOTS_ML_EXPORT_PAHT"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_is_allowed(environ, told):
+    with pytest.raises(ConfigError, match=told):
+        Settings.from_env(environ)
+
+
+def test_all_problems_are_told_at_once():
+    with pytest.raises(ConfigError) as caught:
+        Settings.from_env({"SPOTS_ML_SOURCE": "x", "SPOTS_ML_SYNTHETIC_SEED": "-1", "SPOTS_ML_TYPO": "1"})
+
+    assert all(word in str(caught.value) for word in ("SPOTS_ML_SOURCE", "SPOTS_ML_SYNTHETIC_SEED", "SPOTS_ML_TYPO"))
+
+
+def test_an_export_path_that_is_needed_but_not_set_is_refused():
+    with pytest.raises(ConfigError, match="SPOTS_ML_EXPORT_PATH is not set"):
+        Settings().require_export_path()
+
+
+def test_the_example_file_explains_every_variable_and_holds_the_defaults():
+    lines = (PROJECT_ROOT / ".env.example").read_text("utf-8").splitlines()
+    example = dict(line.split("=", 1) for line in lines if re.match(r"SPOTS_ML_\w+=", line))
+
+    assert Settings.from_env(example) == Settings()
+    with pytest.raises(ConfigError) as caught:
+        Settings.from_env({"SPOTS_ML_TYPO": "1"})
+    assert set(example) == set(re.findall(r"SPOTS_ML_\w+", str(caught.value))) - {"SPOTS_ML_TYPO"}
