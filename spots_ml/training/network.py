@@ -3,6 +3,7 @@
 How it learns is in `fit`; how it becomes ONNX is in `spots_ml.release`.
 """
 
+import itertools
 from typing import Final
 
 import torch
@@ -17,8 +18,8 @@ class ScoringNetwork(torch.nn.Module):
 
     `output = sigmoid(calibration_slope * layers((input - shift) * scale) + calibration_intercept)`
 
-    39 -> 128 -> 64 -> 1 for the calling-score model, 45 -> 128 -> 64 -> 32 -> 1 for the outcome model. An input that did
-    not vary in training has scale 0: the network never reacts to what it never saw.
+    39 -> 128 -> 64 -> 1 for the calling-score model, 45 -> 128 -> 64 -> 32 -> 1 for the outcome model. An input that
+    did not vary in training has scale 0: the network never reacts to what it never saw.
 
     Attributes:
         model_type: `calling_score` or `outcome`.
@@ -33,9 +34,7 @@ class ScoringNetwork(torch.nn.Module):
         super().__init__()
         self.model_type: ModelType = model_type
         widths = (n_inputs(model_type), *HIDDEN_WIDTHS[model_type], 1)
-        self.layers = torch.nn.ModuleList(
-            torch.nn.Linear(n_in, n_out) for n_in, n_out in zip(widths, widths[1:], strict=False)
-        )
+        self.layers = torch.nn.ModuleList(torch.nn.Linear(n_in, n_out) for n_in, n_out in itertools.pairwise(widths))
         self.shift: torch.Tensor
         self.scale: torch.Tensor
         self.calibration_slope: torch.Tensor
@@ -57,7 +56,8 @@ class ScoringNetwork(torch.nn.Module):
         hidden = (inputs - self.shift) * self.scale
         for layer in self.layers[:-1]:
             hidden = torch.relu(layer(hidden))
-        return self.layers[-1](hidden)
+        logits: torch.Tensor = self.layers[-1](hidden)
+        return logits
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Compute the model's answer.
@@ -68,4 +68,5 @@ class ScoringNetwork(torch.nn.Module):
         Returns:
             `(batch, 1)` float32 in [0, 1]; a batch of one stays `(1, 1)`.
         """
-        return torch.sigmoid(self.calibration_slope * self.logits(inputs) + self.calibration_intercept)
+        answer: torch.Tensor = torch.sigmoid(self.calibration_slope * self.logits(inputs) + self.calibration_intercept)
+        return answer

@@ -1,0 +1,120 @@
+"""How a network learns and how it is judged: every number a person may want to turn, and the profiles with them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from spots_ml.digests import digest_json
+from spots_ml.errors import ConfigError
+
+
+class TrainingConfig(BaseModel):
+    """One recipe for both models; why these numbers: `docs/decisions/training-recipe.md`. Unknown names are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    learning_rate: float = Field(
+        default=0.005, gt=0.0, le=1.0, description="Peak learning rate of Adam; it rises from 0 and falls to 0."
+    )
+    warmup_share: float = Field(
+        default=0.15, gt=0.0, lt=1.0, description="Share of the steps in which the learning rate rises, in (0, 1)."
+    )
+    batch_size: int = Field(default=256, ge=1, le=65_536, description="Rows per step, at most.")
+    min_steps_per_epoch: int = Field(
+        default=25, ge=1, le=10_000, description="Steps per epoch, at least: little data gets smaller batches."
+    )
+    max_epochs: int = Field(default=60, ge=1, le=10_000, description="Most passes over the training rows.")
+    patience: int = Field(
+        default=60, ge=1, le=10_000, description="Epochs without a better validation error before training stops."
+    )
+    weight_average_decay: float = Field(
+        default=0.99, ge=0.0, lt=1.0, description="Decay per step of the running average of weights; 0: no average."
+    )
+    n_indices: int = Field(
+        default=4, ge=1, le=64, description="Combinations of first-layer units that the second layer shares."
+    )
+    first_layer_rate: float = Field(
+        default=0.1, ge=0.0, le=1.0, description="Learning rate of the first layer, as a share of the others'."
+    )
+    known_unit_penalty: float = Field(
+        default=0.001, ge=0.0, le=1.0, description="Price of using a match, a level or an input (group lasso)."
+    )
+    free_unit_penalty: float = Field(
+        default=0.01, ge=0.0, le=1.0, description="Price of using a first-layer unit that started at random."
+    )
+    tolerated_excess: float = Field(
+        default=0.03, ge=0.0, le=1.0, description="Test error allowed above each simple learner's, as a share of it."
+    )
+    n_resamples: int = Field(
+        default=200, ge=20, le=100_000, description="Bootstrap resamples of the test agents behind each interval."
+    )
+    n_golden_rows: int = Field(
+        default=256, ge=8, le=100_000, description="Inputs kept with the model to compare its exports against."
+    )
+
+    def changed(self, changes: Mapping[str, Any]) -> "TrainingConfig":
+        """Take some values from elsewhere.
+
+        Args:
+            changes: Values by field name.
+
+        Returns:
+            A new configuration.
+
+        Raises:
+            ConfigError: When a name is unknown or a value out of its range; all of them at once.
+
+        >>> TrainingConfig().changed({"batch_size": 0})
+        Traceback (most recent call last):
+        spots_ml.errors.ConfigError: training settings: batch_size is 0: Input should be greater than or equal to 1
+        """
+        return _checked({**self.model_dump(), **changes}, "training settings")
+
+    def digest(self) -> str:
+        """Identify the recipe.
+
+        Returns:
+            SHA-256 of all fields.
+        """
+        return digest_json(self.model_dump(mode="json"))
+
+
+def load_profile(path: Path) -> TrainingConfig:
+    """Read a training profile.
+
+    Args:
+        path: YAML, a mapping of field names to values; what it leaves out keeps its default. It may be empty.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        ConfigError: When the file is no such mapping, names unknown fields or has values out of range.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"the training profile {path} cannot be read: {error}; expected a YAML file") from error
+    if document is None:
+        document = {}
+    if not isinstance(document, dict):
+        raise ConfigError(f"the training profile {path} is a {type(document).__name__}; expected names with values")
+    return _checked({str(name): value for name, value in document.items()}, f"the training profile {path}")
+
+
+def _checked(values: dict[str, Any], where: str) -> TrainingConfig:
+    try:
+        return TrainingConfig.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(_sentence(problem["loc"], problem) for problem in error.errors())
+        raise ConfigError(f"{where}: {problems}") from error
+
+
+def _sentence(location: tuple[int | str, ...], problem: Mapping[str, Any]) -> str:
+    name = ".".join(map(str, location))
+    if problem["type"] == "extra_forbidden":
+        return f"{name} is unknown; expected some of {', '.join(TrainingConfig.model_fields)}"
+    return f"{name} is {problem['input']!r}: {problem['msg']}"

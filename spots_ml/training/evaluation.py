@@ -1,0 +1,187 @@
+"""What every predictor makes of the same test rows, with intervals over agents, and whether the network may ship.
+
+The numbers themselves are defined in `metrics`, the other predictors in `baselines`.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from spots_ml.features.contract import ModelType
+from spots_ml.interactions.dataset import LabelledRows
+from spots_ml.training.config import TrainingConfig
+from spots_ml.training.metrics import measure
+from spots_ml.verdicts import Verdict
+
+GATE: Final = "beats_baselines"
+NETWORK: Final = "network"
+HEADLINE: Final[dict[ModelType, str]] = {"calling_score": "mse", "outcome": "brier"}
+"""The error that the gate compares; smaller is better."""
+MUST_BEAT: Final[dict[ModelType, tuple[str, ...]]] = {
+    "calling_score": ("constant", "formula"),
+    "outcome": ("constant",),
+}
+SIMPLE_LEARNERS: Final[dict[ModelType, tuple[str, ...]]] = {
+    "calling_score": ("ridge", "gradient_boosting"),
+    "outcome": ("logistic", "gradient_boosting"),
+}
+_LEVEL: Final = 0.95
+
+
+class Estimate(BaseModel):
+    """A number with its bootstrap interval; all null where the number has no meaning for these rows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    value: float | None = Field(description="On the test rows as they are.")
+    low: float | None = Field(description="2.5th percentile over resamples of agents.")
+    high: float | None = Field(description="97.5th percentile over resamples of agents.")
+
+
+class Evaluation(BaseModel):
+    """Every predictor on the same test rows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    model_type: ModelType
+    n_rows: int = Field(ge=1, description="Test rows.")
+    n_agents: int = Field(ge=1, description="Agents among them: the unit that is resampled.")
+    n_resamples: int = Field(ge=1, description="Bootstrap resamples.")
+    predictors: dict[str, dict[str, Estimate]] = Field(description="Estimates by predictor and name of the number.")
+
+    def value(self, predictor: str, metric: str) -> float:
+        """Look one number up.
+
+        Args:
+            predictor: Such as `network` or `formula`.
+            metric: Such as `mse`.
+
+        Returns:
+            The number; NaN when it is not there or undefined.
+        """
+        estimate = self.predictors.get(predictor, {}).get(metric)
+        return math.nan if estimate is None or estimate.value is None else estimate.value
+
+    def headlines(self) -> dict[str, float]:
+        """Pick what a table of versions shows.
+
+        Returns:
+            The network's defined numbers by name, and every other predictor's headline error as `<error>_<predictor>`.
+        """
+        own = {name: self.value(NETWORK, name) for name in self.predictors[NETWORK]}
+        error = HEADLINE[self.model_type]
+        others = {f"{error}_{name}": self.value(name, error) for name in self.predictors if name != NETWORK}
+        return {name: value for name, value in {**own, **others}.items() if math.isfinite(value)}
+
+
+def evaluate(
+    model_type: ModelType,
+    rows: LabelledRows,
+    predictions: Mapping[str, np.ndarray],
+    *,
+    formula: np.ndarray,
+    prevalence: float,
+    n_resamples: int,
+    seed: int,
+) -> Evaluation:
+    """Measure predictors on test rows.
+
+    Args:
+        model_type: Decides which numbers are taken.
+        rows: The test rows, at least one.
+        predictions: `(n_rows,)` in [0, 1] by predictor.
+        formula: `(n_rows,)` in [0, 1], the formula's calling score.
+        prevalence: Mean target of the training rows.
+        n_resamples: How many times agents are drawn with replacement (percentile bootstrap).
+        seed: Of the resampling; the same for all predictors, whose numbers so stay comparable.
+
+    Returns:
+        The estimates.
+    """
+    names, agent = np.unique(rows.agent, return_inverse=True)
+    generator = np.random.default_rng([seed, 3])
+    picks = np.full(len(names), 1.0 / len(names))
+    weights = [np.ones(rows.n_rows)]
+    weights += [generator.multinomial(len(names), picks)[agent].astype(np.float64) for _ in range(n_resamples)]
+    target = rows.target(model_type)
+    estimates = {}
+    for name, prediction in predictions.items():
+        measured = [
+            measure(
+                model_type,
+                prediction,
+                target=target,
+                positive=rows.positive,
+                formula=formula,
+                prevalence=prevalence,
+                weight=weight,
+            )
+            for weight in weights
+        ]
+        estimates[name] = {key: _estimate([numbers[key] for numbers in measured]) for key in measured[0]}
+    return Evaluation(
+        model_type=model_type,
+        n_rows=rows.n_rows,
+        n_agents=len(names),
+        n_resamples=n_resamples,
+        predictors=estimates,
+    )
+
+
+def _estimate(values: list[float]) -> Estimate:
+    resampled = [value for value in values[1:] if math.isfinite(value)]
+    if not math.isfinite(values[0]) or not resampled:
+        return Estimate(value=values[0] if math.isfinite(values[0]) else None, low=None, high=None)
+    tail = (1.0 - _LEVEL) / 2.0
+    low, high = np.quantile(resampled, [tail, 1.0 - tail])
+    return Estimate(value=values[0], low=float(low), high=float(high))
+
+
+def judge(evaluation: Evaluation, config: TrainingConfig) -> Verdict:
+    """Decide whether the network is worth shipping.
+
+    It must have a smaller test error than each predictor of `MUST_BEAT`, and at most `1 + tolerated_excess` times the
+    error of each of `SIMPLE_LEARNERS`. An error that was not measured is a no.
+
+    Args:
+        evaluation: Of the network and all of these.
+        config: Holds the margin.
+
+    Returns:
+        The verdict `beats_baselines`; the message has every comparison.
+    """
+    model_type = evaluation.model_type
+    error = HEADLINE[model_type]
+    own = evaluation.value(NETWORK, error)
+    limits = {name: evaluation.value(name, error) for name in MUST_BEAT[model_type]}
+    for name in SIMPLE_LEARNERS[model_type]:
+        limits[name] = evaluation.value(name, error) * (1.0 + config.tolerated_excess)
+    failed = [name for name, limit in limits.items() if not _passes(own, limit, name in MUST_BEAT[model_type])]
+    comparisons = ", ".join(
+        f"{name} {evaluation.value(name, error):.5f}" + ("" if name not in failed else " (fails)") for name in limits
+    )
+    return Verdict(
+        gate=GATE,
+        passed=not failed,
+        measured={f"{error}_{name}": value for name, value in _finite({NETWORK: own, **_errors(evaluation, limits)})},
+        required={f"{error}_limit_{name}": value for name, value in _finite(limits)},
+        message=(
+            f"{model_type} test {error} {own:.5f} against {comparisons}; must be below "
+            f"{' and '.join(MUST_BEAT[model_type])} and at most {config.tolerated_excess:.0%} above the others"
+        ),
+    )
+
+
+def _passes(own: float, limit: float, strictly: bool) -> bool:
+    return own < limit if strictly else own <= limit
+
+
+def _errors(evaluation: Evaluation, names: Mapping[str, float]) -> dict[str, float]:
+    return {name: evaluation.value(name, HEADLINE[evaluation.model_type]) for name in names}
+
+
+def _finite(values: Mapping[str, float]) -> list[tuple[str, float]]:
+    return [(name, value) for name, value in values.items() if math.isfinite(value)]

@@ -1,0 +1,160 @@
+"""From labelled rows to a trained, calibrated and judged model: fit, calibrate, compare and evaluate in one call."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from spots_ml.digests import digest_bytes
+from spots_ml.errors import InsufficientDataError
+from spots_ml.features.contract import CONTRACT_DIGEST, ModelType
+from spots_ml.interactions.dataset import LabelledRows
+from spots_ml.interactions.kinds import SourceKind
+from spots_ml.interactions.splits import PARTS, PURGED, TEST, TRAIN, VALIDATION
+from spots_ml.training.baselines import baseline_predictions, recorded_formula
+from spots_ml.training.calibration import fit_calibration
+from spots_ml.training.config import TrainingConfig
+from spots_ml.training.evaluation import NETWORK, evaluate, judge
+from spots_ml.training.fit import Epoch, fit
+from spots_ml.training.network import ScoringNetwork
+from spots_ml.training.trained_files import load_trained_model, save_trained_model
+from spots_ml.training.trained_model import (
+    TrainedDocument,
+    TrainedModel,
+    ignored_inputs,
+    predict,
+    weights_content,
+)
+
+__all__ = ["TrainedModel", "golden_inputs", "load_trained_model", "save_trained_model", "train_model"]
+
+
+def train_model(
+    rows: LabelledRows,
+    split: np.ndarray,
+    model_type: ModelType,
+    config: TrainingConfig,
+    *,
+    seed: int,
+    dataset_digest: str,
+    kind: SourceKind,
+    on_epoch: Callable[[Epoch], None] | None = None,
+    checkpoint_dir: Path | None = None,
+) -> TrainedModel:
+    """Train one model and judge it on the test rows; the same arguments give the same model, bit by bit.
+
+    The training rows fit, the validation rows pick the epoch and calibrate, the test rows are looked at once.
+
+    Args:
+        rows: Labelled rows.
+        split: `(n_rows,)` part of each row, as `interactions.splits.split_rows` says it.
+        model_type: Which model.
+        config: The recipe.
+        seed: Of training, bootstrap and golden inputs, 0 or more.
+        dataset_digest: Identifies the rows.
+        kind: Kind of interactions the rows are.
+        on_epoch: Called after each epoch.
+        checkpoint_dir: Where to keep the state after each epoch; see `fit`.
+
+    Returns:
+        The model with its evaluation and verdict, whichever way the verdict went.
+
+    Raises:
+        InsufficientDataError: Before training, when a part has no rows or its labels do not vary.
+    """
+    _refuse_sameness(rows.target(model_type), split, model_type)
+    train, validation, test = (rows.take(split == part) for part in (TRAIN, VALIDATION, TEST))
+    fitted = fit(
+        (train.inputs(model_type), train.target(model_type)),
+        (validation.inputs(model_type), validation.target(model_type)),
+        config,
+        model_type=model_type,
+        seed=seed,
+        on_epoch=on_epoch,
+        checkpoint_dir=checkpoint_dir,
+    )
+    network = fitted.network
+    if model_type == "outcome":
+        _calibrate(network, validation)
+    answers = predict(network, test.inputs(model_type))
+    evaluation = evaluate(
+        model_type,
+        test,
+        {NETWORK: answers, **baseline_predictions(train, test, model_type, seed=seed)},
+        formula=recorded_formula(test),
+        prevalence=float(train.target(model_type).mean(dtype=np.float64)),
+        n_resamples=config.n_resamples,
+        seed=seed,
+    )
+    golden = _golden_rows(test.inputs(model_type), config.n_golden_rows, seed)
+    document = TrainedDocument(
+        model_type=model_type,
+        kind=kind,
+        seed=seed,
+        config=config,
+        config_digest=config.digest(),
+        dataset_digest=dataset_digest,
+        contract_digest=CONTRACT_DIGEST,
+        weights_digest=digest_bytes(weights_content(network, golden)),
+        split_digest=digest_bytes(split.astype(np.int8).tobytes()),
+        n_rows_by_split={name: int(np.sum(split == part)) for part, name in _named_parts()},
+        ignored_inputs=ignored_inputs(network),
+        best_epoch=fitted.best_epoch,
+        history=fitted.history,
+        calibration_slope=float(network.calibration_slope),
+        calibration_intercept=float(network.calibration_intercept),
+        evaluation=evaluation,
+        verdict=judge(evaluation, config),
+    )
+    return TrainedModel(network, golden, document)
+
+
+def golden_inputs(model: TrainedModel) -> np.ndarray:
+    """Give the inputs that exports are compared on: rows of the test part, corners of the contract, and random ones.
+
+    Args:
+        model: A trained model, fresh or loaded.
+
+    Returns:
+        `(n_golden, n_inputs)` float32 in [0, 1]; the same for the same model.
+    """
+    return model.golden
+
+
+def _named_parts() -> list[tuple[int, str]]:
+    return [*enumerate(PARTS), (PURGED, "purged")]
+
+
+def _refuse_sameness(target: np.ndarray, split: np.ndarray, model_type: ModelType) -> None:
+    problems = []
+    for part in (TRAIN, VALIDATION, TEST):
+        values = target[split == part]
+        if len(values) == 0:
+            problems.append(f"{PARTS[part]} has no rows")
+        elif values.min() == values.max():
+            problems.append(f"{PARTS[part]} has {values[0]:g} in all {len(values):,} rows")
+    if problems:
+        raise InsufficientDataError(
+            f"the label of the {model_type} model does not vary: {'; '.join(problems)}; expected different "
+            "outcomes in every part of the split: collect more interactions"
+        )
+
+
+def _calibrate(network: ScoringNetwork, validation: LabelledRows) -> None:
+    with torch.inference_mode():
+        logits = network.logits(torch.from_numpy(validation.inputs(network.model_type)))[:, 0].numpy()
+    slope, intercept = fit_calibration(logits, validation.positive)
+    network.calibration_slope.fill_(slope)
+    network.calibration_intercept.fill_(intercept)
+
+
+def _golden_rows(inputs: np.ndarray, n_rows: int, seed: int) -> np.ndarray:
+    generator = np.random.default_rng([seed, 4])
+    n_inputs = inputs.shape[1]
+    real = inputs[generator.choice(len(inputs), min(n_rows // 2, len(inputs)), replace=False)]
+    constant = np.repeat([[0.0], [0.5], [1.0]], n_inputs, axis=1)
+    n_rest = n_rows - len(real) - len(constant)
+    corners = generator.integers(0, 2, size=(n_rest // 2, n_inputs))
+    anywhere = generator.random((n_rest - n_rest // 2, n_inputs))
+    return np.concatenate([real, constant, corners, anywhere]).astype(np.float32)

@@ -1,0 +1,159 @@
+"""A trained model and all that is known about it, as one value.
+
+How it comes about is in `model`, how it is kept in `trained_files`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from safetensors.torch import save
+
+from spots_ml.digests import canonical_json, digest_bytes
+from spots_ml.features.contract import ModelType, input_names
+from spots_ml.interactions.kinds import SourceKind
+from spots_ml.training.config import TrainingConfig
+from spots_ml.training.evaluation import Evaluation
+from spots_ml.training.fit import Epoch
+from spots_ml.training.network import ScoringNetwork
+from spots_ml.verdicts import Verdict
+
+GOLDEN_INPUTS = "golden_inputs"
+"""Name of the tensor beside the weights."""
+
+
+class TrainedDocument(BaseModel):
+    """What rebuilds and explains the weights; nothing in it depends on when or how fast they were made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    schema_version: int = Field(default=1, ge=1, le=1, description="Layout of this document.")
+    model_type: ModelType
+    kind: SourceKind = Field(description="Kind of interactions learned from.")
+    seed: int = Field(ge=0, description="Of training, bootstrap and golden inputs.")
+    config: TrainingConfig
+    config_digest: str
+    dataset_digest: str
+    contract_digest: str
+    weights_digest: str = Field(description="SHA-256 of weights.safetensors.")
+    split_digest: str = Field(description="SHA-256 of the part of every row.")
+    n_rows_by_split: dict[str, int] = Field(description="Rows in train, validation, test and purged.")
+    ignored_inputs: tuple[str, ...] = Field(description="Inputs constant in training; the network never uses them.")
+    best_epoch: int = Field(ge=0, description="0-based; its weights were kept.")
+    history: tuple[Epoch, ...]
+    calibration_slope: float = Field(gt=0.0)
+    calibration_intercept: float
+    evaluation: Evaluation
+    verdict: Verdict
+
+    def content(self) -> bytes:
+        """Write the document in its one form.
+
+        Returns:
+            Canonical JSON.
+        """
+        return canonical_json(self.model_dump(mode="json"))
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A network with its document.
+
+    Attributes:
+        network: Calibrated, without gradients, in evaluation mode.
+        golden: `(n_golden, n_inputs)` float32 in [0, 1]; what exports are compared on.
+        document: Everything else.
+    """
+
+    network: ScoringNetwork
+    golden: np.ndarray
+    document: TrainedDocument
+
+    @property
+    def model_type(self) -> ModelType:
+        """Which of the models."""
+        return self.document.model_type
+
+    @property
+    def kind(self) -> SourceKind:
+        """Kind of interactions learned from."""
+        return self.document.kind
+
+    @property
+    def seed(self) -> int:
+        """Seed of the training."""
+        return self.document.seed
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """All predictors on the test rows."""
+        return self.document.evaluation
+
+    @property
+    def verdict(self) -> Verdict:
+        """Verdict of the gate `beats_baselines`."""
+        return self.document.verdict
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Headline numbers on the test rows."""
+        return self.document.evaluation.headlines()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the document, which holds that of the weights: identifies all of it."""
+        return digest_bytes(self.document.content())
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """Let the network answer.
+
+        Args:
+            inputs: `(n_rows, n_inputs)` float32 in [0, 1].
+
+        Returns:
+            `(n_rows,)` float32 in [0, 1].
+        """
+        return predict(self.network, inputs)
+
+
+def predict(network: ScoringNetwork, inputs: np.ndarray) -> np.ndarray:
+    """Let a network answer.
+
+    Args:
+        network: Calibrated or not.
+        inputs: `(n_rows, n_inputs)` float32 in [0, 1].
+
+    Returns:
+        `(n_rows,)` float32 in [0, 1].
+    """
+    with torch.inference_mode():
+        answers: np.ndarray = network(torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32)))[:, 0].numpy()
+    return answers
+
+
+def weights_content(network: ScoringNetwork, golden: np.ndarray) -> bytes:
+    """Write weights, preprocessing, calibration and golden inputs.
+
+    Args:
+        network: The finished network.
+        golden: `(n_golden, n_inputs)` float32.
+
+    Returns:
+        A safetensors file; equal values give equal bytes.
+    """
+    tensors = {name: tensor.detach().contiguous() for name, tensor in network.state_dict().items()}
+    return save({**tensors, GOLDEN_INPUTS: torch.from_numpy(golden)})
+
+
+def ignored_inputs(network: ScoringNetwork) -> tuple[str, ...]:
+    """Name the inputs that the network never uses.
+
+    Args:
+        network: With its preprocessing.
+
+    Returns:
+        Names in contract order.
+    """
+    names = input_names(network.model_type)
+    return tuple(name for name, scale in zip(names, network.scale.tolist(), strict=True) if scale == 0.0)
