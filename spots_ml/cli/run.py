@@ -83,7 +83,7 @@ def _next_steps(versions: list["ModelVersion"], created: bool) -> str:
     first = versions[0]
     news = "" if created else "Nothing new: the same data and settings gave the versions that were registered before.\n"
     return (
-        f"\n{news}Test error is the mean squared error (calling score) or the Brier score (outcome) on the same held-out rows.\n"
+        f"\n{news}Test error: mean squared error (calling score) or Brier score (outcome), on the same held-out rows.\n"
         f"Next:  spots-ml promote {first.model_type} {first.version}   make it the active version\n"
         f"       spots-ml verify {first.model_type} {first.version}    recompute every digest and check parity again\n"
         "       make dev                                look at it on http://127.0.0.1:3000"

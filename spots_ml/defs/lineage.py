@@ -1,7 +1,7 @@
 """What passes between assets: the digest of what a step made, read back from Dagster's own event log.
 
-No IO manager and no pickle: files lie under their digest (see `data/README.md`), and a step asks which digest its upstream
-materialised in this run or, when the step runs alone, last.
+No IO manager and no pickle: files lie under their digest (see `data/README.md`), and a step asks which digest its
+upstream materialised in this run or, when the step runs alone, last.
 """
 
 from collections.abc import Sequence

@@ -10,9 +10,11 @@ import dagster as dg
 
 from spots_ml.defs.build import build_definitions
 from spots_ml.defs.jobs import BOTH_MODELS_JOB, registered_version_key
+from spots_ml.defs.resources import Platform
 from spots_ml.defs.runs import PROCESS_TAG, fail_abandoned_runs, job_name, this_process
 from spots_ml.features.contract import MODEL_TYPES, ModelType
 from spots_ml.files import write_whole
+from spots_ml.interactions.expectations_process import ExpectationsProcess
 from spots_ml.settings import PROJECT_ROOT, Settings
 
 HOME_VARIABLE: Final = "DAGSTER_HOME"
@@ -62,14 +64,19 @@ def run_training(settings: Settings, model_types: Sequence[ModelType] = MODEL_TY
         What came out; failures are in it, not raised.
     """
     name = BOTH_MODELS_JOB if len(model_types) > 1 else job_name(model_types[0])
-    job = build_definitions(settings).resolve_job_def(name)
-    with dg.DagsterInstance.from_config(str(dagster_home())) as instance:
+    with ExpectationsProcess() as expectations, dg.DagsterInstance.from_config(str(dagster_home())) as instance:
+        expectations.start()
         fail_abandoned_runs(instance)
-        outcome = job.execute_in_process(
-            run_config={"loggers": {"console": {}}},
-            instance=instance,
-            raise_on_error=False,
-            tags={PROCESS_TAG: this_process()},
+        platform = Platform(settings, expectations=expectations)
+        outcome = (
+            build_definitions(settings, platform=platform)
+            .resolve_job_def(name)
+            .execute_in_process(
+                run_config={"loggers": {"console": {}}},
+                instance=instance,
+                raise_on_error=False,
+                tags={PROCESS_TAG: this_process()},
+            )
         )
         return _summarise(outcome, model_types)
 
@@ -78,8 +85,8 @@ def dagster_home() -> Path:
     """Find Dagster's home, and make sure that it is one.
 
     Returns:
-        What `DAGSTER_HOME` says, or `dagster_home/` in the project. A home without a configuration gets the project's: one
-        without it would report usage statistics and train the same model twice at once.
+        What `DAGSTER_HOME` says, or `dagster_home/` in the project. A home without a configuration gets the project's:
+        one without it would report usage statistics and train the same model twice at once.
     """
     ours = PROJECT_ROOT / "dagster_home"
     home = Path(os.environ.get(HOME_VARIABLE) or ours)

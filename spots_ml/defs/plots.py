@@ -1,6 +1,7 @@
 """Pictures for the UI: small PNGs inside markdown, because that is what the asset page renders without any server.
 
-Only drawing lives here; what is drawn was computed by the domain packages. Matplotlib is imported when a picture is made.
+Only drawing lives here; what is drawn was computed by the domain packages. Matplotlib is imported
+when a picture is made.
 """
 
 import base64

@@ -11,6 +11,7 @@ import dagster as dg
 from spots_ml.settings import Settings
 
 if TYPE_CHECKING:
+    from spots_ml.interactions.expectations_process import ExpectationsProcess
     from spots_ml.interactions.validation_config import ValidationConfig
     from spots_ml.stores.embedded import EmbeddedStore
     from spots_ml.training.config import TrainingConfig
@@ -24,16 +25,18 @@ def _utc_now() -> datetime:
 class Platform:
     """Where things are kept and what time it is.
 
-    A plain object rather than a configurable resource, on purpose: settings come from the environment, are checked once,
-    and never appear in a run's configuration.
+    A plain object rather than a configurable resource, on purpose: settings come from the environment, are checked
+    once, and never appear in a run's configuration.
 
     Attributes:
         settings: The checked settings.
         now: Tells the present in UTC.
+        expectations: Great Expectations, being imported already; None: it is started when it is needed.
     """
 
     settings: Settings
     now: Callable[[], datetime] = _utc_now
+    expectations: "ExpectationsProcess | None" = None
 
     @property
     def snapshots_dir(self) -> Path:

@@ -80,8 +80,8 @@ def runs_in_flight(instance: dg.DagsterInstance, model_type: ModelType) -> tuple
         model_type: Which model.
 
     Returns:
-        Ids of queued, starting and running runs that touch the model's assets, and of killed runs that Dagster is going to
-        resume; empty when nothing is under way.
+        Ids of queued, starting and running runs that touch the model's assets, and of killed runs that Dagster is going
+        to resume; empty when nothing is under way.
     """
     active = instance.get_runs(filters=dg.RunsFilter(statuses=list(ACTIVE)))
     failed = instance.get_runs(

@@ -1,7 +1,7 @@
 """The retraining sensors, one per model: they collect the state, ask `monitoring.retraining`, and do what it says.
 
-Every tick's answer is shown in the UI. There is no cursor: the state is what was registered, what has arrived and what is
-running, so nothing is lost by a failed run or a restarted daemon.
+Every tick's answer is shown in the UI. There is no cursor: the state is what was registered, what has arrived and what
+is running, so nothing is lost by a failed run or a restarted daemon.
 """
 
 from typing import Final
@@ -61,8 +61,8 @@ def retraining_sensor(model_type: ModelType) -> dg.SensorDefinition:
         minimum_interval_seconds=_INTERVAL_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            f"Retrains {model_type} when 1,000 new labels have arrived since the data behind its newest version, or seven "
-            "days after that was registered; never while a run that trains it is queued or running."
+            f"Retrains {model_type} when 1,000 new labels have arrived since the data behind its newest version, or "
+            "seven days after that was registered; never while a run that trains it is queued or running."
         ),
     )
     def retrain(

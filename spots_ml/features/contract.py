@@ -1,7 +1,8 @@
 """The feature contract between the app and every model: 39 inputs, or 45 with the history features, in this order.
 
 Names, order, range and the rules for derived slots live here and nowhere else; `CONTRACT_DIGEST` identifies them in
-datasets, models, ONNX metadata and manifests. How derived and history features are computed is in `derived` and `history`.
+datasets, models, ONNX metadata and manifests. How derived and history features are computed is in `derived` and
+`history`.
 """
 
 from typing import Final, Literal, get_args

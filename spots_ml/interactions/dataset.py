@@ -108,12 +108,13 @@ def labelled_rows(table: pa.Table) -> LabelledRows:
 
 
 def _floats(table: pa.Table, name: str) -> np.ndarray:
-    return pa.compute.fill_null(table[name], float("nan")).to_numpy().astype(np.float32)
+    values: np.ndarray = pa.compute.fill_null(table[name], float("nan")).to_numpy().astype(np.float32)
+    return values
 
 
 def _agent_codes(table: pa.Table) -> np.ndarray:
     encoded = table["agent_id"].combine_chunks().dictionary_encode()
-    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    codes: np.ndarray = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     nobody = codes < 0
     codes[nobody] = len(encoded.dictionary) + np.arange(nobody.sum())
     return codes

@@ -16,10 +16,10 @@ from spots_ml.interactions.batches import rebatch
 from spots_ml.interactions.broken_records import read_record
 from spots_ml.interactions.export_bytes import read_chunks
 from spots_ml.interactions.json_array import Decoded, Elements, Member, read_document
+from spots_ml.interactions.kinds import SourceKind
 from spots_ml.interactions.record_layout import ARRAY_NAME
 from spots_ml.interactions.records import columns, decode_array, decode_record, decode_record_only
 from spots_ml.interactions.schema import INTERACTIONS
-from spots_ml.interactions.kinds import SourceKind
 from spots_ml.interactions.source import InteractionStream
 
 _FIRST_LOOK_BYTES: Final = 1 << 16

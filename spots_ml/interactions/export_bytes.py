@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from isal import isal_zlib
+from isal.igzip_lib import IsalError
 
 from spots_ml.errors import InputError
 
@@ -48,7 +49,7 @@ def read_chunks(path: Path, *, chunk_bytes: int = CHUNK_BYTES, ahead: bool = Fal
     try:
         with path.open("rb") as stream:
             yield from _unpacked(path, stream, chunk_bytes, ahead)
-    except (EOFError, isal_zlib.error) as error:
+    except (EOFError, IsalError) as error:  # type: ignore[misc]  # the stub declares an instance
         raise InputError(
             f"{path}: the gzip data is truncated or damaged ({error}); expected a whole gzip file: "
             "copy or download the export again"

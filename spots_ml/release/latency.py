@@ -1,6 +1,6 @@
 """Measures how fast an ONNX file answers, beside a graph that does nothing, in the same process.
 
-What comes back, the limit and the verdict are in `latency_report`; the picture of it is in `latency_plot`.
+What comes back, the limit and the verdict are in `latency_report`.
 """
 
 import contextlib

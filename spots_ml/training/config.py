@@ -17,18 +17,18 @@ class TrainingConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     learning_rate: float = Field(
-        default=0.005, gt=0.0, le=1.0, description="Peak learning rate of Adam; it rises from 0 and falls to 0."
+        default=0.01, gt=0.0, le=1.0, description="Peak learning rate of Adam; it rises from 0 and falls to 0."
     )
     warmup_share: float = Field(
         default=0.15, gt=0.0, lt=1.0, description="Share of the steps in which the learning rate rises, in (0, 1)."
     )
-    batch_size: int = Field(default=256, ge=1, le=65_536, description="Rows per step, at most.")
+    batch_size: int = Field(default=512, ge=1, le=65_536, description="Rows per step, at most.")
     min_steps_per_epoch: int = Field(
-        default=25, ge=1, le=10_000, description="Steps per epoch, at least: little data gets smaller batches."
+        default=10, ge=1, le=10_000, description="Steps per epoch, at least: little data gets smaller batches."
     )
     max_epochs: int = Field(default=60, ge=1, le=10_000, description="Most passes over the training rows.")
     patience: int = Field(
-        default=60, ge=1, le=10_000, description="Epochs without a better validation error before training stops."
+        default=20, ge=1, le=10_000, description="Epochs without a better validation error before training stops."
     )
     weight_average_decay: float = Field(
         default=0.99, ge=0.0, lt=1.0, description="Decay per step of the running average of weights; 0: no average."
@@ -37,7 +37,7 @@ class TrainingConfig(BaseModel):
         default=4, ge=1, le=64, description="Combinations of first-layer units that the second layer shares."
     )
     first_layer_rate: float = Field(
-        default=0.1, ge=0.0, le=1.0, description="Learning rate of the first layer, as a share of the others'."
+        default=0.03, ge=0.0, le=1.0, description="Learning rate of the first layer, as a share of the others'."
     )
     known_unit_penalty: float = Field(
         default=0.001, ge=0.0, le=1.0, description="Price of using a match, a level or an input (group lasso)."

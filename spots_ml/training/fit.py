@@ -170,7 +170,8 @@ class _Run:
             group["lr"] = rate * height
         loss = binary_cross_entropy_with_logits(self.learner.logits(self.learner.parameters, inputs), targets)
         self.optimizer.zero_grad(set_to_none=True)
-        (loss + self.learner.price()).backward()
+        loss.backward()
+        self.learner.add_price()
         self.optimizer.step()
         pace = max(1 - self.config.weight_average_decay, 1 / (step + 2))
         with torch.no_grad():

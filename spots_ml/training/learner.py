@@ -83,20 +83,25 @@ class Learner:
             `(batch, 1)` float32.
         """
         weight, bias, index, mixing, offset, *later = parameters
-        hidden = torch.relu(torch.addmm(bias, inputs, weight.T)) - self._mean
-        hidden = torch.addmm(offset, hidden @ index.T, mixing.T)
+        hidden = torch.relu(torch.addmm(bias, inputs, weight.T))
+        hidden = torch.addmm(-index.mv(self._mean), hidden, index.T)
+        hidden = torch.addmm(offset, hidden, mixing.T)
         for weight, bias in zip(later[::2], later[1::2], strict=True):
             hidden = torch.addmm(bias, torch.relu(hidden), weight.T)
         return hidden
 
-    def price(self) -> torch.Tensor:
-        """Price the first-layer units that are in use: a group lasso over what the indices take from each group.
+    def add_price(self) -> None:
+        """Add the gradient of the penalty to the gradients of the loss.
 
-        Returns:
-            `()` float32, at least 0; added to the loss.
+        The penalty is a group lasso: for each group of first-layer units, its price times the norm of what the indices
+        take from it. Written out because building a graph for it takes as long as a good part of the step.
         """
-        used = torch.zeros_like(self._price).index_add(0, self._group, self.parameters[2].square().sum(dim=0))
-        return (used.add(_SMALL).sqrt() * self._price).sum()
+        index = self.parameters[2]
+        if index.grad is None:
+            raise ValueError("there are no gradients yet; expected backward() of the loss before")
+        weight = index.detach()
+        norm = torch.zeros_like(self._price).index_add_(0, self._group, weight.square().sum(dim=0)).add_(_SMALL).sqrt_()
+        index.grad.addcmul_(weight, (self._price / norm)[self._group])
 
     def fold(self, parameters: list[torch.Tensor]) -> ScoringNetwork:
         """Write the parameters as the plain network, which computes the same function.
@@ -125,7 +130,8 @@ def _standardisation(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _uniform(shape: tuple[int, ...], fan_in: int, generator: torch.Generator) -> torch.Tensor:
-    return (2 * torch.rand(shape, generator=generator) - 1) / fan_in**0.5
+    values: torch.Tensor = (2 * torch.rand(shape, generator=generator) - 1) / fan_in**0.5
+    return values
 
 
 def _float32(values: np.ndarray) -> torch.Tensor:

@@ -6,7 +6,6 @@ import pytest
 
 from spots_ml.digests import digest_bytes
 from spots_ml.release.latency import measure_latency
-from spots_ml.release.latency_plot import plot_latency
 from spots_ml.release.latency_report import LatencyConfig, LatencyReport
 
 QUICK = LatencyConfig(n_runs=100, n_blocks=5, n_warm_up=1, batch_sizes=(2, 8), throughput_s=1e-6, n_cold_loads=2)
@@ -75,7 +74,3 @@ def test_garbage_collection_is_on_again_afterwards(report):
 def test_more_blocks_than_runs_are_an_error(good_file):
     with pytest.raises(ValueError, match="100 runs in 101 blocks"):
         measure_latency(good_file, config=LatencyConfig(n_runs=100, n_blocks=101))
-
-
-def test_the_plot_is_a_png(report):
-    assert plot_latency(report).startswith(b"\x89PNG\r\n")

@@ -33,8 +33,8 @@ def latency_benchmark(model_type: ModelType) -> dg.AssetsDefinition:
         code_version="1",
         check_specs=[gate_check(key, GATE, "p99 of one row within 100 ms; the real figure is beside it.")],
         description=(
-            "Latency of one row (p50, p95, p99) against an empty graph in the same process, throughput at larger batches, "
-            "cold load; with threads, warm-up, number of calls and machine."
+            "Latency of one row (p50, p95, p99) against an empty graph in the same process, throughput at larger "
+            "batches, cold load; with threads, warm-up, number of calls and machine."
         ),
     )
     def build(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
@@ -81,8 +81,8 @@ def _metadata(report: LatencyReport) -> dict[str, dg.MetadataValue]:
             ([f"{at.batch:,}", f"{at.rows_per_s:,.0f}", f"{at.n_runs:,}"] for at in report.throughput),
         ),
         "method": dg.MetadataValue.text(
-            f"{report.config.n_runs:,} calls of one row in {report.config.n_blocks} blocks taking turns with an empty graph, "
-            f"{report.config.n_warm_up} warm-up calls before each, {report.n_threads} thread, "
+            f"{report.config.n_runs:,} calls of one row in {report.config.n_blocks} blocks taking turns with an empty "
+            f"graph, {report.config.n_warm_up} warm-up calls before each, {report.n_threads} thread, "
             f"onnxruntime {report.onnxruntime_version}, {report.machine}"
         ),
         "latency_plot": plots.latency_distribution(one_row, report.empty_graph),

@@ -1,5 +1,6 @@
 """The data assets: what was read, and what of it may be learned from."""
 
+import importlib
 from collections.abc import Callable, Iterator
 from typing import Final, TypeVar, get_args
 
@@ -112,16 +113,18 @@ SUFFICIENCY_CHECK: Final = "enough_labels"
     ],
     description=(
         "The accepted interactions with their 39 contract features and 6 point-in-time history features, and the "
-        "quarantine with positions and reason codes. Accepted + quarantined = read. Materialised only when its checks pass."
+        "quarantine with positions and reason codes. Accepted + quarantined = read. Materialised only when its checks "
+        "pass."
     ),
 )
 def validated_dataset(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """Validate the snapshot; publish the dataset only when it is fit to learn from."""
-    from spots_ml.interactions.expectations import check_expectations, require_expectations
+    from spots_ml.interactions.expectations import require_expectations
+    from spots_ml.interactions.expectations_process import ExpectationsProcess
     from spots_ml.interactions.sufficiency import check_sufficiency
-    from spots_ml.interactions.validation import build_dataset, load_dataset
+    from spots_ml.interactions.validation import build_dataset
 
     with refusals_in_words():
         report = build_dataset(
@@ -144,9 +147,11 @@ def validated_dataset(
         if shortage is not None:
             raise shortage
 
-        docs_dir = platform.data_docs_dir / report.digest
-        _, rows = load_dataset(platform.datasets_dir, report.digest)
-        results = check_expectations(report, rows, docs_dir=docs_dir)
+        with platform.expectations or ExpectationsProcess() as great_expectations:
+            docs_dir = platform.data_docs_dir / report.digest
+            great_expectations.submit(platform.datasets_dir, report.digest, docs_dir=docs_dir)
+            _import_what_training_needs()
+            results = great_expectations.results()
         _, broken = _outcome_of(lambda: require_expectations(results))
         yield dg.AssetCheckResult(
             check_name=EXPECTATIONS_CHECK,
@@ -157,6 +162,17 @@ def validated_dataset(
         if broken is not None:
             raise broken
     yield result(report.digest, dataset_metadata(report, platform))
+
+
+def _import_what_training_needs() -> None:
+    """Use the wait for Great Expectations: the steps that follow import these, which takes seconds."""
+    for name in (
+        "spots_ml.training.model",
+        "sklearn.ensemble",
+        "sklearn.linear_model",
+        "matplotlib.backends.backend_agg",
+    ):
+        importlib.import_module(name)
 
 
 def _outcome_of(check: Callable[[], _T]) -> tuple[_T | None, SpotsMLError | None]:
