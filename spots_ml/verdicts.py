@@ -11,7 +11,7 @@ class Verdict(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    gate: str = Field(description="Name of the gate, e.g. 'beats_baselines', 'certified', 'latency'.")
+    gate: str = Field(description="Name of the gate, e.g. 'valid_dataset', 'certified'.")
     passed: bool = Field(description="True only when everything was measured and within its threshold.")
     measured: dict[str, float] = Field(description="What was measured; units in the keys.")
     required: dict[str, float] = Field(description="The thresholds; units in the keys. Empty means: none, refused.")

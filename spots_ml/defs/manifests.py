@@ -3,6 +3,7 @@
 from spots_ml.defs.resources import Platform
 from spots_ml.errors import ArtifactError
 from spots_ml.features.contract import input_names
+from spots_ml.interactions.fitness import read_verdict
 from spots_ml.interactions.validation import read_report
 from spots_ml.registry.registration import propose_version
 from spots_ml.release.certificate import Certificate
@@ -65,7 +66,12 @@ def assemble_manifest(
         ),
         metrics={**model.metrics, "latency_p99_us": latency.one_row.p99_us},
         evaluation=document.evaluation.model_dump(mode="json"),
-        verdicts=(model.verdict, certificate.verdict(), latency.verdict()),
+        verdicts=(
+            read_verdict(platform.datasets_dir, report.digest),
+            model.verdict,
+            certificate.verdict(),
+            latency.verdict(),
+        ),
         certificate=certificate,
         latency=latency,
         ir_version=certificate.static.ir_version or 0,

@@ -10,7 +10,7 @@ from spots_ml.errors import GateError
 from spots_ml.features.contract import ModelType
 from spots_ml.verdicts import Verdict
 
-REQUIRED_GATES: Final = ("beats_baselines", "certified", "latency")
+REQUIRED_GATES: Final = ("valid_dataset", "beats_baselines", "certified", "latency")
 """Gates that must all have spoken in favour. Fail closed: no verdict, no measurement or no threshold is a refusal."""
 
 

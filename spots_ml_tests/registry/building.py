@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from spots_ml.digests import digest_bytes
 from spots_ml.features.contract import CONTRACT_DIGEST, input_names
+from spots_ml.registry.gates import REQUIRED_GATES
 from spots_ml.registry.records import Candidate
 from spots_ml.registry.registration import content_of
 from spots_ml.release.certificate import Certificate, CertificationLimits, StaticReport
@@ -30,7 +31,7 @@ def verdict(gate, *, passed=True, **changes):
 
 
 def all_verdicts():
-    return tuple(map(verdict, ("beats_baselines", "certified", "latency")))
+    return tuple(map(verdict, REQUIRED_GATES))
 
 
 def onnx_bytes(name):

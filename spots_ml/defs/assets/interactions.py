@@ -123,8 +123,10 @@ def validated_dataset(
     """Validate the snapshot; publish the dataset only when it is fit to learn from."""
     from spots_ml.interactions.expectations import require_expectations
     from spots_ml.interactions.expectations_process import ExpectationsProcess
+    from spots_ml.interactions.fitness import judge_dataset, keep_verdict
     from spots_ml.interactions.sufficiency import check_sufficiency
     from spots_ml.interactions.validation import build_dataset
+    from spots_ml.interactions.validation_config import SufficiencyConfig
 
     with refusals_in_words():
         report = build_dataset(
@@ -161,6 +163,8 @@ def validated_dataset(
         )
         if broken is not None:
             raise broken
+        verdict = judge_dataset(report, results, validation=platform.validation_config, sufficiency=SufficiencyConfig())
+        keep_verdict(platform.datasets_dir, report.digest, verdict)
     yield result(report.digest, dataset_metadata(report, platform))
 
 

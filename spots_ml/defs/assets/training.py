@@ -71,8 +71,8 @@ def trained_model(model_type: ModelType) -> dg.AssetsDefinition:
             )
         ],
         description=(
-            "The best epoch of the network, calibrated where it is a classifier, and what constant, formula, linear model "
-            "and gradient boosting make of the same test rows, with bootstrap intervals over agents."
+            "The best epoch of the network, calibrated where it is a classifier, and what constant, formula, linear "
+            "model and gradient boosting make of the same test rows, with bootstrap intervals over agents."
         ),
     )
     def build(

@@ -1,0 +1,5 @@
+"""`python -m spots_ml.cli`: the command line without its installed script."""
+
+from spots_ml.cli.group import main
+
+main()
