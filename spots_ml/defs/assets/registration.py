@@ -32,8 +32,8 @@ def registered_version(model_type: ModelType) -> dg.AssetsDefinition:
         owners=OWNERS,
         code_version="1",
         description=(
-            "A version in the registry: status staging, weight 0.1, with its manifest. Refused when a verdict is missing or "
-            "negative; the same content again gives the same version."
+            "A version in the registry: status staging, weight 0.1, with its manifest. Refused when a verdict is "
+            "missing or negative; the same content again gives the same version."
         ),
     )
     def build(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
