@@ -1,6 +1,7 @@
 """`spots-ml run`: the main job in this process, with a short table of what came out."""
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -58,10 +59,15 @@ def _table(versions: list["ModelVersion"], settings: Settings) -> str:
                 version.status,
                 *_errors(version),
                 f"{metrics['latency_p99_us']:.0f} us",
-                str(path),
+                _short(path),
             ]
         )
     return text_table(header, rows)
+
+
+def _short(path: Path) -> str:
+    """Write a path from here when it lies here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _errors(version: "ModelVersion") -> list[str]:

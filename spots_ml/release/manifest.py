@@ -11,10 +11,10 @@ from pydantic import AwareDatetime, Field, JsonValue, field_validator, model_val
 
 from spots_ml.errors import SpotsMLError
 from spots_ml.features.contract import CONTRACT_DIGEST, ModelType, input_names
+from spots_ml.interactions.kinds import SourceKind
 from spots_ml.release.certificate import Certificate
 from spots_ml.release.documents import Digest, ReleaseDocument
 from spots_ml.release.latency_report import LatencyReport
-from spots_ml.interactions.kinds import SourceKind
 from spots_ml.release.versions import parse_version
 from spots_ml.verdicts import Verdict
 

@@ -6,7 +6,9 @@ Published versions, which have names, are the registry's business.
 from pathlib import Path
 from typing import Final
 
-from spots_ml.digests import digest_bytes
+from pydantic import ValidationError
+
+from spots_ml.digests import digest_bytes, seal, unseal
 from spots_ml.errors import ArtifactError
 from spots_ml.files import publish_directory, write_whole
 from spots_ml.release.certificate import Certificate
@@ -37,13 +39,15 @@ def save_onnx(content: bytes, certificate: Certificate, directory: Path) -> str:
             f"the certificate is about {certificate.onnx_digest}, the file is {digest}; certify it again"
         )
 
-    publish_directory(directory / digest, lambda folder: _write(folder / ONNX_FILE, content))
-    write_whole(directory / digest / CERTIFICATE_FILE, certificate.to_bytes())
+    sealed = seal(certificate.model_dump(mode="json"))
+
+    def fill(folder: Path) -> None:
+        (folder / ONNX_FILE).write_bytes(content)
+        (folder / CERTIFICATE_FILE).write_bytes(sealed)
+
+    publish_directory(directory / digest, fill)
+    write_whole(directory / digest / CERTIFICATE_FILE, sealed)
     return digest
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
 
 
 def load_onnx(directory: Path, digest: str) -> tuple[bytes, Certificate]:
@@ -62,11 +66,13 @@ def load_onnx(directory: Path, digest: str) -> tuple[bytes, Certificate]:
     folder = directory / digest
     try:
         content = (folder / ONNX_FILE).read_bytes()
-        certificate = Certificate.from_file(folder / CERTIFICATE_FILE)
+        certificate = Certificate.model_validate(unseal((folder / CERTIFICATE_FILE).read_bytes()))
     except OSError as error:
         raise ArtifactError(
             f"ONNX file {digest} cannot be read in {directory} ({error}); materialise onnx_model again"
         ) from error
+    except (ArtifactError, ValidationError) as error:
+        raise ArtifactError(f"{folder / CERTIFICATE_FILE}: {error} (materialise onnx_model)") from error
     found = digest_bytes(content)
     if found != digest or certificate.onnx_digest != digest:
         raise ArtifactError(

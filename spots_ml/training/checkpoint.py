@@ -61,7 +61,8 @@ def load_checkpoint(directory: Path, work: str) -> tuple[dict[str, torch.Tensor]
         work: Digest of the work.
 
     Returns:
-        Tensors by name and the epochs so far; None when there is no state of this work.
+        Tensors by name and the epochs so far; None when there is no state of this work. The tensors are copies:
+        products of memory that torch did not align differ in the last bit.
 
     Raises:
         ArtifactError: When the file is damaged.
@@ -72,7 +73,7 @@ def load_checkpoint(directory: Path, work: str) -> tuple[dict[str, torch.Tensor]
     try:
         with safe_open(path, framework="pt") as kept:
             history = json.loads(kept.metadata()["history"])
-            return {name: kept.get_tensor(name) for name in kept.keys()}, history  # noqa: SIM118
+            return {name: kept.get_tensor(name).clone() for name in kept.keys()}, history  # noqa: SIM118
     except (SafetensorError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise ArtifactError(f"the checkpoint {path} is damaged ({error}); remove it and train anew") from error
 

@@ -45,6 +45,9 @@ class TrainingConfig(BaseModel):
     free_unit_penalty: float = Field(
         default=0.01, ge=0.0, le=1.0, description="Price of using a first-layer unit that started at random."
     )
+    required_gain: float = Field(
+        default=0.005, ge=0.0, lt=1.0, description="Lead in test error over constant and formula, as a share of theirs."
+    )
     tolerated_excess: float = Field(
         default=0.03, ge=0.0, le=1.0, description="Test error allowed above each simple learner's, as a share of it."
     )

@@ -70,7 +70,7 @@ class Learner:
         Returns:
             `(n_rows, n_inputs)` float32.
         """
-        return torch.from_numpy((inputs - self.shift) * self.scale)
+        return _float32((inputs - self.shift) * self.scale)
 
     def logits(self, parameters: list[torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
         """Compute the logit.
@@ -97,8 +97,7 @@ class Learner:
         take from it. Written out because building a graph for it takes as long as a good part of the step.
         """
         index = self.parameters[2]
-        if index.grad is None:
-            raise ValueError("there are no gradients yet; expected backward() of the loss before")
+        assert index.grad is not None, "expected backward() of the loss before"
         weight = index.detach()
         norm = torch.zeros_like(self._price).index_add_(0, self._group, weight.square().sum(dim=0)).add_(_SMALL).sqrt_()
         index.grad.addcmul_(weight, (self._price / norm)[self._group])
@@ -135,4 +134,5 @@ def _uniform(shape: tuple[int, ...], fan_in: int, generator: torch.Generator) ->
 
 
 def _float32(values: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(values.astype(np.float32))
+    """Copy into memory that torch aligned: a product's last bit depends on where its factors lie."""
+    return torch.from_numpy(values.astype(np.float32)).clone()

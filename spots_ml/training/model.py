@@ -143,7 +143,7 @@ def _refuse_sameness(target: np.ndarray, split: np.ndarray, model_type: ModelTyp
 
 def _calibrate(network: ScoringNetwork, validation: LabelledRows) -> None:
     with torch.inference_mode():
-        logits = network.logits(torch.from_numpy(validation.inputs(network.model_type)))[:, 0].numpy()
+        logits = network.logits(torch.from_numpy(validation.inputs(network.model_type)).clone())[:, 0].numpy()
     slope, intercept = fit_calibration(logits, validation.positive)
     network.calibration_slope.fill_(slope)
     network.calibration_intercept.fill_(intercept)

@@ -128,7 +128,8 @@ def predict(network: ScoringNetwork, inputs: np.ndarray) -> np.ndarray:
         `(n_rows,)` float32 in [0, 1].
     """
     with torch.inference_mode():
-        answers: np.ndarray = network(torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32)))[:, 0].numpy()
+        aligned = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32)).clone()
+        answers: np.ndarray = network(aligned)[:, 0].numpy()
     return answers
 
 
