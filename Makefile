@@ -27,9 +27,9 @@ run: setup ## The main job: both models, from interactions to registered version
 	@$(BIN)/spots-ml run
 
 .PHONY: dev
-dev: setup ## The Dagster UI with its daemon on http://127.0.0.1:3000
+dev: setup ## The Dagster UI with its daemon on http://127.0.0.1:3000, Data Docs on port 3001
 	@mkdir -p "$$DAGSTER_HOME"
-	$(BIN)/dagster dev -w workspace.yaml
+	@$(BIN)/python -m spots_ml.cli.data_docs & exec $(BIN)/dagster dev -w workspace.yaml $(DEV_OPTIONS)
 
 .PHONY: test
 test: check unit ## Lint, layering, types, docstrings and all tests

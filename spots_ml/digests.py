@@ -1,10 +1,15 @@
-"""Identity by content: SHA-256 digests of bytes, files and JSON documents."""
+"""Identity by content: SHA-256 digests of bytes, files and JSON documents; and documents that carry their own."""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
+
+from spots_ml.errors import ArtifactError
 
 _CHUNK_BYTES = 1 << 20
+_SEAL: Final = "sha256_of_the_rest"
 
 
 def digest_bytes(content: bytes) -> str:
@@ -69,3 +74,45 @@ def digest_json(document: object) -> str:
         64 lower-case hexadecimal digits of SHA-256.
     """
     return digest_bytes(canonical_json(document))
+
+
+def seal(document: Mapping[str, Any]) -> bytes:
+    """Write a document that no other document names by digest, so that damage to it shows all the same.
+
+    Args:
+        document: Anything `canonical_json` accepts.
+
+    Returns:
+        Indented UTF-8 JSON with one more field: the digest of the others.
+
+    >>> unseal(seal({"n_rows": 2}))
+    {'n_rows': 2}
+    """
+    plain = json.loads(canonical_json(document))
+    return json.dumps({**plain, _SEAL: digest_json(plain)}, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def unseal(content: bytes) -> dict[str, Any]:
+    """Read a sealed document after checking it.
+
+    Args:
+        content: What `seal` wrote.
+
+    Returns:
+        The document without its seal.
+
+    Raises:
+        ArtifactError: When any byte of it has changed.
+
+    >>> unseal(seal({"n_rows": 2}).replace(b"2", b"3", 1))
+    Traceback (most recent call last):
+    spots_ml.errors.ArtifactError: the document is not as it was written: its own digest does not fit; make it again
+    """
+    try:
+        document = json.loads(content)
+        sealed = document.pop(_SEAL)
+        if sealed == digest_json(document) and content == seal(document):
+            return dict(document)
+    except (ValueError, AttributeError, KeyError, TypeError):
+        pass
+    raise ArtifactError("the document is not as it was written: its own digest does not fit; make it again")

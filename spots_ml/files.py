@@ -61,7 +61,7 @@ def write_whole(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def publish_directory(directory: Path, fill: Callable[[Path], None]) -> Path:
+def publish_directory(directory: Path, fill: Callable[[Path], object]) -> Path:
     """Create a directory that is either whole or absent; one that exists already is left alone.
 
     Meant for directories named by the digest of what they hold: whoever finds the name taken finds the same content.

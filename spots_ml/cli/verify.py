@@ -29,6 +29,7 @@ def verify_command(model_type: ModelType, version: str, as_json: bool) -> None:
         trained_dir=artifacts / "trained",
         datasets_dir=data / "datasets",
         snapshots_dir=data / "snapshots",
+        benchmarks_dir=artifacts / "benchmarks",
         runtimes=default_runtimes(settings.client_python),
     )
     checks = verify_version(open_versions(settings).get(model_type, version), places)

@@ -34,7 +34,7 @@ def upstream_digest(context: dg.AssetExecutionContext, key: dg.AssetKey) -> str:
             f"{key.to_user_string()} was never materialised in this Dagster instance, but this step builds on it; "
             "materialise it first, or launch the whole job"
         )
-    chosen = next((record for record in records if record.run_id == context.run_id), records[0])
+    chosen = next((record for record in records if record.run_id == context.run.run_id), records[0])
     materialization = chosen.asset_materialization
     assert materialization is not None  # fetch_materializations returns nothing else
     return str(materialization.metadata[DIGEST_KEY].value)
@@ -57,7 +57,7 @@ def result(
         The result to return from the asset.
     """
     return dg.MaterializeResult(
-        metadata={DIGEST_KEY: dg.MetadataValue.text(digest), **metadata},
+        metadata={**metadata, DIGEST_KEY: dg.MetadataValue.text(digest)},
         data_version=dg.DataVersion(digest[:16]),
         check_results=list(checks),
     )

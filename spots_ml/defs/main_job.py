@@ -136,6 +136,7 @@ def _problems(outcome: dg.ExecuteInProcessResult) -> list[str]:
         step = str(event.step_key).replace("__", "/")
         if data.user_failure_data is not None and data.user_failure_data.description:
             failed_steps.append(f"{step}: {data.user_failure_data.description}")
-        elif data.error is not None and "Blocking asset check" not in data.error.message:
-            failed_steps.append(f"{step}: {data.error.message.strip()}")
+        elif data.error is not None and "blocking asset check" not in data.error.message.lower():
+            error = data.error.cause or data.error
+            failed_steps.append(f"{step}: {error.message.strip()}")
     return list(dict.fromkeys([*failed_checks, *failed_steps]))

@@ -1,137 +1,118 @@
-"""Pictures for the UI: small PNGs inside markdown, because that is what the asset page renders without any server.
+"""The pictures of the asset pages: what is drawn, from results that the domain packages computed.
 
-Only drawing lives here; what is drawn was computed by the domain packages. Matplotlib is imported
-when a picture is made.
+How it is drawn is in `charts`.
 """
 
-import base64
-import io
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
+from spots_ml.defs import charts
+from spots_ml.defs.charts import ACCENT, INK, QUIET, Chart
+
 if TYPE_CHECKING:
     import numpy as np
-    from matplotlib.axes import Axes
 
     from spots_ml.release.latency_report import LatencySummary
 
-_SIZE_INCHES = (6.0, 3.2)
-_DPI = 80
-_INK, _ACCENT, _QUIET = "#1f2937", "#2563eb", "#9ca3af"
-
-
-class Picture:
-    """One axes to draw on; `markdown()` turns it into a metadata value."""
-
-    def __init__(self, title: str, x_label: str, y_label: str) -> None:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        self._figure = Figure(figsize=_SIZE_INCHES, dpi=_DPI, layout="constrained")
-        FigureCanvasAgg(self._figure)
-        self.axes: Axes = self._figure.subplots()
-        self.axes.set_title(title, fontsize=10, color=_INK)
-        self.axes.set_xlabel(x_label, fontsize=9)
-        self.axes.set_ylabel(y_label, fontsize=9)
-        self.axes.tick_params(labelsize=8)
-        self.axes.spines[["top", "right"]].set_visible(False)
-
-    def markdown(self, alt: str) -> dg.MetadataValue:
-        """Render the picture.
-
-        Args:
-            alt: What a reader without the picture should know.
-
-        Returns:
-            Markdown with the PNG inside.
-        """
-        if self.axes.get_legend_handles_labels()[0]:
-            self.axes.legend(fontsize=8, frameon=False)
-        buffer = io.BytesIO()
-        self._figure.savefig(buffer, format="png")
-        encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
-        return dg.MetadataValue.md(f"![{alt}](data:image/png;base64,{encoded})")
+_POINTS_PER_LINE: Final = (40, 34, 28, 24, 20, 16)
+_N_BINS: Final = 10
+_N_SPANS: Final = 12
+_N_BARS: Final = 9
 
 
 def loss_curves(train: Sequence[float], validation: Sequence[float], best_epoch: int) -> dg.MetadataValue:
     """Draw the loss per epoch.
 
     Args:
-        train: Training loss per epoch.
+        train: Training loss per epoch, at least one.
         validation: Validation loss per epoch, as many.
         best_epoch: 0-based epoch whose weights were kept.
 
     Returns:
-        Markdown with the picture.
+        Markdown with the picture; epochs are thinned out evenly until the page shows it in place.
     """
-    picture = Picture("Loss per epoch", "epoch", "loss")
-    picture.axes.plot(train, color=_QUIET, label="training")
-    picture.axes.plot(validation, color=_ACCENT, label="validation")
-    picture.axes.axvline(best_epoch, color=_INK, linewidth=0.8, linestyle="--", label=f"kept: epoch {best_epoch}")
-    return picture.markdown("loss curves")
+    lowest, highest, kept = min(*train, *validation), max(*train, *validation), best_epoch + 1
+
+    def draw(shown: Sequence[int]) -> dg.MetadataValue:
+        chart = Chart((1, len(train)), (lowest, highest))
+        chart.line([(epoch + 1, train[epoch]) for epoch in shown], QUIET, "training")
+        chart.line([(epoch + 1, validation[epoch]) for epoch in shown], ACCENT, "validation")
+        chart.line([(kept, lowest), (kept, highest)], INK, f"epoch {kept} kept", dashed=True)
+        return chart.markdown("loss curves", x_label="epoch", y_label="loss")
+
+    return _in_place(draw, len(train))
 
 
-def calibration(predicted: "np.ndarray", observed: "np.ndarray", *, n_bins: int = 10) -> dg.MetadataValue:
-    """Draw observed means over predicted means in bins of equal size.
+def calibration(predicted: "np.ndarray", observed: "np.ndarray") -> dg.MetadataValue:
+    """Draw mean label over mean prediction in bins of equal size.
 
     Args:
-        predicted: `(n_rows,)` predictions in [0, 1].
+        predicted: `(n_rows,)` predictions in [0, 1], at least one.
         observed: `(n_rows,)` labels in [0, 1].
-        n_bins: How many bins.
+
+    Returns:
+        Markdown with the picture.
+    """
+    means = [(float(predicted[rows].mean()), float(observed[rows].mean())) for rows in _bins(predicted, _N_BINS)]
+    limits = (min(map(min, means)), max(map(max, means)))
+    chart = Chart(limits, limits)
+    chart.line([(limits[0], limits[0]), (limits[1], limits[1])], QUIET, "perfect", dashed=True)
+    chart.dots(means, ACCENT, f"{len(means)} bins of equal size")
+    return chart.markdown("calibration", x_label="mean prediction, test rows", y_label="mean label")
+
+
+def predicted_against_observed(predicted: "np.ndarray", observed: "np.ndarray") -> dg.MetadataValue:
+    """Draw how labels spread around the predictions or, for labels 0 and 1, how predictions spread for each label.
+
+    Args:
+        predicted: `(n_rows,)` predictions in [0, 1], at least one.
+        observed: `(n_rows,)` labels in [0, 1].
 
     Returns:
         Markdown with the picture.
     """
     import numpy as np
 
-    bins = [rows for rows in np.array_split(np.argsort(predicted), n_bins) if len(rows)]
-    picture = Picture("Calibration on test rows", "mean prediction", "mean label")
-    picture.axes.plot([0, 1], [0, 1], color=_QUIET, linewidth=0.8, linestyle="--", label="perfect")
-    picture.axes.plot(
-        [predicted[rows].mean() for rows in bins],
-        [observed[rows].mean() for rows in bins],
-        color=_ACCENT,
-        marker="o",
-        markersize=4,
-        label=f"{n_bins} bins of equal size",
-    )
-    return picture.markdown("calibration")
+    if np.isin(observed, (0.0, 1.0)).all():
+        return _predictions_by_label(predicted, observed)
+    bins = _bins(predicted, _N_SPANS)
+    at = [float(predicted[rows].mean()) for rows in bins]
+    low, middle, high = np.array([np.quantile(observed[rows], (0.1, 0.5, 0.9)) for rows in bins], dtype=float).T
+    chart = Chart((min(at), max(at)), (float(low.min()), float(high.max())))
+    chart.spans(zip(at, low.tolist(), high.tolist(), strict=True), QUIET, "10% to 90%")
+    chart.dots(zip(at, middle.tolist(), strict=True), ACCENT, "median")
+    return chart.markdown("predicted against observed", x_label="prediction, test rows", y_label="label")
 
 
-def predicted_against_observed(predicted: "np.ndarray", observed: "np.ndarray") -> dg.MetadataValue:
-    """Draw a scatter of labels over predictions, at most 2,000 points.
+def _predictions_by_label(predicted: "np.ndarray", observed: "np.ndarray") -> dg.MetadataValue:
+    import numpy as np
 
-    Args:
-        predicted: `(n_rows,)` predictions in [0, 1].
-        observed: `(n_rows,)` labels in [0, 1].
-
-    Returns:
-        Markdown with the picture.
-    """
-    step = max(1, len(predicted) // 2000)
-    picture = Picture("Predicted against observed (test rows)", "prediction", "label")
-    picture.axes.scatter(predicted[::step], observed[::step], s=4, color=_ACCENT, alpha=0.4, linewidths=0)
-    picture.axes.plot([0, 1], [0, 1], color=_QUIET, linewidth=0.8, linestyle="--")
-    return picture.markdown("predicted against observed")
+    edges = np.linspace(float(predicted.min()), max(float(predicted.max()), float(predicted.min()) + 1e-6), 21)
+    centres = ((edges[1:] + edges[:-1]) / 2).tolist()
+    shares = {
+        label: (np.histogram(predicted[observed == label], edges)[0] / max(1, int((observed == label).sum()))).tolist()
+        for label in (0.0, 1.0)
+    }
+    chart = Chart((float(edges[0]), float(edges[-1])), (0.0, max(map(max, shares.values()))))
+    chart.line(zip(centres, shares[0.0], strict=True), QUIET, "label 0")
+    chart.line(zip(centres, shares[1.0], strict=True), ACCENT, "label 1")
+    return chart.markdown("predicted against observed", x_label="prediction, test rows", y_label="share of rows")
 
 
-def bars(values: Mapping[str, float], *, title: str, x_label: str) -> dg.MetadataValue:
+def bars(values: Mapping[str, float], alt: str) -> dg.MetadataValue:
     """Draw horizontal bars, longest on top.
 
     Args:
-        values: Length per name; may be empty.
-        title: Of the picture.
-        x_label: What the length means, with its unit.
+        values: Length per name, at least 0; may be empty; the longest few are drawn.
+        alt: What the length means, with its unit.
 
     Returns:
         Markdown with the picture.
     """
-    ordered = sorted(values.items(), key=lambda item: item[1])
-    picture = Picture(title, x_label, "")
-    picture.axes.barh([name for name, _ in ordered], [value for _, value in ordered], color=_ACCENT)
-    return picture.markdown(title)
+    ordered = sorted(values.items(), key=lambda item: -item[1])
+    return charts.bars(ordered[:_N_BARS], alt)
 
 
 def latency_distribution(one_row: "LatencySummary", empty_graph: "LatencySummary") -> dg.MetadataValue:
@@ -144,11 +125,29 @@ def latency_distribution(one_row: "LatencySummary", empty_graph: "LatencySummary
     Returns:
         Markdown with the picture; the slowest hundredth is left out of it.
     """
-    picture = Picture("Latency of one row", "microseconds", "share of calls")
-    for summary, colour, label in ((empty_graph, _QUIET, "empty graph"), (one_row, _ACCENT, "model")):
-        quantiles = summary.quantiles_us[:-1]
-        picture.axes.plot(quantiles, [share / 100 for share in range(len(quantiles))], color=colour, label=label)
-    for name, value in (("p50", one_row.p50_us), ("p99", one_row.p99_us)):
-        picture.axes.axvline(value, color=_INK, linewidth=0.8, linestyle="--")
-        picture.axes.text(value, 0.02, f" {name}: {value:.1f}", fontsize=7)
-    return picture.markdown("latency distribution")
+    slowest = max(one_row.quantiles_us[99], empty_graph.quantiles_us[99])
+
+    def draw(shown: Sequence[int]) -> dg.MetadataValue:
+        chart = Chart((0.0, slowest), (0.0, 1.0))
+        for summary, colour, name in ((empty_graph, QUIET, "empty graph"), (one_row, ACCENT, "model")):
+            chart.line([(summary.quantiles_us[share], share / 100) for share in shown], colour, name)
+        chart.line([(one_row.p99_us, 0.0), (one_row.p99_us, 1.0)], INK, f"p99 {one_row.p99_us:.1f}", dashed=True)
+        return chart.markdown("latency distribution", x_label="microseconds, one row", y_label="share of calls")
+
+    return _in_place(draw, 100)
+
+
+def _in_place(draw: Callable[[Sequence[int]], dg.MetadataValue], n_points: int) -> dg.MetadataValue:
+    """Draw with ever fewer of the points, evenly left out, until the page shows the picture in place."""
+    for n_shown in _POINTS_PER_LINE:
+        picture = draw(sorted({*range(0, n_points, -(-n_points // n_shown)), n_points - 1}))
+        if len(str(picture.value)) < charts.SHOWN_IN_PLACE:
+            break
+    return picture
+
+
+def _bins(predicted: "np.ndarray", n_bins: int) -> list["np.ndarray"]:
+    """Rows in bins of equal size, by prediction."""
+    import numpy as np
+
+    return [rows for rows in np.array_split(np.argsort(predicted), n_bins) if len(rows)]

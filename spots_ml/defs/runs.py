@@ -5,7 +5,7 @@ Facts only; what follows from them is decided in `spots_ml.monitoring.retraining
 
 import os
 import socket
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ ACTIVE: Final = (
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.SUSPENDED,
     dg.DagsterRunStatus.CANCELING,
 )
 FAILED: Final = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
@@ -25,9 +26,14 @@ FAILED: Final = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 PROCESS_TAG: Final = "spots_ml/process"
 """Set on runs that live in the process that started them (`spots-ml run`), where no daemon watches."""
 
+MODEL_TAG: Final = "spots_ml/retrains"
+"""Set by the retraining sensors on the runs they ask for, to the model's name; a run's automatic retries inherit it."""
+
 BOTH_MODELS_JOB: Final = "training"
 _WILL_RETRY_TAG: Final = "dagster/will_retry"
 _RETRY_RUN_TAG: Final = "dagster/auto_retry_run_id"
+_RESUMED_WITHIN: Final = timedelta(hours=1)
+"""A killed run that Dagster has not resumed by then (it takes seconds) is not going to be."""
 
 
 def job_name(model_type: ModelType) -> str:
@@ -62,39 +68,52 @@ def fail_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
     Returns:
         The ids of the runs that were marked.
     """
-    abandoned = [
-        run
+    orphans = [
+        run.run_id
         for run in instance.get_runs(filters=dg.RunsFilter(statuses=list(ACTIVE)))
         if PROCESS_TAG in run.tags and _is_gone(run.tags[PROCESS_TAG])
     ]
+    # Asked once more: a process that has ended meanwhile may have finished its run before.
+    abandoned = [run for run in map(instance.get_run_by_id, orphans) if run is not None and run.status in ACTIVE]
     for run in abandoned:
         instance.report_run_failed(run, "The process that executed this run is gone.")
     return [run.run_id for run in abandoned]
 
 
-def runs_in_flight(instance: dg.DagsterInstance, model_type: ModelType) -> tuple[str, ...]:
+def runs_in_flight(instance: dg.DagsterInstance, model_type: ModelType, now: datetime) -> tuple[str, ...]:
     """Find the runs that train a model now or are about to, whoever started them.
 
     Args:
         instance: Where the runs are recorded.
         model_type: Which model.
+        now: The present (UTC).
 
     Returns:
         Ids of queued, starting and running runs that touch the model's assets, and of killed runs that Dagster is going
         to resume; empty when nothing is under way.
     """
     active = instance.get_runs(filters=dg.RunsFilter(statuses=list(ACTIVE)))
-    failed = instance.get_runs(
-        filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={_WILL_RETRY_TAG: "true"}), limit=20
+    killed = instance.get_runs(
+        filters=dg.RunsFilter(
+            statuses=[dg.DagsterRunStatus.FAILURE],
+            tags={_WILL_RETRY_TAG: "true"},
+            updated_after=now - _RESUMED_WITHIN,
+        )
     )
-    to_be_resumed = [run for run in failed if _RETRY_RUN_TAG not in run.tags]
-    return tuple(run.run_id for run in (*active, *to_be_resumed) if _touches(run, model_type))
+    return tuple(run.run_id for run in (*active, *filter(_is_to_be_resumed, killed)) if _touches(run, model_type))
+
+
+def _is_to_be_resumed(run: dg.DagsterRun) -> bool:
+    """Dagster announces a retry for every killed run, but it can only launch again what it launched itself."""
+    return run.remote_job_origin is not None and _RETRY_RUN_TAG not in run.tags
 
 
 def failures_since(
     instance: dg.DagsterInstance, model_type: ModelType, since: datetime | None
 ) -> tuple[int, datetime | None]:
-    """Count the runs of a model that failed since a moment.
+    """Count the retrainings of a model that failed since a moment.
+
+    Only runs that its sensor asked for: somebody who tries a bad setting by hand must not delay the next retraining.
 
     Args:
         instance: Where the runs are recorded.
@@ -104,9 +123,10 @@ def failures_since(
     Returns:
         How many failed or were cancelled, and when the newest of them was last heard of (UTC; None when there is none).
     """
-    records = instance.get_run_records(filters=dg.RunsFilter(statuses=list(FAILED), created_after=since), limit=100)
-    ended = [record.update_timestamp for record in records if _touches(record.dagster_run, model_type)]
-    return len(ended), max(ended, default=None)
+    records = instance.get_run_records(
+        filters=dg.RunsFilter(statuses=list(FAILED), tags={MODEL_TAG: model_type}, created_after=since), limit=100
+    )
+    return len(records), max((record.update_timestamp for record in records), default=None)
 
 
 def _touches(run: dg.DagsterRun, model_type: ModelType) -> bool:

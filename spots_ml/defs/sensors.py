@@ -11,12 +11,11 @@ import dagster as dg
 from spots_ml.defs.assets.interactions import SourceOptions
 from spots_ml.defs.jobs import MODEL_JOBS
 from spots_ml.defs.resources import Platform
-from spots_ml.defs.runs import fail_abandoned_runs, failures_since, runs_in_flight
+from spots_ml.defs.runs import MODEL_TAG, fail_abandoned_runs, failures_since, runs_in_flight
 from spots_ml.features.contract import MODEL_TYPES, ModelType
 from spots_ml.monitoring.retraining import RetrainState, Wait, decide
 
 REASON_TAG: Final = "spots_ml/reason"
-MODEL_TAG: Final = "spots_ml/retrains"
 _INTERVAL_S: Final = 60
 
 
@@ -35,11 +34,12 @@ def retrain_state(instance: dg.DagsterInstance, platform: Platform, model_type: 
     newest = store.newest(model_type)
     registered_at = newest.last_registered_at if newest else None
     n_failed, last_failure_at = failures_since(instance, model_type, registered_at)
+    now = platform.now()
     return RetrainState(
-        now=platform.now(),
+        now=now,
         registered_at=registered_at,
         new_labels=store.count_labels_after(newest.watermark if newest else None),
-        in_flight=runs_in_flight(instance, model_type),
+        in_flight=runs_in_flight(instance, model_type, now),
         failures_since_success=n_failed,
         last_failure_at=last_failure_at,
     )
@@ -76,20 +76,21 @@ def retraining_sensor(model_type: ModelType) -> dg.SensorDefinition:
             return dg.SkipReason(decision.message)
         context.log.info(decision.message)
         return dg.RunRequest(
-            run_config=dg.RunConfig(ops={"raw_training_data": SourceOptions(source=_source(platform, state))}),
+            run_config=dg.RunConfig(
+                ops={"raw_training_data": SourceOptions(source=_source(platform, model_type, state))}
+            ),
             tags={REASON_TAG: decision.message, MODEL_TAG: model_type},
         )
 
     return retrain
 
 
-def _source(platform: Platform, state: RetrainState) -> str:
-    """Learn from the store when labels arrived there, from what the settings say when only time has passed."""
-    return (
-        platform.settings.store
-        if state.new_labels >= platform.settings.retrain.new_labels
-        else platform.settings.source
-    )
+def _source(platform: Platform, model_type: ModelType, state: RetrainState) -> str:
+    """Learn from the store once enough labels arrived there, for good; before, from what the settings say."""
+    newest = platform.store().newest(model_type)
+    learned_from_store = newest is not None and newest.watermark is not None
+    enough = state.new_labels >= platform.settings.retrain.new_labels
+    return platform.settings.store if enough or learned_from_store else platform.settings.source
 
 
 SENSORS: Final = tuple(retraining_sensor(model_type) for model_type in MODEL_TYPES)

@@ -1,7 +1,12 @@
-"""Tables for the UI: domain results as the metadata values that the asset page renders."""
+"""Numbers, tables and sentences for the UI: domain results as the metadata values that the asset page renders.
 
+The value column is about 45 characters wide on a laptop and does not break long lines by itself, because digests and
+paths make it wider than what is seen: so sentences are broken here.
+"""
+
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
@@ -9,11 +14,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_LINE: Final = 48
+_DIGEST_DIGITS: Final = 16
+_FEATURE: Final = "in [0, 1]; null: unknown"
+
+
 def column_schema(schema: "pa.Schema") -> dg.MetadataValue:
     """Show an Arrow schema as the asset's columns.
 
     Args:
-        schema: Any schema; a field's `doc` metadata becomes the column's description.
+        schema: Any schema of this project; a field's `doc` metadata becomes the column's description, a number without
+            it is a feature.
 
     Returns:
         The value for the key `dagster/column_schema`.
@@ -24,12 +35,67 @@ def column_schema(schema: "pa.Schema") -> dg.MetadataValue:
                 dg.TableColumn(
                     field.name,
                     type=str(field.type),
-                    description=(field.metadata or {}).get(b"doc", b"").decode() or None,
+                    description=_description(field),
                     constraints=dg.TableColumnConstraints(nullable=field.nullable),
                 )
                 for field in schema
             ]
         )
+    )
+
+
+def _description(field: "pa.Field") -> str | None:
+    from pyarrow.types import is_floating
+
+    if field.metadata and b"doc" in field.metadata:
+        return str(field.metadata[b"doc"].decode())
+    if not is_floating(field.type):
+        return None
+    return _FEATURE if field.nullable else _FEATURE.partition(";")[0]
+
+
+def number(value: float) -> dg.MetadataValue:
+    """Show a number and let the UI plot it over time.
+
+    Args:
+        value: Any number; what is exact is in the files.
+
+    Returns:
+        The number with five significant digits.
+
+    >>> number(0.02472223).value
+    0.024722
+    """
+    return dg.MetadataValue.float(float(f"{value:.5g}"))
+
+
+def sentences(texts: Iterable[str]) -> dg.MetadataValue:
+    """Show sentences in lines short enough for the value column.
+
+    Args:
+        texts: One paragraph each; may be empty.
+
+    Returns:
+        Markdown.
+
+    >>> sentences([]).value
+    'none'
+    """
+    paragraphs = ["  \n".join(textwrap.wrap(text, _LINE, break_long_words=False)) for text in texts]
+    return dg.MetadataValue.md("\n\n".join(paragraphs) or "none")
+
+
+def digests(by_name: Mapping[str, str]) -> dg.MetadataValue:
+    """Show digests by their beginning: they are looked up in the files, which have them in full.
+
+    Args:
+        by_name: Digest by what it identifies.
+
+    Returns:
+        Markdown.
+    """
+    return markdown_table(
+        ["of", f"first {_DIGEST_DIGITS} digits"], ([name, text[:_DIGEST_DIGITS]] for name, text in by_name.items())
     )
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
-from spots_ml.digests import canonical_json
-from spots_ml.errors import GateError
+from spots_ml.digests import seal, unseal
+from spots_ml.errors import ArtifactError, GateError
 from spots_ml.files import write_whole
 from spots_ml.interactions.report import DatasetReport
 from spots_ml.interactions.validation_config import SufficiencyConfig, ValidationConfig
@@ -80,7 +80,7 @@ def keep_verdict(datasets_dir: Path, digest: str, verdict: Verdict) -> None:
         digest: Which one.
         verdict: What was judged.
     """
-    write_whole(datasets_dir / digest / VERDICT_FILE, canonical_json(verdict.model_dump(mode="json")))
+    write_whole(datasets_dir / digest / VERDICT_FILE, seal(verdict.model_dump(mode="json")))
 
 
 def read_verdict(datasets_dir: Path, digest: str) -> Verdict:
@@ -98,8 +98,8 @@ def read_verdict(datasets_dir: Path, digest: str) -> Verdict:
     """
     path = datasets_dir / digest / VERDICT_FILE
     try:
-        return Verdict.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        return Verdict.model_validate(unseal(path.read_bytes()))
+    except (OSError, ArtifactError, ValidationError) as error:
         raise GateError(
             f"dataset {digest} has no readable verdict in {path} ({error}); materialise validated_dataset again"
         ) from error

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from spots_ml.digests import digest_file
+from spots_ml.digests import digest_file, seal, unseal
 from spots_ml.errors import ArtifactError
 from spots_ml.interactions.batches import rebatch
 from spots_ml.interactions.kinds import SourceKind
@@ -72,7 +72,7 @@ def write_snapshot(stream: InteractionStream, directory: Path) -> Snapshot:
             watermark=stream.watermark,
             **counts,
         )
-        (work / SNAPSHOT_FILE).write_text(snapshot.model_dump_json(indent=2), "utf-8")
+        (work / SNAPSHOT_FILE).write_bytes(seal(snapshot.model_dump(mode="json")))
         publish(work, directory / snapshot.digest)
     return snapshot
 
@@ -92,9 +92,9 @@ def read_snapshot(directory: Path, digest: str) -> tuple[Snapshot, Iterator[pa.R
     """
     folder = directory / digest
     try:
-        snapshot = Snapshot.model_validate_json((folder / SNAPSHOT_FILE).read_bytes())
+        snapshot = Snapshot.model_validate(unseal((folder / SNAPSHOT_FILE).read_bytes()))
         found = digest_file(folder / INTERACTIONS_FILE)
-    except (OSError, ValidationError) as error:
+    except (OSError, ArtifactError, ValidationError) as error:
         raise ArtifactError(
             f"snapshot {digest} cannot be read in {directory} ({error}); expected {INTERACTIONS_FILE} "
             f"and {SNAPSHOT_FILE}: read the source again"

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from spots_ml.digests import digest_file
+from spots_ml.digests import digest_file, seal, unseal
 from spots_ml.errors import ArtifactError, ContractError, ValidationFailedError
 from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.interactions.judgement import Judgement, accepted, judge, quarantined
@@ -63,7 +63,7 @@ def build_dataset(
     _refuse_broken(judgement, config)
     with work_folder(datasets_dir) as work:
         report = _write(work, snapshots_dir, snapshot, judgement, config)
-        (work / REPORT_FILE).write_text(report.model_dump_json(indent=2), "utf-8")
+        (work / REPORT_FILE).write_bytes(seal(report.model_dump(mode="json")))
         publish(work, datasets_dir / report.digest)
     return report
 
@@ -84,8 +84,8 @@ def read_report(datasets_dir: Path, digest: str) -> DatasetReport:
     """
     path = datasets_dir / digest / REPORT_FILE
     try:
-        report = DatasetReport.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        report = DatasetReport.model_validate(unseal(path.read_bytes()))
+    except (OSError, ArtifactError, ValidationError) as error:
         raise ArtifactError(
             f"dataset {digest} has no readable {REPORT_FILE} in {datasets_dir} ({error}); validate its snapshot again"
         ) from error

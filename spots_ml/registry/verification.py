@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from spots_ml.digests import digest_file
+from spots_ml.digests import digest_bytes, digest_file
 from spots_ml.errors import ArtifactError, SpotsMLError
 from spots_ml.registry.gates import require_verdicts
 from spots_ml.registry.records import ModelVersion, VersionContent
@@ -25,6 +25,7 @@ class Places:
         trained_dir: Trained models by digest.
         datasets_dir: Datasets by digest.
         snapshots_dir: Snapshots by digest.
+        benchmarks_dir: Latency reports by digest.
         runtimes: Interpreters by runtime name, as `release.certification.certify` takes them.
     """
 
@@ -33,6 +34,7 @@ class Places:
     trained_dir: Path
     datasets_dir: Path
     snapshots_dir: Path
+    benchmarks_dir: Path
     runtimes: Mapping[str, Path]
 
 
@@ -81,6 +83,7 @@ def verify_version(version: ModelVersion, places: Places) -> tuple[Check, ...]:
         _attempt("dataset", lambda: _dataset(places.datasets_dir, digests.dataset)),
         _attempt("trained model", lambda: _trained(places.trained_dir, digests.trained)),
         _attempt("certified file", lambda: _certified(places.onnx_dir, digests.onnx)),
+        _attempt("latency report", lambda: _latency(places.benchmarks_dir, manifest)),
         _attempt("parity", lambda: _parity(onnx_path, manifest, places)),
     )
 
@@ -125,10 +128,12 @@ def _snapshot(directory: Path, digest: str) -> str:
 
 
 def _dataset(directory: Path, digest: str) -> str:
+    from spots_ml.interactions.fitness import read_verdict
     from spots_ml.interactions.validation import load_dataset
 
     _, table = load_dataset(directory, digest)
-    return f"{digest[:12]}, {table.num_rows:,} accepted rows"
+    read_verdict(directory, digest)
+    return f"{digest[:12]}, {table.num_rows:,} accepted rows, with their verdict"
 
 
 def _trained(directory: Path, digest: str) -> str:
@@ -143,6 +148,14 @@ def _certified(directory: Path, digest: str) -> str:
 
     load_onnx(directory, digest)
     return f"{digest[:12]}, with its certificate"
+
+
+def _latency(directory: Path, manifest: Manifest) -> str:
+    from spots_ml.release.latency_report import load_latency
+
+    digest = digest_bytes(manifest.latency.to_bytes())
+    load_latency(directory, digest)
+    return f"{digest[:12]}, as in the manifest"
 
 
 def _parity(onnx_path: Path, manifest: Manifest, places: Places) -> str:

@@ -1,13 +1,18 @@
-"""What was measured about a model's speed, with the method; how it is measured is in `latency`."""
+"""What was measured about a model's speed, with the method, and where it is kept; it is measured in `latency`."""
 
+from pathlib import Path
 from typing import Final
 
 from pydantic import Field
 
+from spots_ml.digests import digest_bytes
+from spots_ml.errors import ArtifactError
+from spots_ml.files import publish_directory
 from spots_ml.release.documents import Digest, ReleaseDocument
 from spots_ml.verdicts import Verdict
 
 GATE: Final = "latency"
+LATENCY_FILE: Final = "latency.json"
 
 
 class LatencyConfig(ReleaseDocument):
@@ -96,3 +101,39 @@ class LatencyReport(ReleaseDocument):
                 f"{'within' if passed else 'over'} the limit of {limit_us / 1000:g} ms"
             ),
         )
+
+
+def save_latency(report: LatencyReport, directory: Path) -> str:
+    """Keep a report under its digest.
+
+    Args:
+        report: What was measured.
+        directory: The folder of all reports.
+
+    Returns:
+        SHA-256 of the file, which names its folder.
+    """
+    content = report.to_bytes()
+    digest = digest_bytes(content)
+    publish_directory(directory / digest, lambda folder: (folder / LATENCY_FILE).write_bytes(content))
+    return digest
+
+
+def load_latency(directory: Path, digest: str) -> LatencyReport:
+    """Read a report after checking it against its digest.
+
+    Args:
+        directory: The folder of all reports.
+        digest: Which one.
+
+    Returns:
+        The report.
+
+    Raises:
+        ArtifactError: When it is missing or damaged.
+    """
+    path = directory / digest / LATENCY_FILE
+    report = LatencyReport.from_file(path)
+    if (found := digest_bytes(path.read_bytes())) != digest:
+        raise ArtifactError(f"{path} has digest {found[:12]}: it is damaged; delete its folder and measure again")
+    return report

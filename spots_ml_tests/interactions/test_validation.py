@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from spots_ml.digests import seal
 from spots_ml.errors import ArtifactError, ContractError, ValidationFailedError
 from spots_ml.features.contract import FEATURES, RAW_FEATURES
 from spots_ml.interactions.dataset import labelled_rows
@@ -139,7 +140,7 @@ def test_a_dataset_of_another_contract_is_refused(tmp_path, export, build) -> No
     report = report.model_copy(update={"digest": report.computed_digest()})
     folder = tmp_path / "datasets" / report.digest
     folder.mkdir()
-    (folder / "report.json").write_text(report.model_dump_json())
+    (folder / "report.json").write_bytes(seal(report.model_dump(mode="json")))
     with pytest.raises(ContractError, match="another"):
         read_report(tmp_path / "datasets", report.digest)
 

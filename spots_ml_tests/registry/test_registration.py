@@ -145,7 +145,7 @@ def test_killed_anywhere_and_run_again_gives_exactly_one_version(store, tmp_path
     assert process.exitcode in (-signal.SIGKILL, 0)
 
     name = propose(store, tmp_path, "first")
-    result = register(store, tmp_path, version=name, at=1)
+    result = register(store, tmp_path, version=name, at=1, metrics={"test_mse": 0.0224, "latency_p99_us": step})
 
     directory = tmp_path / "models" / "calling_score" / "v1.0-synthetic"
     assert [one.version for one in store.list_versions()] == ["v1.0-synthetic"]

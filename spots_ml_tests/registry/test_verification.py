@@ -24,6 +24,7 @@ def results(store, tmp_path):
         trained_dir=tmp_path / "trained",
         datasets_dir=tmp_path / "datasets",
         snapshots_dir=tmp_path / "snapshots",
+        benchmarks_dir=tmp_path / "benchmarks",
         runtimes={},
     )
     version = store.get("calling_score", "v1.0-synthetic")

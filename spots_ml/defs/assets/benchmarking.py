@@ -9,7 +9,7 @@ from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result, upstream_digest
 from spots_ml.defs.resources import Platform
 from spots_ml.features.contract import ModelType
-from spots_ml.release.latency_report import GATE, LatencyReport
+from spots_ml.release.latency_report import GATE, LATENCY_FILE, LatencyReport, save_latency
 
 
 def latency_benchmark(model_type: ModelType) -> dg.AssetsDefinition:
@@ -39,8 +39,6 @@ def latency_benchmark(model_type: ModelType) -> dg.AssetsDefinition:
     )
     def build(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
         """Measure, keep the report, judge."""
-        from spots_ml.digests import digest_bytes
-        from spots_ml.files import write_whole
         from spots_ml.release.latency import measure_latency
         from spots_ml.release.onnx_store import load_onnx
 
@@ -48,17 +46,14 @@ def latency_benchmark(model_type: ModelType) -> dg.AssetsDefinition:
             onnx_digest = upstream_digest(context, onnx_key)
             content, _ = load_onnx(platform.onnx_dir, onnx_digest)
             report = measure_latency(content)
-        document = report.to_bytes()
-        digest = digest_bytes(document)
-        path = platform.benchmarks_dir / digest / "latency.json"
-        write_whole(path, document)
+        digest = save_latency(report, platform.benchmarks_dir)
         verdict = report.verdict()
         context.log.info(verdict.message)
         return result(
             digest,
             {
                 **_metadata(report),
-                "path": dg.MetadataValue.path(path),
+                "path": dg.MetadataValue.path(platform.benchmarks_dir / digest / LATENCY_FILE),
                 "onnx_digest": dg.MetadataValue.text(onnx_digest),
             },
             checks=[verdict_check(verdict)],
@@ -70,20 +65,23 @@ def latency_benchmark(model_type: ModelType) -> dg.AssetsDefinition:
 def _metadata(report: LatencyReport) -> dict[str, dg.MetadataValue]:
     one_row = report.one_row
     return {
-        "p50_us": dg.MetadataValue.float(one_row.p50_us),
-        "p95_us": dg.MetadataValue.float(one_row.p95_us),
-        "p99_us": dg.MetadataValue.float(one_row.p99_us),
-        "p99_ratio_to_empty_graph": dg.MetadataValue.float(report.p99_ratio),
-        "limit_p99_us": dg.MetadataValue.float(report.config.limit_p99_us),
-        "cold_load_p50_us": dg.MetadataValue.float(report.cold_load_p50_us),
+        "p50_us": tables.number(one_row.p50_us),
+        "p95_us": tables.number(one_row.p95_us),
+        "p99_us": tables.number(one_row.p99_us),
+        "limit_p99_us": tables.number(report.config.limit_p99_us),
+        "p99_to_empty_graph": tables.number(report.p99_ratio),
+        "latency_plot": plots.latency_distribution(one_row, report.empty_graph),
+        "cold_load_p50_us": tables.number(report.cold_load_p50_us),
         "throughput": tables.markdown_table(
             ["batch", "rows per second", "calls timed"],
             ([f"{at.batch:,}", f"{at.rows_per_s:,.0f}", f"{at.n_runs:,}"] for at in report.throughput),
         ),
-        "method": dg.MetadataValue.text(
-            f"{report.config.n_runs:,} calls of one row in {report.config.n_blocks} blocks taking turns with an empty "
-            f"graph, {report.config.n_warm_up} warm-up calls before each, {report.n_threads} thread, "
-            f"onnxruntime {report.onnxruntime_version}, {report.machine}"
+        "method": tables.sentences(
+            [
+                f"{report.config.n_runs:,} calls of one row in {report.config.n_blocks} blocks taking turns with an "
+                f"empty graph, {report.config.n_warm_up} warm-up calls before each, {report.n_threads} thread, "
+                f"onnxruntime {report.onnxruntime_version}",
+                report.machine,
+            ]
         ),
-        "latency_plot": plots.latency_distribution(one_row, report.empty_graph),
     }

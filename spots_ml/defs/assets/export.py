@@ -1,5 +1,7 @@
 """`onnx_model`: the one file that may ship, certified by runtimes that have nothing but its bytes."""
 
+from typing import Final
+
 import dagster as dg
 
 from spots_ml.defs import tables
@@ -9,7 +11,17 @@ from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result, upstream_digest
 from spots_ml.defs.resources import Platform
 from spots_ml.features.contract import ModelType
-from spots_ml.release.certificate import GATE, Certificate
+from spots_ml.release.certificate import GATE, Certificate, RuntimeReport
+
+_RUNTIME_ROWS: Final = (
+    "onnxruntime",
+    "numpy",
+    "golden rows",
+    "difference to torch",
+    "random rows",
+    "lowest output",
+    "highest output",
+)
 
 
 def onnx_model(model_type: ModelType) -> dg.AssetsDefinition:
@@ -79,8 +91,8 @@ def onnx_model(model_type: ModelType) -> dg.AssetsDefinition:
         return result(
             digest,
             {
-                **_metadata(certificate),
                 "version": dg.MetadataValue.text(version),
+                **_metadata(certificate),
                 "trained_digest": dg.MetadataValue.text(trained_digest),
                 "path": dg.MetadataValue.path(platform.onnx_dir / digest / "model.onnx"),
             },
@@ -92,26 +104,34 @@ def onnx_model(model_type: ModelType) -> dg.AssetsDefinition:
 
 def _metadata(certificate: Certificate) -> dict[str, dg.MetadataValue]:
     return {
+        "verdict": tables.sentences([certificate.verdict().message]),
+        "findings": tables.sentences(certificate.findings),
+        "runtimes": tables.markdown_table(
+            ["", *(report.name for report in certificate.runtimes)],
+            [list(row) for row in zip(_RUNTIME_ROWS, *map(_runtime_column, certificate.runtimes), strict=True)],
+        ),
+        "max_abs_difference_to_torch": tables.number(
+            float("nan") if certificate.max_abs_difference is None else certificate.max_abs_difference
+        ),
         "size_bytes": dg.MetadataValue.int(certificate.size_bytes),
         "ir_version": dg.MetadataValue.int(certificate.static.ir_version or 0),
         "opset": dg.MetadataValue.int(certificate.static.opset or 0),
-        "operators": dg.MetadataValue.text(", ".join(certificate.static.operators)),
-        "contract_digest": dg.MetadataValue.text(certificate.contract_digest),
-        "max_abs_difference_to_torch": dg.MetadataValue.float(certificate.max_abs_difference or float("nan")),
-        "findings": dg.MetadataValue.md("\n".join(f"- {text}" for text in certificate.findings) or "none"),
-        "runtimes": tables.markdown_table(
-            ["runtime", "onnxruntime", "numpy", "golden rows", "largest difference to torch", "random rows", "outputs"],
-            (
-                [
-                    report.name,
-                    report.onnxruntime_version or "no answer",
-                    report.numpy_version or "?",
-                    f"{report.n_golden_rows:,}",
-                    f"{max(report.max_abs_difference.values(), default=float('nan')):.1e}",
-                    f"{report.n_random_rows:,}",
-                    f"{report.output_min} to {report.output_max}",
-                ]
-                for report in certificate.runtimes
-            ),
-        ),
+        "operators": tables.sentences([", ".join(certificate.static.operators)]),
+        "digests": tables.digests({"contract": certificate.contract_digest}),
     }
+
+
+def _runtime_column(report: RuntimeReport) -> list[str]:
+    return [
+        report.onnxruntime_version or "no answer",
+        report.numpy_version or "?",
+        f"{report.n_golden_rows:,}",
+        f"{max(report.max_abs_difference.values(), default=float('nan')):.1e}",
+        f"{report.n_random_rows:,}",
+        _output(report.output_min),
+        _output(report.output_max),
+    ]
+
+
+def _output(value: float | None) -> str:
+    return "?" if value is None else f"{value:.4f}"

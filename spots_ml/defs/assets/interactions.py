@@ -7,6 +7,7 @@ from typing import Final, TypeVar, get_args
 import dagster as dg
 from pydantic import Field
 
+from spots_ml.defs import tables
 from spots_ml.defs.assets.interactions_metadata import dataset_metadata, expectations_table
 from spots_ml.defs.assets.keys import DATASET, INTERACTIONS_GROUP, OWNERS, RAW_DATA, gate_check
 from spots_ml.defs.failures import refusals_in_words
@@ -62,7 +63,6 @@ def raw_training_data(
 ) -> dg.MaterializeResult:
     """Read the configured source into a snapshot."""
     from spots_ml.defs.sources import open_source
-    from spots_ml.defs.tables import column_schema
     from spots_ml.interactions.schema import INTERACTIONS
     from spots_ml.interactions.snapshot import INTERACTIONS_FILE, write_snapshot
 
@@ -75,15 +75,15 @@ def raw_training_data(
         snapshot.digest,
         {
             "dagster/row_count": dg.MetadataValue.int(snapshot.n_rows),
-            "dagster/column_schema": column_schema(INTERACTIONS),
+            "dagster/column_schema": tables.column_schema(INTERACTIONS),
+            "source": dg.MetadataValue.text(source),
+            "source_description": tables.sentences([snapshot.description]),
+            "kind": dg.MetadataValue.text(snapshot.kind),
             "n_labelled": dg.MetadataValue.int(snapshot.n_labelled),
             "n_unreadable": dg.MetadataValue.int(snapshot.n_unreadable),
-            "source": dg.MetadataValue.text(source),
-            "source_description": dg.MetadataValue.text(snapshot.description),
-            "kind": dg.MetadataValue.text(snapshot.kind),
             "label_watermark": dg.MetadataValue.text(snapshot.watermark or "none: not read from a store"),
-            "path": dg.MetadataValue.path(path),
             "size_bytes": dg.MetadataValue.int(path.stat().st_size),
+            "path": dg.MetadataValue.path(path),
         },
     )
 
@@ -143,7 +143,10 @@ def validated_dataset(
         yield dg.AssetCheckResult(
             check_name=SUFFICIENCY_CHECK,
             passed=shortage is None,
-            description=str(shortage) if shortage else "; ".join(warnings or []) or "as much as recommended",
+            description=str(shortage)
+            if shortage
+            else "; ".join(warnings or [])
+            or f"{report.n_labelled:,} labelled of {report.n_accepted:,} accepted: as much as recommended",
             metadata={"n_labelled": report.n_labelled, "n_accepted": report.n_accepted},
         )
         if shortage is not None:
@@ -174,7 +177,6 @@ def _import_what_training_needs() -> None:
         "spots_ml.training.model",
         "sklearn.ensemble",
         "sklearn.linear_model",
-        "matplotlib.backends.backend_agg",
     ):
         importlib.import_module(name)
 

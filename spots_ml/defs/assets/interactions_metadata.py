@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from spots_ml.interactions.expectations import ExpectationResult
     from spots_ml.interactions.report import DatasetReport
 
-_N_UNKNOWN_SHOWN = 12
-
 
 def expectations_table(results: Sequence["ExpectationResult"]) -> dg.MetadataValue:
     """Show what every expectation found, the broken ones first.
@@ -53,32 +51,39 @@ def dataset_metadata(report: "DatasetReport", platform: Platform) -> dict[str, d
     """
     from spots_ml.interactions.schema import DATASET
 
-    unknown = {name: share for name, share in report.unknown_share.items() if share > 0}
-    most_unknown = dict(sorted(unknown.items(), key=lambda item: -item[1])[:_N_UNKNOWN_SHOWN])
     metadata = {
         "dagster/row_count": dg.MetadataValue.int(report.n_accepted),
         "dagster/column_schema": tables.column_schema(DATASET),
+        "data_docs": platform.data_docs_url(report.digest),
         "n_read": dg.MetadataValue.int(report.n_read),
         "n_accepted": dg.MetadataValue.int(report.n_accepted),
         "n_quarantined": dg.MetadataValue.int(report.n_quarantined),
+        "quarantine_reasons": tables.counts(report.reasons, what="reason"),
         "n_labelled": dg.MetadataValue.int(report.n_labelled),
         "n_agents": dg.MetadataValue.int(report.n_agents),
-        "quarantine_reasons": tables.counts(report.reasons, what="reason"),
         "outcomes": tables.counts(report.outcomes, what="outcome"),
-        "kind": dg.MetadataValue.text(report.kind),
-        "contract_digest": dg.MetadataValue.text(report.contract_digest),
-        "path": dg.MetadataValue.path(platform.datasets_dir / report.digest),
-        "data_docs": platform.data_docs_url(report.digest),
         "outcome_plot": plots.bars(
-            {name: float(n) for name, n in report.outcomes.items()}, title="Outcomes", x_label="accepted rows"
+            {name: float(n) for name, n in report.outcomes.items()}, "outcomes of the accepted rows"
         ),
     }
     if report.reasons:
         metadata["quarantine_plot"] = plots.bars(
-            {name: float(n) for name, n in report.reasons.items()}, title="Quarantine by reason", x_label="rows"
+            {name: float(n) for name, n in report.reasons.items()}, "quarantined rows by reason"
         )
-    if most_unknown:
-        metadata["unknown_plot"] = plots.bars(
-            most_unknown, title="Features most often unknown", x_label="share of accepted rows"
-        )
-    return metadata
+    unknown = {name: share for name, share in report.unknown_share.items() if share > 0}
+    if unknown:
+        metadata["unknown_plot"] = plots.bars(unknown, "share of accepted rows in which a feature is unknown")
+    return {
+        **metadata,
+        "source": tables.sentences([report.description]),
+        "kind": dg.MetadataValue.text(report.kind),
+        "digests": tables.digests(
+            {
+                "snapshot": report.snapshot_digest,
+                "contract": report.contract_digest,
+                "accepted.parquet": report.accepted_sha256,
+                "quarantine.parquet": report.quarantine_sha256,
+            }
+        ),
+        "path": dg.MetadataValue.path(platform.datasets_dir / report.digest),
+    }

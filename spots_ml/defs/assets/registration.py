@@ -40,7 +40,7 @@ def registered_version(model_type: ModelType) -> dg.AssetsDefinition:
         """Assemble the manifest, publish the files, register."""
         from spots_ml.defs.manifests import assemble_manifest
         from spots_ml.registry.registration import register_version, version_directory
-        from spots_ml.release.latency_report import LatencyReport
+        from spots_ml.release.latency_report import load_latency
         from spots_ml.release.onnx_store import load_onnx
         from spots_ml.training.model import load_trained_model
 
@@ -51,7 +51,7 @@ def registered_version(model_type: ModelType) -> dg.AssetsDefinition:
                 platform,
                 model=load_trained_model(platform.trained_dir, upstream_digest(context, trained_key)),
                 certificate=certificate,
-                latency=LatencyReport.from_file(platform.benchmarks_dir / latency_digest / "latency.json"),
+                latency=load_latency(platform.benchmarks_dir, latency_digest),
                 onnx=onnx,
             )
             registration = register_version(
@@ -60,7 +60,7 @@ def registered_version(model_type: ModelType) -> dg.AssetsDefinition:
                 onnx=onnx,
                 manifest=manifest,
                 now=platform.now(),
-                actor=f"dagster run {context.run_id}",
+                actor=f"dagster run {context.run.run_id}",
             )
         version = registration.version
         directory = version_directory(platform.models_dir, model_type, version.version)
@@ -71,12 +71,16 @@ def registered_version(model_type: ModelType) -> dg.AssetsDefinition:
             {
                 **_metadata(version),
                 "created": dg.MetadataValue.bool(registration.created),
+                "verdicts": tables.sentences(
+                    f"**{gate.gate}** {'passed' if gate.passed else 'failed'}: {gate.message}"
+                    for gate in manifest.verdicts
+                ),
+                "metrics": tables.markdown_table(
+                    ["test rows", "value"], ([name, f"{value:.5g}"] for name, value in version.metrics.items())
+                ),
                 "path": dg.MetadataValue.path(directory / "model.onnx"),
                 "manifest": dg.MetadataValue.path(directory / "manifest.json"),
-                "verdicts": tables.markdown_table(
-                    ["gate", "passed", "numbers"],
-                    ([gate.gate, "yes" if gate.passed else "no", gate.message] for gate in manifest.verdicts),
-                ),
+                "sha256": dg.MetadataValue.text(version.sha256),
             },
         )
 
@@ -89,8 +93,6 @@ def _metadata(version: ModelVersion) -> dict[str, dg.MetadataValue]:
         "status": dg.MetadataValue.text(version.status),
         "weight": dg.MetadataValue.float(version.weight),
         "registered_at": dg.MetadataValue.timestamp(version.last_registered_at),
-        "sha256": dg.MetadataValue.text(version.sha256),
         "n_labelled": dg.MetadataValue.int(version.n_labelled),
-        "source": dg.MetadataValue.text(version.source),
-        **{f"metrics/{name}": dg.MetadataValue.float(value) for name, value in version.metrics.items()},
+        "source": tables.sentences([version.source]),
     }

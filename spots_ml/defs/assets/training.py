@@ -10,19 +10,21 @@ from spots_ml.defs.assets.verdict_check import verdict_check
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result, upstream_digest
 from spots_ml.defs.resources import Platform
+from spots_ml.errors import ConfigError
 from spots_ml.features.contract import ModelType
 
 if TYPE_CHECKING:
     from spots_ml.training.fit import Epoch
 
 _EPOCHS_PER_LINE: Final = 10
+_LARGEST_SEED: Final = 2**32 - 1
 
 
 class TrainingOptions(dg.Config):
     """What a run may change about the training; what is left out is as the profile says (see `TrainingConfig`)."""
 
     seed: int = Field(
-        default=0, description="Seed of split and training, 0 or more; the same seed gives the same model."
+        default=0, description="Seed of split and training, 0 to 2^32 - 1; the same seed gives the same model."
     )
     learning_rate: float | None = Field(default=None, description="Peak learning rate of Adam, above 0, at most 1.")
     batch_size: int | None = Field(default=None, description="Rows per step, at least 1.")
@@ -41,6 +43,19 @@ class TrainingOptions(dg.Config):
             Values by field name of the training configuration.
         """
         return {name: value for name, value in dict(self).items() if name != "seed" and value is not None}
+
+    def checked_seed(self) -> int:
+        """Insist on a seed that every random generator takes.
+
+        Returns:
+            The seed.
+
+        Raises:
+            ConfigError: When it is out of range.
+        """
+        if not 0 <= self.seed <= _LARGEST_SEED:
+            raise ConfigError(f"seed is {self.seed}; expected a whole number from 0 to {_LARGEST_SEED}")
+        return self.seed
 
 
 def trained_model(model_type: ModelType) -> dg.AssetsDefinition:
@@ -87,17 +102,17 @@ def trained_model(model_type: ModelType) -> dg.AssetsDefinition:
         from spots_ml.training.model import save_trained_model, train_model
 
         with refusals_in_words(), exclusive(platform.settings.data_dir / f"training-{model_type}.lock"):
-            training = platform.training_config().changed(config.changes())
+            training, seed = platform.training_config().changed(config.changes()), config.checked_seed()
             dataset_digest = upstream_digest(context, DATASET)
             report, table = load_dataset(platform.datasets_dir, dataset_digest)
             rows = labelled_rows(table)
-            split = split_rows(rows.agent, rows.scored_at, seed=config.seed)
+            split = split_rows(rows.agent, rows.scored_at, seed=seed)
             model = train_model(
                 rows,
                 split,
                 model_type,
                 training,
-                seed=config.seed,
+                seed=seed,
                 dataset_digest=dataset_digest,
                 kind=report.kind,
                 on_epoch=lambda epoch: _report(context, epoch),

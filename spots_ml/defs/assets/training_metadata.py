@@ -1,6 +1,6 @@
 """What `trained_model` shows in the UI: the comparison with its baselines, curves, calibration."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -27,12 +27,11 @@ def training_metadata(model: "TrainedModel", test: "LabelledRows") -> dict[str, 
     headline = HEADLINE[model.model_type]
     predicted, observed = model.predict(test.inputs(model.model_type)), test.target(model.model_type)
     return {
-        **{f"metrics/{name}": dg.MetadataValue.float(value) for name, value in model.metrics.items()},
-        "comparison": _comparison(model),
+        "verdict": tables.sentences([document.verdict.message]),
+        "comparison": _comparison(model, [headline]),
         "comparison_plot": plots.bars(
             {name: evaluation.value(name, headline) for name in evaluation.predictors},
-            title=f"Test {headline}, smaller is better",
-            x_label=headline,
+            f"test {headline}, smaller is better",
         ),
         "loss_curves": plots.loss_curves(
             [epoch.train_loss for epoch in document.history],
@@ -41,28 +40,39 @@ def training_metadata(model: "TrainedModel", test: "LabelledRows") -> dict[str, 
         ),
         "calibration_plot": plots.calibration(predicted, observed),
         "predicted_against_observed": plots.predicted_against_observed(predicted, observed),
+        **{f"metrics/{name}": tables.number(evaluation.value(NETWORK, name)) for name in _defined(model)},
+        "all_metrics": _comparison(model, list(evaluation.predictors[NETWORK])),
         "rows_by_split": tables.counts(document.n_rows_by_split, what="part"),
         "n_test_agents": dg.MetadataValue.int(evaluation.n_agents),
-        "best_epoch": dg.MetadataValue.int(document.best_epoch),
-        "epochs": dg.MetadataValue.int(len(document.history)),
+        "best_epoch": dg.MetadataValue.int(document.best_epoch + 1),
+        "n_epochs": dg.MetadataValue.int(len(document.history)),
         "seed": dg.MetadataValue.int(document.seed),
         "config": dg.MetadataValue.json(document.config.model_dump(mode="json")),
-        "config_digest": dg.MetadataValue.text(document.config_digest),
-        "dataset_digest": dg.MetadataValue.text(document.dataset_digest),
-        "weights_digest": dg.MetadataValue.text(document.weights_digest),
-        "ignored_inputs": dg.MetadataValue.text(", ".join(document.ignored_inputs) or "none"),
+        "ignored_inputs": tables.sentences([", ".join(document.ignored_inputs) or "none"]),
+        "digests": tables.digests(
+            {
+                "config": document.config_digest,
+                "dataset": document.dataset_digest,
+                "contract": document.contract_digest,
+                "weights": document.weights_digest,
+            }
+        ),
     }
 
 
-def _comparison(model: "TrainedModel") -> dg.MetadataValue:
+def _defined(model: "TrainedModel") -> list[str]:
+    """The network's numbers that have a meaning for these rows."""
+    return [name for name, estimate in model.evaluation.predictors[NETWORK].items() if estimate.value is not None]
+
+
+def _comparison(model: "TrainedModel", metrics: Sequence[str]) -> dg.MetadataValue:
     """Every predictor's numbers with their intervals; the network first."""
     predictors = model.evaluation.predictors
-    metrics = list(predictors[NETWORK])
     others = [name for name in predictors if name != NETWORK]
     rows: Iterable[list[str]] = (
         [name, *(_interval(predictors[name].get(metric)) for metric in metrics)] for name in (NETWORK, *others)
     )
-    return tables.markdown_table(["predictor", *metrics], rows)
+    return tables.markdown_table(["test rows", *(f"{name} (95% interval)" for name in metrics)], rows)
 
 
 def _interval(estimate: Estimate | None) -> str:

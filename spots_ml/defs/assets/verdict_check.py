@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from spots_ml.defs import tables
 from spots_ml.verdicts import Verdict
 
 
@@ -19,7 +20,7 @@ def verdict_check(verdict: Verdict) -> dg.AssetCheckResult:
         passed=verdict.passed,
         description=verdict.message,
         metadata={
-            **{f"measured/{name}": dg.MetadataValue.float(value) for name, value in verdict.measured.items()},
-            **{f"required/{name}": dg.MetadataValue.float(value) for name, value in verdict.required.items()},
+            **{f"measured/{name}": tables.number(value) for name, value in verdict.measured.items()},
+            **{f"required/{name}": tables.number(value) for name, value in verdict.required.items()},
         },
     )

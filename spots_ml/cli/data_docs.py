@@ -1,0 +1,71 @@
+"""Serves the validation pages (Great Expectations' Data Docs) beside the Dagster UI, for `make dev`.
+
+Started in the background by the process that becomes the UI, and ended when that one is gone.
+"""
+
+import functools
+import os
+import threading
+import time
+from collections.abc import Callable
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import click
+
+from spots_ml.errors import ConfigError
+from spots_ml.settings import Settings
+
+_LOOPBACK: Final = ("127.0.0.1", "localhost")
+_POLL_S: Final = 0.5
+
+
+class _QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: the terminal belongs to the UI."""
+
+
+def serve_data_docs(settings: Settings, *, is_over: Callable[[], bool]) -> str:
+    """Serve a project's Data Docs at the address that the asset pages link to, until it is over.
+
+    Args:
+        settings: Say where the pages lie and at which address they are wanted.
+        is_over: Asked twice a second.
+
+    Returns:
+        Why it ended, in a sentence.
+    """
+    address = urlsplit(settings.data_docs_url)
+    if address.hostname not in _LOOPBACK or address.path:
+        return f"Data Docs are not served from here: {settings.data_docs_url} is looked after by somebody else"
+    directory = settings.data_dir / "data_docs"
+    handler = functools.partial(_QuietHandler, directory=str(directory))
+    try:
+        server = ThreadingHTTPServer((address.hostname, address.port or 80), handler)
+    except OSError as error:
+        return (
+            f"Data Docs are not served: {settings.data_docs_url} cannot be used ({error.strerror}); "
+            "free the port, or set SPOTS_ML_DATA_DOCS_URL to another one"
+        )
+    with server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        click.echo(f"Data Docs of {directory} on {settings.data_docs_url}", err=True)
+        while not is_over():
+            time.sleep(_POLL_S)
+        server.shutdown()
+    return "Data Docs are no longer served: the Dagster UI has ended"
+
+
+def main() -> None:
+    """Serve until the parent process is gone; whatever goes wrong is a sentence and does not stop the UI."""
+    parent = os.getppid()
+    try:
+        ending = serve_data_docs(Settings.from_env(), is_over=lambda: os.getppid() != parent)
+    except ConfigError as error:
+        ending = f"Data Docs are not served: {error}"
+    click.echo(ending, err=True)
+
+
+if __name__ == "__main__":
+    main()

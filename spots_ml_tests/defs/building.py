@@ -1,0 +1,95 @@
+"""Rows, versions and runs to be found by sensors, made cheaply but kept in the real stores."""
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pyarrow as pa
+
+from spots_ml.defs.build import build_definitions
+from spots_ml.defs.resources import Platform
+from spots_ml.defs.sensors import SENSORS
+from spots_ml.interactions.generators.seed_law import SeedLaw
+from spots_ml.interactions.source import InteractionStream
+from spots_ml.settings import Settings
+from spots_ml_tests.registry.building import make_candidate
+
+INTERACTIONS = pa.Table.from_batches(SeedLaw().generate(3_000, seed=7).batches)
+"""Labelled interactions in the order of time, to be imported slice by slice."""
+
+
+class Clock:
+    """Tells the time that a test says, starting at the real one: Dagster stamps its runs with that."""
+
+    def __init__(self):
+        self.reset()
+
+    def reset(self):
+        self.moment = datetime.now(UTC)
+
+    def __call__(self):
+        return self.moment
+
+    def advance(self, **duration):
+        self.moment += timedelta(**duration)
+
+
+@dataclasses.dataclass
+class World:
+    """A Dagster instance and a platform with stores of its own, seen through one model's sensor."""
+
+    instance: dg.DagsterInstance
+    settings: Settings
+    clock: Clock
+    model_type: str = "calling_score"
+
+    def __post_init__(self):
+        self.platform = Platform(self.settings, now=self.clock)
+        self.definitions = build_definitions(self.settings, platform=self.platform)
+        self.store = self.platform.store()
+        self.n_imported = 0
+
+    def tick(self):
+        """One evaluation of the sensor, as the daemon does it."""
+        name = f"retrain_{self.model_type}"
+        sensor = next(sensor for sensor in SENSORS if sensor.name == name)
+        with dg.build_sensor_context(
+            instance=self.instance,
+            resources={"platform": self.platform},
+        ) as context:
+            return sensor.evaluate_tick(context)
+
+    def labels_arrive(self, number):
+        """Import that many more labelled interactions."""
+        rows = INTERACTIONS.slice(self.n_imported, number)
+        self.n_imported += number
+        stream = InteractionStream("real", iter(rows.to_batches()), description="a test", watermark=None)
+        report = self.store.import_interactions(stream, now=self.clock())
+        assert report.n_new_labels == number
+
+    def register(self, name="first", version="v1.0-real", watermark=None):
+        """Register a version whose data reached as far as the watermark."""
+        candidate = make_candidate(name, version, self.model_type, watermark=watermark)
+        return self.store.register(candidate, now=self.clock(), actor="a test")
+
+    def launch(self, request, status=dg.DagsterRunStatus.STARTED, **more):
+        """Create the run that a sensor asked for, as the daemon does."""
+        return self.run(
+            request.job_name or f"{self.model_type}_training",
+            status,
+            tags=request.tags,
+            config=request.run_config,
+            **more,
+        )
+
+    def run(self, job, status=dg.DagsterRunStatus.STARTED, *, tags=None, config=None, assets=None, **more):
+        """Create a run in some state."""
+        definition = self.definitions.resolve_implicit_global_asset_job_def() if job is None else self.job(job)
+        if assets is not None:
+            definition = definition.get_subset(asset_selection=assets)
+        return self.instance.create_run_for_job(
+            definition, status=status, tags=tags, run_config=config, asset_selection=assets, **more
+        )
+
+    def job(self, name):
+        return self.definitions.resolve_job_def(name)

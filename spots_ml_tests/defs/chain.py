@@ -1,0 +1,132 @@
+"""Runs the real chain in this process, on data that tests choose, and tells what came out."""
+
+import dataclasses
+import shutil
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+
+from spots_ml.defs.build import build_definitions
+from spots_ml.defs.resources import Platform
+from spots_ml.interactions.generators.export_writing import write_export
+from spots_ml.interactions.generators.seed_law import SeedLaw
+from spots_ml.interactions.source import InteractionStream
+from spots_ml.settings import Settings
+
+N_ROWS = 6_000
+"""As few as both gates pass on with room to spare."""
+QUIET = "telemetry: {enabled: false}\n"
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What a run led to: the metadata of what it materialised, failed checks and failed steps in words."""
+
+    result: dg.ExecuteInProcessResult
+
+    @property
+    def metadata(self):
+        return {
+            event.asset_key.to_user_string(): {
+                name: value.value for name, value in event.step_materialization_data.materialization.metadata.items()
+            }
+            for event in self.result.get_asset_materialization_events()
+        }
+
+    @property
+    def failed_checks(self):
+        return {
+            f"{check.asset_key.to_user_string()}: {check.check_name}": check.description
+            for check in self.result.get_asset_check_evaluations()
+            if not check.passed
+        }
+
+    @property
+    def failures(self):
+        """Sentence by failed step; a step that failed in another way than by refusing is a bug, and raised."""
+        found = {}
+        for event in self.result.all_events:
+            if event.is_step_failure:
+                data = event.step_failure_data
+                if data.user_failure_data is None:
+                    assert "blocking asset check failed" in data.error.message, data.error.to_string()
+                    continue
+                found[event.step_key.replace("__", "/")] = data.user_failure_data.description
+        return found
+
+    @property
+    def digests(self):
+        return {asset: values["digest"] for asset, values in self.metadata.items()}
+
+
+@dataclasses.dataclass
+class Chain:
+    """A platform and a Dagster instance in one folder, which can be copied to go on from there."""
+
+    folder: object
+    options: dict = dataclasses.field(default_factory=dict)
+    expectations: object = None
+
+    def __post_init__(self):
+        self.home.mkdir(parents=True, exist_ok=True)
+        (self.home / "dagster.yaml").write_text(QUIET)
+        self.settings = Settings(
+            data_dir=self.folder / "data",
+            artifacts_dir=self.folder / "artifacts",
+            **{"synthetic_rows": N_ROWS, **self.options},
+        )
+        self.platform = Platform(self.settings, expectations=self.expectations)
+
+    @property
+    def home(self):
+        return self.folder / "home"
+
+    def copy(self, folder, **options):
+        """Go on elsewhere from this state; options change settings."""
+        shutil.copytree(self.folder, folder)
+        return Chain(folder, {**self.options, **options})
+
+    def run(self, *steps, job="calling_score_training", config=None):
+        """Run a job or, with steps such as `trained_model`, those alone."""
+        selection = [self.key(step) for step in steps] or None
+        with dg.DagsterInstance.from_config(str(self.home)) as instance:
+            return Outcome(
+                build_definitions(self.settings, platform=self.platform)
+                .resolve_job_def(job)
+                .execute_in_process(
+                    instance=instance,
+                    asset_selection=selection,
+                    raise_on_error=False,
+                    run_config={
+                        "ops": {name: {"config": values} for name, values in (config or {}).items()},
+                        "loggers": {"console": {}},
+                    },
+                )
+            )
+
+    @staticmethod
+    def key(step):
+        shared = step in ("raw_training_data", "validated_dataset")
+        return dg.AssetKey([step] if shared else ["calling_score", step])
+
+
+def interactions(n_rows, *, seed=3):
+    """Labelled interactions in the order of time."""
+    return pa.Table.from_batches(SeedLaw().generate(n_rows, seed=seed).batches).sort_by("scored_at")
+
+
+def export(table, path):
+    """Write them as an export of the app."""
+    write_export(InteractionStream("real", iter(table.to_batches()), description="a test", watermark=None), path)
+    return {"source": "export", "export_path": path}
+
+
+def with_outcome_scores(table, scores):
+    """Replace the outcome scores, and the outcome types so that they agree."""
+    scores = np.round(scores, 4)
+    types = np.select([scores >= 0.7, scores >= 0.4], ["positive", "neutral"], "negative")
+    for name, values in (("outcome_score", scores), ("outcome_type", types)):
+        field = table.schema.field(name)
+        table = table.set_column(table.schema.get_field_index(name), field, pa.array(values).cast(field.type))
+    return table

@@ -1,0 +1,277 @@
+"""The chain of one model, run for real: what it makes, what it refuses, and in which words."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from spots_ml.files import exclusive
+from spots_ml.interactions.expectations import ExpectationResult
+from spots_ml.interactions.expectations_process import ExpectationsProcess
+from spots_ml_tests.defs.chain import Chain, export, interactions, with_outcome_scores
+
+DATA = ("raw_training_data", "validated_dataset")
+STEPS = ("trained_model", "onnx_model", "latency_benchmark", "registered_version")
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("error:::spots_ml")]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The whole chain, once, and what came out of it."""
+    chain = Chain(tmp_path_factory.mktemp("chain") / "first")
+    return chain, chain.run()
+
+
+@pytest.fixture
+def chain(finished, tmp_path):
+    """A copy of the finished chain to go on from."""
+    return finished[0].copy(tmp_path / "copy")
+
+
+def fresh(tmp_path, **options):
+    return Chain(tmp_path / "chain", options)
+
+
+def test_the_chain_ends_with_a_registered_version(finished):
+    chain, outcome = finished
+    assert outcome.result.success
+    assert set(outcome.metadata) == {*DATA, *(f"calling_score/{step}" for step in STEPS)}
+    registered = outcome.metadata["calling_score/registered_version"]
+    assert (registered["version"], registered["created"]) == ("v1.0-synthetic", True)
+    (version,) = chain.platform.store().list_versions()
+    assert (version.version, version.status, version.weight) == ("v1.0-synthetic", "staging", 0.1)
+    directory = chain.platform.models_dir / "calling_score" / "v1.0-synthetic"
+    assert sorted(path.name for path in directory.iterdir()) == ["manifest.json", "model.onnx"]
+
+
+def test_every_check_of_the_chain_was_evaluated_and_passed(finished):
+    evaluated = {
+        (check.asset_key.to_user_string(), check.check_name): check.passed
+        for check in finished[1].result.get_asset_check_evaluations()
+    }
+    assert evaluated == {
+        ("validated_dataset", "enough_labels"): True,
+        ("validated_dataset", "expectations"): True,
+        ("calling_score/trained_model", "beats_baselines"): True,
+        ("calling_score/onnx_model", "certified"): True,
+        ("calling_score/latency_benchmark", "latency"): True,
+    }
+
+
+def test_every_asset_leaves_something_to_look_at(finished):
+    looked_for = {
+        "raw_training_data": {"dagster/row_count", "dagster/column_schema", "source_description", "path"},
+        "validated_dataset": {"dagster/row_count", "dagster/column_schema", "quarantine_reasons", "data_docs"},
+        "calling_score/trained_model": {"comparison", "loss_curves", "calibration_plot", "predicted_against_observed"},
+        "calling_score/onnx_model": {"runtimes", "max_abs_difference_to_torch", "path"},
+        "calling_score/latency_benchmark": {"p50_us", "p95_us", "p99_us", "latency_plot", "method", "throughput"},
+        "calling_score/registered_version": {"version", "status", "weight", "verdicts", "path", "manifest"},
+    }
+    missing = {asset: names - set(finished[1].metadata[asset]) for asset, names in looked_for.items()}
+    assert not any(missing.values()), missing
+
+
+def test_running_again_gives_the_same_digests_and_the_same_version(finished, chain):
+    before, again = finished[1], chain.run()
+    measured_anew = {"calling_score/latency_benchmark"}
+    assert {asset: digest for asset, digest in again.digests.items() if asset not in measured_anew} == {
+        asset: digest for asset, digest in before.digests.items() if asset not in measured_anew
+    }
+    registered = again.metadata["calling_score/registered_version"]
+    assert (registered["version"], registered["created"]) == ("v1.0-synthetic", False)
+    assert [version.version for version in chain.platform.store().list_versions()] == ["v1.0-synthetic"]
+    assert [entry.action for entry in chain.platform.store().history()] == ["registered", "reaffirmed"]
+
+
+def test_another_seed_gives_the_next_version(chain):
+    outcome = chain.run(*STEPS, config={"calling_score__trained_model": {"seed": 1}})
+    assert outcome.result.success
+    registered = outcome.metadata["calling_score/registered_version"]
+    assert (registered["version"], registered["created"]) == ("v1.1-synthetic", True)
+
+
+def test_a_step_launched_alone_builds_on_what_was_materialised_last(finished, chain):
+    first = finished[1].digests["calling_score/trained_model"]
+    second = chain.run("trained_model", config={"calling_score__trained_model": {"seed": 1}}).digests
+    assert second["calling_score/trained_model"] != first
+    onnx = chain.run("onnx_model").metadata["calling_score/onnx_model"]
+    assert onnx["trained_digest"] == second["calling_score/trained_model"]
+
+    chain.run("trained_model")
+    assert chain.run("onnx_model").metadata["calling_score/onnx_model"]["trained_digest"] == first
+
+
+@pytest.mark.parametrize(
+    ("step", "upstream"),
+    [
+        ("validated_dataset", "raw_training_data"),
+        ("trained_model", "validated_dataset"),
+        ("onnx_model", "calling_score/trained_model"),
+        ("latency_benchmark", "calling_score/onnx_model"),
+        ("registered_version", "calling_score/onnx_model"),
+    ],
+)
+def test_a_step_whose_upstream_was_never_materialised_says_so(tmp_path, step, upstream):
+    (sentence,) = fresh(tmp_path).run(step).failures.values()
+    assert sentence == (
+        f"{upstream} was never materialised in this Dagster instance, but this step builds on it; "
+        "materialise it first, or launch the whole job"
+    )
+
+
+def test_an_export_that_is_none_ends_the_run_with_one_sentence_and_nothing_is_made(tmp_path):
+    path = tmp_path / "export.json"
+    path.write_text('{"training_data": [{"user_vibe_dim')
+    outcome = fresh(tmp_path, source="export", export_path=path).run()
+    assert list(outcome.failures) == ["raw_training_data"]
+    assert str(path) in outcome.failures["raw_training_data"]
+    assert "\n" not in outcome.failures["raw_training_data"]
+    assert outcome.metadata == {}
+
+
+def test_a_missing_export_is_told_by_its_name(tmp_path):
+    outcome = fresh(tmp_path, source="export", export_path=tmp_path / "nowhere.json").run()
+    assert "nowhere.json" in outcome.failures["raw_training_data"]
+
+
+def test_too_many_broken_rows_stop_the_run_with_their_reasons(tmp_path):
+    rows = interactions(1_500)
+    scores = rows["outcome_score"].to_numpy().copy()
+    scores[:150] = 1.5
+    outcome = fresh(tmp_path, **export(with_outcome_scores(rows, scores), tmp_path / "export.json")).run()
+    assert list(outcome.failures) == ["validated_dataset"]
+    assert "150" in outcome.failures["validated_dataset"] and "out_of_range" in outcome.failures["validated_dataset"]
+    assert list(outcome.metadata) == ["raw_training_data"]
+
+
+def test_too_few_labels_stop_the_run_and_the_check_says_how_many_are_missing(tmp_path):
+    outcome = fresh(tmp_path, **export(interactions(999), tmp_path / "export.json")).run()
+    sentence = outcome.failures["validated_dataset"]
+    assert "999 labelled interactions, at least 1,000 are needed (1 missing)" in sentence
+    assert outcome.failed_checks == {"validated_dataset: enough_labels": sentence}
+    assert list(outcome.metadata) == ["raw_training_data"]
+
+
+def test_a_refused_dataset_does_not_take_the_place_of_the_good_one(finished, chain, tmp_path):
+    refused = chain.copy(tmp_path / "refused", **export(interactions(999), tmp_path / "export.json"))
+    assert refused.run(*DATA).failures
+    trained = refused.run("trained_model").metadata["calling_score/trained_model"]
+    assert trained["dataset_digest"] == finished[1].digests["validated_dataset"]
+
+
+class OneBrokenExpectation(ExpectationsProcess):
+    """Great Expectations, finding fault."""
+
+    def submit(self, datasets_dir, digest, *, docs_dir):
+        pass
+
+    def results(self):
+        return [
+            ExpectationResult("expect_column_min_to_be_between", column, passed, "critical", "-0.2", 0, (), "")
+            for column, passed in (("agent_exploration", True), ("agent_energy", False))
+        ]
+
+
+def test_a_broken_expectation_stops_the_run_and_its_check_tells_which(tmp_path):
+    chain = Chain(tmp_path / "chain", {"synthetic_rows": 1_200}, expectations=OneBrokenExpectation())
+    outcome = chain.run()
+    sentence = outcome.failures["validated_dataset"]
+    assert "1 of 2 expectations on the accepted rows do not hold" in sentence and "agent_energy" in sentence
+    assert outcome.failed_checks == {"validated_dataset: expectations": sentence}
+    assert list(outcome.metadata) == ["raw_training_data"]
+
+    later = chain.run(*STEPS)
+    assert "validated_dataset was never materialised" in later.failures["calling_score/trained_model"]
+
+
+@pytest.fixture(scope="module")
+def misled(tmp_path_factory):
+    """A chain whose outcomes turned into their opposite some day: what is learned before is wrong after."""
+    folder = tmp_path_factory.mktemp("misled")
+    rows = interactions(4_000)
+    scores = rows["outcome_score"].to_numpy()
+    scores = np.where(np.arange(len(scores)) < 0.7 * len(scores), scores, 1.0 - scores)
+    chain = Chain(folder / "chain", export(with_outcome_scores(rows, scores), folder / "export.json"))
+    return chain, chain.run()
+
+
+def test_a_model_that_is_worse_than_the_constant_stops_the_run_with_the_numbers(misled):
+    _, outcome = misled
+    (check,) = outcome.failed_checks.values()
+    measured = outcome.result.get_asset_check_evaluations()[-1].metadata
+    network, constant = (measured[f"measured/mse_{name}"].value for name in ("network", "constant"))
+    assert network > constant
+    assert f"{network:.5f} against constant {constant:.5f} (fails)" in check
+    assert set(outcome.metadata) == {*DATA, "calling_score/trained_model"}
+
+
+def test_a_rejected_model_is_not_registered_by_launching_the_later_steps_alone(misled):
+    chain, _ = misled
+    later = chain.run("onnx_model", "latency_benchmark", "registered_version")
+    assert list(later.failures) == ["calling_score/registered_version"]
+    alone = chain.run("registered_version")
+    sentence = alone.failures["calling_score/registered_version"]
+    assert sentence.startswith("calling_score v1.0-real is not registered: gate 'beats_baselines' failed: ")
+    assert "mse_network 0." in sentence and "mse_limit_constant 0." in sentence
+    assert chain.platform.store().list_versions() == ()
+    assert not (chain.platform.models_dir / "calling_score").exists()
+
+
+def test_a_dataset_without_a_verdict_registers_nothing(finished, chain):
+    digest = finished[1].digests["validated_dataset"]
+    (chain.platform.datasets_dir / digest / "verdict.json").unlink()
+    sentence = chain.run("registered_version").failures["calling_score/registered_version"]
+    assert "has no readable verdict" in sentence and "materialise validated_dataset again" in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("learning_rate", -1.0),
+        ("batch_size", 0),
+        ("max_epochs", 0),
+        ("patience", -3),
+        ("known_unit_penalty", 1.5),
+        ("tolerated_excess", -0.1),
+        ("seed", -1),
+        ("seed", 2**40),
+    ],
+)
+def test_a_wrong_hyper_parameter_is_refused_with_a_sentence_that_names_it(chain, name, value):
+    outcome = chain.run("trained_model", config={"calling_score__trained_model": {name: value}})
+    sentence = outcome.failures["calling_score/trained_model"]
+    assert f"{name} is {value}" in sentence
+    assert outcome.metadata == {}
+
+
+def test_a_changed_hyper_parameter_is_used(chain):
+    outcome = chain.run("trained_model", config={"calling_score__trained_model": {"learning_rate": 0.02, "seed": 5}})
+    trained = outcome.metadata["calling_score/trained_model"]
+    assert (trained["config"]["learning_rate"], trained["seed"]) == (0.02, 5)
+
+
+def test_an_unknown_source_is_refused_with_those_that_exist(tmp_path):
+    outcome = fresh(tmp_path).run("raw_training_data", config={"raw_training_data": {"source": "telepathy"}})
+    assert outcome.failures == {
+        "raw_training_data": "source is 'telepathy'; expected one of: synthetic, export, embedded"
+    }
+
+
+def test_an_empty_store_is_told_in_a_sentence(tmp_path):
+    outcome = fresh(tmp_path, source="embedded").run("raw_training_data")
+    assert "holds no interactions; fill it with `spots-ml import FILE`" in outcome.failures["raw_training_data"]
+
+
+def test_a_model_that_is_being_trained_elsewhere_is_not_trained_a_second_time(chain):
+    with exclusive(chain.settings.data_dir / "training-calling_score.lock"):
+        outcome = chain.run("trained_model")
+    assert "the same work is under way" in outcome.failures["calling_score/trained_model"]
+
+    with exclusive(chain.settings.data_dir / "training-outcome.lock"):
+        assert chain.run("trained_model").metadata
+
+
+def test_settings_are_no_part_of_a_runs_configuration(finished):
+    chain, outcome = finished
+    assert str(dataclasses.asdict(chain.settings)["data_dir"]) not in str(outcome.result.dagster_run.run_config)

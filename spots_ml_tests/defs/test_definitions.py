@@ -1,0 +1,144 @@
+"""What the code location offers, and what it must not cost."""
+
+import ast
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+import spots_ml.defs
+from spots_ml.defs.build import build_definitions
+from spots_ml.features.contract import MODEL_TYPES
+from spots_ml.settings import Settings
+
+HEAVY = (
+    "great_expectations",
+    "matplotlib",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "sklearn",
+    "torch",
+)
+STEPS = ("trained_model", "onnx_model", "latency_benchmark", "registered_version")
+
+
+@pytest.fixture(scope="module")
+def definitions():
+    return build_definitions(Settings())
+
+
+@pytest.fixture(scope="module")
+def graph(definitions):
+    return definitions.resolve_asset_graph()
+
+
+def test_they_load(definitions):
+    dg.Definitions.validate_loadable(definitions)
+
+
+def test_the_assets_are_these_and_each_builds_on_the_one_before(graph):
+    chain = {
+        key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys} for key in keys(graph)
+    }
+    expected = {"raw_training_data": set(), "validated_dataset": {"raw_training_data"}}
+    for model in MODEL_TYPES:
+        expected |= {
+            f"{model}/trained_model": {"validated_dataset"},
+            f"{model}/onnx_model": {f"{model}/trained_model"},
+            f"{model}/latency_benchmark": {f"{model}/onnx_model"},
+            f"{model}/registered_version": {"validated_dataset", *(f"{model}/{step}" for step in STEPS[:3])},
+        }
+    assert chain == expected
+
+
+def test_the_checks_are_these(graph):
+    assert sorted(f"{key.asset_key.to_user_string()}: {key.name}" for key in graph.asset_check_keys) == [
+        "calling_score/latency_benchmark: latency",
+        "calling_score/onnx_model: certified",
+        "calling_score/trained_model: beats_baselines",
+        "outcome/latency_benchmark: latency",
+        "outcome/onnx_model: certified",
+        "outcome/trained_model: beats_baselines",
+        "validated_dataset: enough_labels",
+        "validated_dataset: expectations",
+    ]
+
+
+def test_every_check_blocks_what_follows(definitions):
+    specs = [spec for asset in definitions.assets for spec in asset.check_specs]
+    assert len(specs) == 8
+    assert all(spec.blocking and spec.description for spec in specs)
+
+
+@pytest.mark.parametrize("detail", ["description", "group_name", "kinds", "owners", "code_version"])
+def test_every_asset_tells_its(graph, detail):
+    missing = [key.to_user_string() for key in keys(graph) if not getattr(graph.get(key), detail)]
+    assert missing == []
+
+
+def test_the_groups_are_the_interactions_and_the_two_models(graph):
+    assert {graph.get(key).group_name for key in keys(graph)} == {"interactions", *MODEL_TYPES}
+
+
+def test_there_is_a_job_for_each_model_and_one_for_both(definitions):
+    jobs = {job.name: job for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")}
+    both = {"raw_training_data", "validated_dataset", *(f"{model}__{step}" for model in MODEL_TYPES for step in STEPS)}
+    assert {name: {node.name for node in job.nodes} for name, job in jobs.items()} == {
+        "training": both,
+        **{
+            f"{model}_training": {name for name in both if not name.startswith(other)}
+            for model, other in (("calling_score", "outcome"), ("outcome", "calling_score"))
+        },
+    }
+    assert all(job.description for job in jobs.values())
+
+
+def test_every_sensor_starts_the_job_of_its_model_and_is_on(definitions):
+    assert {
+        sensor.name: (sensor.job_name, sensor.default_status, sensor.minimum_interval_seconds)
+        for sensor in definitions.sensors
+    } == {f"retrain_{model}": (f"{model}_training", dg.DefaultSensorStatus.RUNNING, 60) for model in MODEL_TYPES}
+
+
+def test_runs_stay_in_one_process(definitions):
+    assert definitions.executor is dg.in_process_executor
+
+
+def test_one_run_at_a_time_trains_a_model(graph):
+    pools = {key.to_user_string(): graph.get(key).pools for key in keys(graph) if graph.get(key).pools}
+    assert pools == {f"{model}/trained_model": {f"training_{model}"} for model in MODEL_TYPES}
+
+
+def test_loading_uses_nothing_that_is_beta_or_going_away():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dg.Definitions.validate_loadable(build_definitions(Settings()))
+
+
+def test_loading_in_a_fresh_process_warns_of_nothing_and_imports_nothing_heavy():
+    code = (
+        f"import json, sys, spots_ml.definitions; print(json.dumps([name for name in {HEAVY} if name in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(spots_ml.defs.__file__).parent.rglob("*.py")), ids=lambda path: str(path.name)
+)
+def test_annotations_are_objects_because_dagster_reads_them(path):
+    imported = [node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    assert "__future__" not in imported
+
+
+def keys(graph):
+    return sorted(graph.get_all_asset_keys())
