@@ -44,7 +44,7 @@ check: $(VENV)/.test-ready ## Lint, layering, types and docstrings alone
 
 .PHONY: unit
 unit: setup $(VENV)/.test-ready ## All tests
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist loadfile
 
 .PHONY: bench
 bench: setup $(VENV)/.test-ready ## The benchmarks, one JSON line per result

@@ -8,6 +8,7 @@ import pytest
 from spots_ml.files import exclusive
 from spots_ml.interactions.expectations import ExpectationResult
 from spots_ml.interactions.expectations_process import ExpectationsProcess
+from spots_ml.training.model import load_trained_model
 from spots_ml_tests.defs.chain import Chain, export, interactions, with_outcome_scores
 
 DATA = ("raw_training_data", "validated_dataset")
@@ -31,6 +32,11 @@ def chain(finished, tmp_path):
 
 def fresh(tmp_path, **options):
     return Chain(tmp_path / "chain", options)
+
+
+def model_of(chain, outcome):
+    """What is written beside the weights of the model that a run trained."""
+    return load_trained_model(chain.platform.trained_dir, outcome.digests["calling_score/trained_model"]).document
 
 
 def test_the_chain_ends_with_a_registered_version(finished):
@@ -156,8 +162,8 @@ def test_too_few_labels_stop_the_run_and_the_check_says_how_many_are_missing(tmp
 def test_a_refused_dataset_does_not_take_the_place_of_the_good_one(finished, chain, tmp_path):
     refused = chain.copy(tmp_path / "refused", **export(interactions(999), tmp_path / "export.json"))
     assert refused.run(*DATA).failures
-    trained = refused.run("trained_model").metadata["calling_score/trained_model"]
-    assert trained["dataset_digest"] == finished[1].digests["validated_dataset"]
+    trained = model_of(refused, refused.run("trained_model"))
+    assert trained.dataset_digest == finished[1].digests["validated_dataset"]
 
 
 class OneBrokenExpectation(ExpectationsProcess):
@@ -247,8 +253,8 @@ def test_a_wrong_hyper_parameter_is_refused_with_a_sentence_that_names_it(chain,
 
 def test_a_changed_hyper_parameter_is_used(chain):
     outcome = chain.run("trained_model", config={"calling_score__trained_model": {"learning_rate": 0.02, "seed": 5}})
-    trained = outcome.metadata["calling_score/trained_model"]
-    assert (trained["config"]["learning_rate"], trained["seed"]) == (0.02, 5)
+    trained = model_of(chain, outcome)
+    assert (trained.config.learning_rate, trained.seed) == (0.02, 5)
 
 
 def test_an_unknown_source_is_refused_with_those_that_exist(tmp_path):

@@ -86,21 +86,40 @@ def _wait_until_it_answers(server: DagsterDev) -> None:
     raise AssertionError(f"dagster dev did not answer in {START_TIMEOUT_S} s:\n{server.log.read_text()[-4000:]}")
 
 
-@pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
-    """An environment whose home, data and artifacts belong to this test."""
-    home = tmp_path / "dagster_home"
+def _own_environ(folder: Path) -> dict[str, str]:
+    home = folder / "dagster_home"
     home.mkdir()
     shutil.copy(PROJECT / "dagster_home" / "dagster.yaml", home)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SPOTS_ML_")}
+    foreign = ("SPOTS_ML_", "MAKE", "MFLAGS")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return {
         **kept,
         "DAGSTER_HOME": str(home),
         "DAGSTER_DISABLE_TELEMETRY": "yes",
         "OMP_NUM_THREADS": "1",
-        "SPOTS_ML_DATA_DIR": str(tmp_path / "data"),
-        "SPOTS_ML_ARTIFACTS_DIR": str(tmp_path / "artifacts"),
+        "SPOTS_ML_DATA_DIR": str(folder / "data"),
+        "SPOTS_ML_ARTIFACTS_DIR": str(folder / "artifacts"),
     }
+
+
+def _launch(command: list[str | Path], port: int, env: dict[str, str], log: Path) -> DagsterDev:
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            env=env,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+    return DagsterDev(f"http://127.0.0.1:{port}", Path(env["DAGSTER_HOME"]), env, process, log)
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """An environment whose home, data and artifacts belong to this test."""
+    return _own_environ(tmp_path)
 
 
 @pytest.fixture
@@ -110,19 +129,8 @@ def start_dagster_dev(environ: dict[str, str], tmp_path: Path) -> Iterator[Calla
 
     def start(**more: str) -> DagsterDev:
         port = _free_port()
-        log = tmp_path / f"dagster-dev-{port}.log"
-        env = {**environ, **more}
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), "-p", str(port)],
-                cwd=PROJECT,
-                env=env,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-            )
-        server = DagsterDev(f"http://127.0.0.1:{port}", Path(env["DAGSTER_HOME"]), env, process, log)
+        command = [sys.executable, "-m", "dagster", "dev", "-w", PROJECT / "workspace.yaml", "-p", str(port)]
+        server = _launch(command, port, {**environ, **more}, tmp_path / f"dagster-dev-{port}.log")
         started.append(server)
         _wait_until_it_answers(server)
         return server
@@ -130,3 +138,31 @@ def start_dagster_dev(environ: dict[str, str], tmp_path: Path) -> Iterator[Calla
     yield start
     for server in started:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def make_dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterDev]:
+    """What `make dev` starts, on ports of its own; ended as Ctrl-C ends it, and then nothing of it may be left."""
+    folder = tmp_path_factory.mktemp("make_dev")
+    port, docs_port = _free_port(), _free_port()
+    env = {**_own_environ(folder), "SPOTS_ML_DATA_DOCS_URL": f"http://127.0.0.1:{docs_port}"}
+    command: list[str | Path] = ["make", "--old-file=setup", "dev", f"DEV_OPTIONS=-p {port}"]
+    server = _launch(command, port, env, folder / "make-dev.log")
+    try:
+        _wait_until_it_answers(server)
+        yield server
+        os.killpg(server.process.pid, signal.SIGINT)
+        server.process.wait(STOP_TIMEOUT_S)
+        _wait_until_nobody_listens(docs_port)
+    finally:
+        server.stop()
+
+
+def _wait_until_nobody_listens(port: int) -> None:
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return
+        time.sleep(0.2)
+    raise AssertionError(f"{STOP_TIMEOUT_S} s after Ctrl-C something still listens on port {port}")

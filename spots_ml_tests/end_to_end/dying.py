@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from spots_ml.settings import Settings
+from spots_ml_tests.end_to_end.sandbox import PROFILE
 
 PRELOAD = [
     "alembic.command",
@@ -39,8 +40,6 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(PRELOAD)
 
 N_ROWS = 4_000
-PROFILE = "max_epochs: 12\nn_resamples: 20\ntolerated_excess: 1.0\n"
-"""With little data and few epochs it is chance which learner is a few percent better; that is not the question here."""
 
 _UNIQUE = re.compile(r"(?<=\.tmp-)[0-9a-f]{32}|(?<=benchmarks/)(\.tmp-[0-9a-f]+-)?[0-9a-f]{64}")
 
