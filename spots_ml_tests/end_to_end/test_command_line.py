@@ -14,8 +14,8 @@ import pytest
 from spots_ml.features.contract import MODEL_TYPES
 from spots_ml.registry.verification import Check, verify_version
 from spots_ml.stores.embedded import EmbeddedStore
-from spots_ml_tests.end_to_end.wholeness import places_in
 from spots_ml_tests.end_to_end.sandbox import PROFILE, Sandbox, sandbox
+from spots_ml_tests.end_to_end.wholeness import places_in
 
 MODEL, VERSION = "calling_score", "v1.0-synthetic"
 

@@ -177,6 +177,7 @@ def _import_what_training_needs() -> None:
         "spots_ml.training.model",
         "sklearn.ensemble",
         "sklearn.linear_model",
+        "torch._dynamo",  # the first step of any optimiser imports it
     ):
         importlib.import_module(name)
 
