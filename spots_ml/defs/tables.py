@@ -76,11 +76,14 @@ def sentences(texts: Iterable[str]) -> dg.MetadataValue:
         texts: One paragraph each; may be empty.
 
     Returns:
-        Markdown.
+        Markdown, or plain text when one line is enough.
 
-    >>> sentences([]).value
-    'none'
+    >>> sentences([]).value, sentences(["10,000 rows"]).value
+    ('none', '10,000 rows')
     """
+    texts = list(texts)
+    if len(texts) == 1 and len(texts[0]) <= _LINE:
+        return dg.MetadataValue.text(texts[0])
     paragraphs = ["  \n".join(textwrap.wrap(text, _LINE, break_long_words=False)) for text in texts]
     return dg.MetadataValue.md("\n\n".join(paragraphs) or "none")
 

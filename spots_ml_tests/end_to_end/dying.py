@@ -21,8 +21,6 @@ from spots_ml_tests.end_to_end.sandbox import PROFILE
 PRELOAD = [
     "alembic.command",
     "great_expectations",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.figure",
     "onnx.checker",
     "onnx.helper",
     "onnxruntime",
