@@ -98,22 +98,23 @@ def publish_directory(directory: Path, fill: Callable[[Path], object]) -> Path:
 
 
 @contextlib.contextmanager
-def exclusive(path: Path) -> Iterator[None]:
+def exclusive(path: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold a lock that the operating system takes back when the process ends, however it ends.
 
     Args:
         path: The lock file; it and its folder are created, and it stays.
+        wait: Whether to wait for whoever holds it.
 
     Yields:
         Nothing; the lock is held inside the block.
 
     Raises:
-        BusyError: At once, when another process (or another block of this one) holds it.
+        BusyError: At once, when another process (or another block of this one) holds it; never when waiting.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise BusyError(
                 f"another process holds {path}: the same work is under way there; wait for it to end, or end it"

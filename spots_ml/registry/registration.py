@@ -4,9 +4,6 @@ A process killed anywhere in between leaves at most files that no row names; run
 version. Published versions lie in `models/<model_type>/<version>/` as `model.onnx` and `manifest.json`.
 """
 
-import contextlib
-import fcntl
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -14,7 +11,7 @@ from typing import Final
 from spots_ml.digests import digest_bytes, digest_file
 from spots_ml.errors import ArtifactError, ConfigError, RegistryError
 from spots_ml.features.contract import CONTRACT_DIGEST, ModelType
-from spots_ml.files import publish_directory
+from spots_ml.files import exclusive, publish_directory
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.registry.gates import require_verdicts
 from spots_ml.registry.records import Candidate, Registration, VersionContent
@@ -110,7 +107,7 @@ def register_version(
     """
     require_verdicts(manifest.model_type, manifest.version, manifest.verdicts)
     _check_file(onnx, manifest)
-    with _exclusive(models_dir.with_name(f".{models_dir.name}-{manifest.model_type}.lock")):
+    with exclusive(models_dir.with_name(f".{models_dir.name}-{manifest.model_type}.lock"), wait=True):
         known = store.find_content(manifest.model_type, manifest.digests.trained)
         if known is not None:
             content: VersionContent = VersionContent.model_validate(
@@ -238,12 +235,3 @@ def _require_files(models_dir: Path, content: VersionContent) -> None:
         f"restore {ONNX_NAME} ({content.sha256[:12]}) and {MANIFEST_NAME} ({content.manifest_sha256[:12]}) from a "
         "backup, or train with another seed for a version of its own"
     )
-
-
-@contextlib.contextmanager
-def _exclusive(lock_path: Path) -> Iterator[None]:
-    """One registration per model at a time; the lock goes with the process that holds it."""
-    lock_path.parent.mkdir(parents=True, exist_ok=True)
-    with lock_path.open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

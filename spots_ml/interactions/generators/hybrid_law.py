@@ -10,11 +10,10 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from spots_ml.features.contract import ModelType
 from spots_ml.interactions.generators.drawing import InteractionLaw, draw_interactions
+from spots_ml.interactions.generators.known_law import KnownLaw
 from spots_ml.interactions.generators.outcome_law import OutcomeLaw, UniformBelow
 from spots_ml.interactions.generators.personality import survey_vibes
-from spots_ml.interactions.generators.simple_score import simple_score
 from spots_ml.interactions.generators.timeline import DEFAULT_UNTIL
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.interactions.source import InteractionStream
@@ -30,7 +29,7 @@ HYBRID_OUTCOME: Final = OutcomeLaw(called_from=0.7, noise_sd=0.1, uncalled=Unifo
 
 
 @dataclass(frozen=True)
-class HybridLaw:
+class HybridLaw(KnownLaw):
     """Generator of interactions of people with real personalities.
 
     Attributes:
@@ -39,6 +38,7 @@ class HybridLaw:
 
     rows_per_agent: float = 100.0
     kind: ClassVar[SourceKind] = "hybrid"
+    outcome: ClassVar[OutcomeLaw] = HYBRID_OUTCOME
 
     def generate(
         self, n_rows: int, *, seed: int, until: datetime = DEFAULT_UNTIL, labelled_share: float = 1.0
@@ -64,22 +64,6 @@ class HybridLaw:
             batches=draw_interactions(law, n_rows, seed=seed, until=until, labelled_share=labelled_share),
             description=f"{n_rows:,} hybrid interactions of real Big Five personalities, seed {seed}",
         )
-
-    def bayes_prediction(self, features: np.ndarray, model_type: ModelType = "calling_score") -> np.ndarray:
-        """Give the best possible prediction: nothing that sees only the inputs has a smaller expected error.
-
-        Args:
-            features: `(n_rows, 39)` or, with history, `(n_rows, 45)` floats in contract order, without NaN.
-            model_type: What is predicted.
-
-        Returns:
-            `(n_rows,)` float64: the conditional mean of the outcome score, or the conditional probability
-            that the outcome is positive.
-        """
-        score = simple_score(features[:, :39])
-        if model_type == "calling_score":
-            return HYBRID_OUTCOME.expected_outcome(score)
-        return HYBRID_OUTCOME.positive_probability(score)
 
 
 def _draw_agents(n_agents: int, generator: np.random.Generator) -> np.ndarray:

@@ -11,10 +11,10 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from spots_ml.features.contract import VIBE_DIMENSIONS, ModelType
+from spots_ml.features.contract import VIBE_DIMENSIONS
 from spots_ml.interactions.generators.drawing import InteractionLaw, beta_two_two, draw_interactions
+from spots_ml.interactions.generators.known_law import KnownLaw
 from spots_ml.interactions.generators.outcome_law import BetaFromOne, OutcomeLaw
-from spots_ml.interactions.generators.simple_score import simple_score
 from spots_ml.interactions.generators.timeline import DEFAULT_UNTIL
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.interactions.source import InteractionStream
@@ -26,7 +26,7 @@ SEED_OUTCOME: Final = OutcomeLaw(called_from=0.6, noise_sd=0.15, uncalled=BetaFr
 
 
 @dataclass(frozen=True)
-class SeedLaw:
+class SeedLaw(KnownLaw):
     """Generator of synthetic interactions.
 
     Attributes:
@@ -37,6 +37,7 @@ class SeedLaw:
 
     rows_per_agent: float = 10.0
     kind: ClassVar[SourceKind] = "synthetic"
+    outcome: ClassVar[OutcomeLaw] = SEED_OUTCOME
 
     def generate(
         self, n_rows: int, *, seed: int, until: datetime = DEFAULT_UNTIL, labelled_share: float = 1.0
@@ -61,22 +62,6 @@ class SeedLaw:
             batches=draw_interactions(law, n_rows, seed=seed, until=until, labelled_share=labelled_share),
             description=f"{n_rows:,} synthetic interactions under the law of the seed export, seed {seed}",
         )
-
-    def bayes_prediction(self, features: np.ndarray, model_type: ModelType = "calling_score") -> np.ndarray:
-        """Give the best possible prediction: nothing that sees only the inputs has a smaller expected error.
-
-        Args:
-            features: `(n_rows, 39)` or, with history, `(n_rows, 45)` floats in contract order, without NaN.
-            model_type: What is predicted.
-
-        Returns:
-            `(n_rows,)` float64: the conditional mean of the outcome score, or the conditional probability
-            that the outcome is positive.
-        """
-        score = simple_score(features[:, :39])
-        if model_type == "calling_score":
-            return SEED_OUTCOME.expected_outcome(score)
-        return SEED_OUTCOME.positive_probability(score)
 
 
 def _draw_agents(n_agents: int, generator: np.random.Generator) -> np.ndarray:
