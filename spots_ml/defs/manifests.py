@@ -80,4 +80,5 @@ def assemble_manifest(
         inputs=input_names(document.model_type),
         ignored_inputs=document.ignored_inputs,
         environment=environment_versions(),
+        confidence=document.confidence,
     )

@@ -16,6 +16,7 @@ from spots_ml.release.certificate import Certificate
 from spots_ml.release.documents import Digest, ReleaseDocument
 from spots_ml.release.latency_report import LatencyReport
 from spots_ml.release.versions import parse_version
+from spots_ml.scoring.confidence import ConfidenceProfile
 from spots_ml.verdicts import Verdict
 
 
@@ -56,6 +57,11 @@ class Manifest(ReleaseDocument):
     inputs: tuple[str, ...] = Field(description="Names of the inputs in contract order.")
     ignored_inputs: tuple[str, ...] = Field(description="Inputs constant in training, which the model never uses.")
     environment: dict[str, str] = Field(description="Versions of what made it: python, torch, onnx, ...")
+    confidence: ConfidenceProfile | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="How much it may weigh, row by row; absent from the outcome model and from older manifests.",
+    )
 
     @field_validator("created_at")
     @classmethod

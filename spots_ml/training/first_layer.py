@@ -47,7 +47,8 @@ def start_first_layer(
         inputs: `(n_rows, n_inputs)` training inputs, raw contract values.
         shift: `(n_inputs,)` their means.
         scale: `(n_inputs,)` one over their standard deviations; 0 for an input that does not vary.
-        n_units: Width of the layer; must hold the known units (51 for 39 inputs, 57 for 45).
+        n_units: Width of the layer; must hold the known units (51 for 39 inputs, 57 for 45, one more for each extra
+            input).
         generator: Draws the units that know nothing.
 
     Returns:

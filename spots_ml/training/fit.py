@@ -10,8 +10,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
-from spots_ml.errors import InsufficientDataError
-from spots_ml.features.contract import ModelType
+from spots_ml.errors import ContractError, InsufficientDataError
+from spots_ml.features.contract import ModelType, n_inputs
 from spots_ml.training.checkpoint import load_checkpoint, remove_checkpoint, save_checkpoint, work_digest
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.learner import Learner
@@ -63,6 +63,7 @@ def fit(
     *,
     model_type: ModelType,
     seed: int,
+    n_extra_inputs: int = 0,
     on_epoch: Callable[[Epoch], None] | None = None,
     checkpoint_dir: Path | None = None,
 ) -> Fit:
@@ -78,6 +79,8 @@ def fit(
         config: The recipe.
         model_type: Which network.
         seed: Of the starting weights and of the order of rows, 0 or more.
+        n_extra_inputs: Columns after those of the contract, such as the probe of `importance`; each starts with a unit
+            of its own, as the inputs of the contract do.
         on_epoch: Called after each epoch; what it raises ends the training.
         checkpoint_dir: Where to keep the state after each epoch. Work that was cut off there, with the same rows,
             recipe and seed, goes on where it stood and ends with the same weights. Left clean at the end.
@@ -87,11 +90,14 @@ def fit(
 
     Raises:
         InsufficientDataError: When one of the parts has no rows.
+        ContractError: When the inputs have another width than the model and its extra inputs.
         ArtifactError: When a checkpoint of this very work is damaged.
     """
     for name, (inputs, _) in (("training", train), ("validation", validation)):
         if len(inputs) == 0:
             raise InsufficientDataError(f"the {name} part has no rows; expected some: collect more interactions")
+        if inputs.shape[1] != (expected := n_inputs(model_type) + n_extra_inputs):
+            raise ContractError(f"the {name} part has {inputs.shape[1]} inputs; expected {expected} for {model_type}")
     with _one_thread():
         run = _Run(train, validation, config, model_type, seed)
         work = work_digest(train, validation, config, model_type, seed) if checkpoint_dir else ""

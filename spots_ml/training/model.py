@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -12,8 +13,11 @@ from spots_ml.features.contract import CONTRACT_DIGEST, ModelType
 from spots_ml.interactions.dataset import LabelledRows
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.interactions.splits import PARTS, PURGED, TEST, TRAIN, VALIDATION
+from spots_ml.scoring.confidence import ConfidenceProfile
+from spots_ml.scoring.formula import formula_score
 from spots_ml.training.baselines import baseline_predictions, recorded_formula
 from spots_ml.training.calibration import fit_calibration
+from spots_ml.training.confidence import fit_confidence
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.evaluation import NETWORK, evaluate, judge
 from spots_ml.training.fit import Epoch, fit
@@ -28,6 +32,10 @@ from spots_ml.training.trained_model import (
 )
 
 __all__ = ["TrainedModel", "golden_inputs", "load_trained_model", "save_trained_model", "train_model"]
+
+LEAST_CONFIDENCE_ROWS: Final = 700
+"""Validation rows that a confidence profile needs: with 700 and more, weights by confidence were measured to cost less
+than half a per cent of the error, with 225 more; a model of less data comes without a profile."""
 
 
 def train_model(
@@ -44,7 +52,8 @@ def train_model(
 ) -> TrainedModel:
     """Train one model and judge it on the test rows; the same arguments give the same model, bit by bit.
 
-    The training rows fit, the validation rows pick the epoch and calibrate, the test rows are looked at once.
+    The training rows fit, the validation rows pick the epoch, calibrate and say how much the calling-score model may
+    weigh, the test rows are looked at once.
 
     Args:
         rows: Labelled rows.
@@ -76,7 +85,7 @@ def train_model(
     )
     network = fitted.network
     if model_type == "outcome":
-        _calibrate(network, validation)
+        calibrate(network, validation.inputs(model_type), validation.positive)
     answers = predict(network, test.inputs(model_type))
     evaluation = evaluate(
         model_type,
@@ -106,6 +115,7 @@ def train_model(
         calibration_intercept=float(network.calibration_intercept),
         evaluation=evaluation,
         verdict=judge(evaluation, config),
+        confidence=_confidence(network, train, validation) if model_type == "calling_score" else None,
     )
     return TrainedModel(network, golden, document)
 
@@ -141,12 +151,32 @@ def _refuse_sameness(target: np.ndarray, split: np.ndarray, model_type: ModelTyp
         )
 
 
-def _calibrate(network: ScoringNetwork, validation: LabelledRows) -> None:
+def calibrate(network: ScoringNetwork, inputs: np.ndarray, positive: np.ndarray) -> None:
+    """Put a classifier's calibration into the network.
+
+    Args:
+        network: Uncalibrated; changed.
+        inputs: `(n_rows, n_inputs)` float32, rows it was not fitted on.
+        positive: `(n_rows,)` bool, their labels.
+    """
     with torch.inference_mode():
-        logits = network.logits(torch.from_numpy(validation.inputs(network.model_type)).clone())[:, 0].numpy()
-    slope, intercept = fit_calibration(logits, validation.positive)
+        logits = network.logits(torch.from_numpy(inputs).clone())[:, 0].numpy()
+    slope, intercept = fit_calibration(logits, positive)
     network.calibration_slope.fill_(slope)
     network.calibration_intercept.fill_(intercept)
+
+
+def _confidence(network: ScoringNetwork, train: LabelledRows, validation: LabelledRows) -> ConfidenceProfile | None:
+    if validation.n_rows < LEAST_CONFIDENCE_ROWS:
+        return None
+    return fit_confidence(
+        train.features,
+        validation.features,
+        formula=formula_score(validation.features).score,
+        neural=predict(network, validation.features),
+        outcome=validation.outcome_score,
+        agent=validation.agent,
+    )
 
 
 def _golden_rows(inputs: np.ndarray, n_rows: int, seed: int) -> np.ndarray:

@@ -21,6 +21,10 @@ class ScoringNetwork(torch.nn.Module):
     39 -> 128 -> 64 -> 1 for the calling-score model, 45 -> 128 -> 64 -> 32 -> 1 for the outcome model. An input that
     did not vary in training has scale 0: the network never reacts to what it never saw.
 
+    Args:
+        model_type: Which network.
+        n_extra_inputs: Inputs after those of the contract, for experiments; nothing that ships has any.
+
     Attributes:
         model_type: `calling_score` or `outcome`.
         shift: `(n_inputs,)` float32, subtracted from the raw input.
@@ -30,10 +34,10 @@ class ScoringNetwork(torch.nn.Module):
         calibration_intercept: `()` float32; 0 when uncalibrated.
     """
 
-    def __init__(self, model_type: ModelType) -> None:
+    def __init__(self, model_type: ModelType, *, n_extra_inputs: int = 0) -> None:
         super().__init__()
         self.model_type: ModelType = model_type
-        widths = (n_inputs(model_type), *HIDDEN_WIDTHS[model_type], 1)
+        widths = (n_inputs(model_type) + n_extra_inputs, *HIDDEN_WIDTHS[model_type], 1)
         self.layers = torch.nn.ModuleList(torch.nn.Linear(n_in, n_out) for n_in, n_out in itertools.pairwise(widths))
         self.shift: torch.Tensor
         self.scale: torch.Tensor

@@ -13,6 +13,7 @@ from safetensors.torch import save
 from spots_ml.digests import canonical_json, digest_bytes
 from spots_ml.features.contract import ModelType, input_names
 from spots_ml.interactions.kinds import SourceKind
+from spots_ml.scoring.confidence import ConfidenceProfile
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.evaluation import Evaluation
 from spots_ml.training.fit import Epoch
@@ -46,6 +47,11 @@ class TrainedDocument(BaseModel):
     calibration_intercept: float
     evaluation: Evaluation
     verdict: Verdict
+    confidence: ConfidenceProfile | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="How much it may weigh, row by row; absent from the outcome model and from older documents.",
+    )
 
     def content(self) -> bytes:
         """Write the document in its one form.

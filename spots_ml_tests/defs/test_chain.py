@@ -8,6 +8,8 @@ import pytest
 from spots_ml.files import exclusive
 from spots_ml.interactions.expectations import ExpectationResult
 from spots_ml.interactions.expectations_process import ExpectationsProcess
+from spots_ml.registry.registration import MANIFEST_NAME, version_directory
+from spots_ml.release.manifest import Manifest
 from spots_ml.training.model import load_trained_model
 from spots_ml_tests.defs.chain import Chain, export, interactions, with_outcome_scores
 
@@ -49,6 +51,16 @@ def test_the_chain_ends_with_a_registered_version(finished):
     assert (version.version, version.status, version.weight) == ("v1.0-synthetic", "staging", 0.1)
     directory = chain.platform.models_dir / "calling_score" / "v1.0-synthetic"
     assert sorted(path.name for path in directory.iterdir()) == ["manifest.json", "model.onnx"]
+
+
+def test_the_manifest_says_how_much_the_version_may_weigh(finished):
+    chain, outcome = finished
+    (version,) = chain.platform.store().list_versions()
+    manifest = Manifest.from_file(
+        version_directory(chain.platform.models_dir, "calling_score", version.version) / MANIFEST_NAME
+    )
+    assert manifest.confidence is not None
+    assert manifest.confidence == model_of(chain, outcome).confidence
 
 
 def test_every_check_of_the_chain_was_evaluated_and_passed(finished):

@@ -12,6 +12,7 @@ from spots_ml.release.environment import environment_versions
 from spots_ml.release.latency import measure_latency
 from spots_ml.release.latency_report import LatencyConfig
 from spots_ml.release.manifest import ContentDigests, Manifest
+from spots_ml.scoring.confidence import ConfidenceProfile, ConfidenceStep
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,31 @@ def test_a_manifest_is_read_back_as_it_was_written(values):
     manifest = Manifest(**values)
 
     assert Manifest.from_bytes(manifest.to_bytes()) == manifest
+    assert Manifest.from_bytes(manifest.to_bytes()).to_bytes() == manifest.to_bytes()
+
+
+def test_a_manifest_from_before_there_was_confidence_keeps_its_bytes(values):
+    content = Manifest(**values).to_bytes()
+
+    assert "confidence" not in json.loads(content)
+    assert Manifest.from_bytes(content).confidence is None
+    assert Manifest.from_bytes(content).to_bytes() == content
+
+
+def test_confidence_is_read_back_as_it_was_written(values):
+    step = ConfidenceStep(up_to=60.5, weight=0.4, half_width=0.25, n_rows=150)
+    confidence = ConfidenceProfile(
+        center=(0.5, 0.25),
+        whitening=((4.0,), (-1.5, 5.0)),
+        alpha=0.002,
+        steps=(step,),
+        n_training_rows=700,
+        n_validation_rows=150,
+        n_validation_agents=15,
+    )
+    manifest = Manifest(**values, confidence=confidence)
+
+    assert Manifest.from_bytes(manifest.to_bytes()).confidence == confidence
     assert Manifest.from_bytes(manifest.to_bytes()).to_bytes() == manifest.to_bytes()
 
 

@@ -7,7 +7,7 @@ from spots_ml.interactions.splits import split_rows
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.model import TrainedModel, train_model
 
-N_AGENTS = 150
+N_AGENTS = 500
 ROWS_PER_AGENT = 10
 
 

@@ -15,7 +15,7 @@ from spots_ml.interactions.snapshot import write_snapshot
 from spots_ml.interactions.splits import TEST, TRAIN, split_rows
 from spots_ml.interactions.validation import build_dataset, load_dataset
 from spots_ml.training.config import TrainingConfig
-from spots_ml.training.model import TrainedModel, golden_inputs, train_model
+from spots_ml.training.model import LEAST_CONFIDENCE_ROWS, TrainedModel, golden_inputs, train_model
 from spots_ml_tests.training.conftest import rows_of_a_step
 
 
@@ -44,12 +44,12 @@ def test_another_recipe_gives_another_digest(
 
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
 def test_what_can_be_learned_is_learned_and_passes_the_gate(
-    request: pytest.FixtureRequest, model_type: ModelType
+    request: pytest.FixtureRequest, rows: LabelledRows, model_type: ModelType
 ) -> None:
     model: TrainedModel = request.getfixturevalue(model_type)
     assert model.verdict.passed, model.verdict.message
     assert model.document.n_rows_by_split["purged"] == 0
-    assert sum(model.document.n_rows_by_split.values()) == 1_500
+    assert sum(model.document.n_rows_by_split.values()) == rows.n_rows
 
 
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
@@ -77,6 +77,15 @@ def test_test_rows_do_not_influence_the_weights(
     model = retrain(replace(rows, positive=flipped), split, "outcome", quick)
     for name, tensor in model.network.state_dict().items():
         assert torch.equal(tensor, outcome.network.state_dict()[name]), name
+
+
+def test_test_rows_do_not_influence_the_confidence(
+    rows: LabelledRows, split: np.ndarray, quick: TrainingConfig, calling_score: TrainedModel
+) -> None:
+    flipped = np.where(split == TEST, 1 - rows.outcome_score, rows.outcome_score)
+    features = np.where((split == TEST)[:, None], 1 - rows.features, rows.features)
+    model = retrain(replace(rows, outcome_score=flipped, features=features), split, "calling_score", quick)
+    assert model.document.confidence == calling_score.document.confidence
 
 
 def test_preprocessing_is_of_the_training_rows_and_inside_the_network(
@@ -171,3 +180,10 @@ def test_the_real_exports_are_learned_to_near_the_best_possible(
     best = np.mean((law.bayes_prediction(test.features) - test.outcome_score) ** 2)
     assert model.evaluation.value("network", "mse") / best - 1 < limit
     assert model.verdict.passed, model.verdict.message
+
+
+def test_a_model_of_little_data_has_no_confidence_profile(quick: TrainingConfig) -> None:
+    few = rows_of_a_step(100)
+    model = retrain(few, split_rows(few.agent, few.scored_at, seed=0), "calling_score", quick)
+    assert model.document.n_rows_by_split["validation"] < LEAST_CONFIDENCE_ROWS
+    assert model.document.confidence is None

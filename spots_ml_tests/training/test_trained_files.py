@@ -6,6 +6,7 @@ import pytest
 
 from spots_ml.digests import canonical_json, digest_bytes
 from spots_ml.errors import ArtifactError, ContractError
+from spots_ml.interactions.dataset import LabelledRows
 from spots_ml.training.model import TrainedModel, golden_inputs, load_trained_model, save_trained_model
 
 
@@ -17,6 +18,33 @@ def test_a_model_comes_back_as_it_was(outcome: TrainedModel, tmp_path: Path) -> 
     assert np.array_equal(golden_inputs(loaded), golden_inputs(outcome))
     assert np.array_equal(loaded.predict(golden_inputs(loaded)), outcome.predict(golden_inputs(outcome)))
     assert (loaded.model_type, loaded.kind, loaded.seed) == ("outcome", "synthetic", 0)
+
+
+def test_confidence_comes_back_and_weighs_the_same(
+    calling_score: TrainedModel, rows: LabelledRows, tmp_path: Path
+) -> None:
+    loaded = load_trained_model(tmp_path, save_trained_model(calling_score, tmp_path)).document.confidence
+    assert loaded is not None
+    assert loaded == calling_score.document.confidence
+    kept = calling_score.document.confidence.weights(rows.features, 0.3)
+    assert np.array_equal(loaded.weights(rows.features, 0.3), kept)
+    assert kept.any()
+
+
+def test_a_document_from_before_there_was_confidence_keeps_its_bytes_and_its_digest(
+    calling_score: TrainedModel, tmp_path: Path
+) -> None:
+    digest = save_trained_model(calling_score, tmp_path)
+    document = json.loads((tmp_path / digest / "model.json").read_bytes())
+    del document["confidence"]
+    content = canonical_json(document)
+    older = tmp_path / digest_bytes(content)
+    (tmp_path / digest).rename(older)
+    (older / "model.json").write_bytes(content)
+    loaded = load_trained_model(tmp_path, older.name)
+    assert loaded.document.confidence is None
+    assert loaded.document.content() == content
+    assert loaded.digest == older.name
 
 
 def test_saving_again_changes_nothing(outcome: TrainedModel, tmp_path: Path) -> None:
