@@ -4,7 +4,7 @@ Unknown is NaN here: a match with an unknown side is unknown, never 0.5. Filling
 feeds (`contract.UNKNOWN_VALUE`) happens where a model's inputs are assembled (`interactions.dataset`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -29,6 +29,8 @@ EXPLORATION_WEIGHT: Final = 0.15
 SOCIAL_WEIGHT: Final = 0.15
 """Weight in vibe compatibility of the agreement on social preference."""
 
+_PIECE_ROWS: Final = 2048
+"""Rows that are worked off at once: their columns fit the processor's cache."""
 _MATCHES: Final = {
     "energy_match": "overall_energy",
     "community_match": "community_orientation",
@@ -56,18 +58,30 @@ def derive(raw: Mapping[str, np.ndarray] | np.ndarray) -> np.ndarray:
     >>> float(row[FEATURES.index("vibe_compatibility")]), float(row[FEATURES.index("timing_alignment")])
     (1.0, 0.25)
     """
-    columns = _columns(raw)
+    take, n_rows = _taker(raw)
+    features = np.empty((n_rows, len(FEATURES)), dtype=np.float32)
+    for start in range(0, n_rows, _PIECE_ROWS):
+        piece = slice(start, min(start + _PIECE_ROWS, n_rows))
+        features[piece] = _derive_piece(take(piece)).T
+    return features
+
+
+def _derive_piece(raw: np.ndarray) -> np.ndarray:
+    """Turn `(34, k)` float64 into `(39, k)` float64."""
+    columns = dict(zip(RAW_FEATURES, raw, strict=True))
+    all_known = not np.isnan(raw).any()
     agreement = {
         name: agree(columns[mine], columns[theirs])
         for name, mine, theirs in zip(VIBE_DIMENSIONS, AGENT_VIBES, OPPORTUNITY_VIBES, strict=True)
     }
     derived = {match: agreement[dimension] for match, dimension in _MATCHES.items()}
-    derived["vibe_compatibility"] = _compatibility(columns, agreement)
-    derived["timing_alignment"] = _mean_of_known([columns[name] for name in TIMING_FEATURES], UNKNOWN_VALUE)
-    n_rows = len(columns[RAW_FEATURES[0]])
-    features = np.empty((n_rows, len(FEATURES)), dtype=np.float32)
+    derived["vibe_compatibility"] = _compatibility(columns, agreement, all_known=all_known)
+    derived["timing_alignment"] = _mean_of_known(
+        [columns[name] for name in TIMING_FEATURES], UNKNOWN_VALUE, all_known=all_known
+    )
+    features = np.empty((len(FEATURES), raw.shape[1]))
     for index, name in enumerate(FEATURES):
-        features[:, index] = derived[name] if name in derived else columns[name]
+        features[index] = derived[name] if name in derived else columns[name]
     return features
 
 
@@ -118,16 +132,24 @@ def exploration_agreement(columns: Mapping[str, np.ndarray]) -> np.ndarray:
     return agree(agent, opportunity)
 
 
-def _compatibility(columns: Mapping[str, np.ndarray], agreement: Mapping[str, np.ndarray]) -> np.ndarray:
+def _compatibility(
+    columns: Mapping[str, np.ndarray], agreement: Mapping[str, np.ndarray], *, all_known: bool
+) -> np.ndarray:
     """Weigh the four agreements; an unknown one is left out and the other weights are scaled up."""
     parts = (
-        (DIMENSIONS_WEIGHT, _mean_of_known(list(agreement.values()), np.nan)),
+        (DIMENSIONS_WEIGHT, _mean_of_known(list(agreement.values()), np.nan, all_known=all_known)),
         (ENERGY_WEIGHT, agreement["overall_energy"]),
         (EXPLORATION_WEIGHT, exploration_agreement(columns)),
         (SOCIAL_WEIGHT, agreement["social_preference"]),
     )
     weighted = np.zeros(len(parts[0][1]))
-    weight = np.zeros(len(parts[0][1]))
+    if all_known:
+        weight_of_all = 0.0
+        for share, value in parts:
+            weighted += share * value
+            weight_of_all += share
+        return weighted / weight_of_all
+    weight = np.zeros(len(weighted))
     for share, value in parts:
         known = ~np.isnan(value)
         weighted += np.where(known, share * value, 0.0)
@@ -136,9 +158,13 @@ def _compatibility(columns: Mapping[str, np.ndarray], agreement: Mapping[str, np
     return compatibility
 
 
-def _mean_of_known(columns: list[np.ndarray], if_none: float) -> np.ndarray:
-    """Average column by column, so that a row alone gives the same bits as the row in a batch."""
+def _mean_of_known(columns: list[np.ndarray], if_none: float, *, all_known: bool) -> np.ndarray:
+    """Average column by column, so that a row alone, or among rows with unknowns, gives the same bits."""
     total = np.zeros(len(columns[0]))
+    if all_known:
+        for column in columns:
+            total += column
+        return total / len(columns)
     n_known = np.zeros(len(columns[0]))
     for column in columns:
         known = ~np.isnan(column)
@@ -148,14 +174,16 @@ def _mean_of_known(columns: list[np.ndarray], if_none: float) -> np.ndarray:
     return mean
 
 
-def _columns(raw: Mapping[str, np.ndarray] | np.ndarray) -> dict[str, np.ndarray]:
+def _taker(raw: Mapping[str, np.ndarray] | np.ndarray) -> tuple[Callable[[slice], np.ndarray], int]:
+    """Give a function that takes `(34, k)` float64 out of the rows, and the number of rows."""
     if isinstance(raw, np.ndarray):
         if raw.ndim != 2 or raw.shape[1] != len(RAW_FEATURES):
             raise ContractError(
                 f"raw features have the shape {raw.shape}; expected (n_rows, {len(RAW_FEATURES)}): "
                 "give the columns named in contract.RAW_FEATURES, in that order"
             )
-        return {name: raw[:, index].astype(np.float64) for index, name in enumerate(RAW_FEATURES)}
+        return lambda piece: np.array(raw[piece].T, dtype=np.float64, order="C"), len(raw)
     if missing := [name for name in RAW_FEATURES if name not in raw]:
         raise ContractError(f"raw features are missing: {', '.join(missing)}; give all {len(RAW_FEATURES)} columns")
-    return {name: np.asarray(raw[name], dtype=np.float64) for name in RAW_FEATURES}
+    columns = [np.asarray(raw[name], dtype=np.float64) for name in RAW_FEATURES]
+    return lambda piece: np.stack([column[piece] for column in columns]), len(columns[0])

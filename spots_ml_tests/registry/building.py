@@ -2,14 +2,18 @@
 
 from datetime import UTC, datetime, timedelta
 
+import torch
+
 from spots_ml.digests import digest_bytes
 from spots_ml.features.contract import CONTRACT_DIGEST, input_names
 from spots_ml.registry.gates import REQUIRED_GATES
 from spots_ml.registry.records import Candidate
-from spots_ml.registry.registration import content_of
+from spots_ml.registry.registration import content_of, register_version
 from spots_ml.release.certificate import Certificate, CertificationLimits, StaticReport
 from spots_ml.release.latency_report import LatencyConfig, LatencyReport, LatencySummary
 from spots_ml.release.manifest import ContentDigests, Manifest
+from spots_ml.release.onnx_graph import build_onnx
+from spots_ml.training.network import ScoringNetwork
 from spots_ml.verdicts import Verdict
 
 START = datetime(2026, 11, 21, 10, tzinfo=UTC)
@@ -38,9 +42,9 @@ def onnx_bytes(name):
     return f"the file of {name}".encode()
 
 
-def make_manifest(name="first", version="v1.0-synthetic", model_type="calling_score", **changes):
+def make_manifest(name="first", version="v1.0-synthetic", model_type="calling_score", onnx=None, **changes):
     """A manifest of a model whose content is told by `name`."""
-    onnx = onnx_bytes(name)
+    onnx = onnx or onnx_bytes(name)
     summary = LatencySummary(p50_us=5, p95_us=6, p99_us=7, max_us=8, quantiles_us=tuple(map(float, range(101))))
     values = {
         "model_type": model_type,
@@ -97,3 +101,24 @@ def make_candidate(name="first", version="v1.0-synthetic", model_type="calling_s
     manifest = make_manifest(name, version, model_type, **changes)
     content = content_of(manifest, digest_bytes(manifest.to_bytes()))
     return Candidate(content=content, watermark=manifest.watermark, verdicts=manifest.verdicts)
+
+
+def small_network(model_type, seed=5):
+    """A network that nobody trained: its answers are anything in (0, 1), different for every seed."""
+    generator = torch.Generator().manual_seed(seed)
+    network = ScoringNetwork(model_type)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.2)
+        network.shift.fill_(0.5)
+        network.scale.fill_(2.0)
+    return network
+
+
+def register_network(store, models_dir, model_type="calling_score", version="v1.0-synthetic", seed=5, **changes):
+    """Register an untrained network as a version with made-up numbers; returns the ONNX file's bytes."""
+    name = f"{model_type} {version} {seed}"
+    onnx = build_onnx(small_network(model_type, seed), version=version, trained_digest=digest_bytes(name.encode()))
+    manifest = make_manifest(name, version, model_type, onnx=onnx, **changes)
+    register_version(store, models_dir, onnx=onnx, manifest=manifest, now=START, actor="test")
+    return onnx

@@ -1,0 +1,144 @@
+"""Which version answers, and opening it so that trouble never stops a score.
+
+Whatever is wrong with a registered version's files becomes a `MissingModel` with its reason; only asking for a version
+that does not exist is an error.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from spots_ml.digests import digest_bytes
+from spots_ml.errors import ArtifactError, ConfigError
+from spots_ml.features.contract import CONTRACT_DIGEST, ModelType
+from spots_ml.registry.records import ModelVersion
+from spots_ml.registry.registration import MANIFEST_NAME, ONNX_NAME, version_directory
+from spots_ml.registry.store import VersionStore
+from spots_ml.release.manifest import Manifest
+from spots_ml.release.onnx_predictor import TIME_LIMIT_S, OnnxPredictor
+from spots_ml.scoring.fallback import ModelUnavailableError
+from spots_ml.scoring.scorer import Scorer
+from spots_ml.scoring.served import MissingModel, ServedModel
+
+
+def serving_version(store: VersionStore, model_type: ModelType) -> ModelVersion | None:
+    """Choose the version that answers when nobody names one.
+
+    Args:
+        store: The registry.
+        model_type: Which model.
+
+    Returns:
+        The active version; while there is none, the staging version that was registered last; None without either.
+    """
+    versions = store.list_versions(model_type)
+    active = [one for one in versions if one.status == "active"]
+    staging = [one for one in versions if one.status == "staging"]
+    return active[0] if active else max(staging, key=lambda one: one.last_registered_at, default=None)
+
+
+def serve_model(
+    store: VersionStore,
+    models_dir: Path,
+    model_type: ModelType,
+    *,
+    version: str | None = None,
+    by_confidence: bool = False,
+    time_limit_s: float = TIME_LIMIT_S,
+) -> ServedModel | MissingModel:
+    """Open a version, after checking its files against the registry.
+
+    Args:
+        store: The registry.
+        models_dir: The folder of all published versions.
+        model_type: Which model.
+        version: Its name; None: see `serving_version`.
+        by_confidence: Whether the weight follows the model's confidence, as its manifest describes it.
+        time_limit_s: Most seconds per call.
+
+    Returns:
+        The model, or why there is none to answer.
+
+    Raises:
+        RegistryError: When the version named does not exist.
+        ConfigError: When weights by confidence are asked for and the version has no confidence profile.
+    """
+    row = store.get(model_type, version) if version else serving_version(store, model_type)
+    if row is None:
+        return MissingModel("no_version", f"no {model_type} version is active or staging; `make run` registers one")
+    if row.contract_digest != CONTRACT_DIGEST:
+        detail = f"made for the contract {row.contract_digest[:12]}, in force is {CONTRACT_DIGEST[:12]}; train again"
+        return MissingModel("wrong_contract", detail, row.version)
+    try:
+        onnx, manifest = read_version(models_dir, row)
+        predictor = OnnxPredictor(onnx, model_type, time_limit_s=time_limit_s)
+    except ModelUnavailableError as error:
+        return MissingModel(error.reason, error.detail, row.version)
+    confidence = manifest.confidence if by_confidence else None
+    if by_confidence and confidence is None and model_type == "calling_score":
+        raise ConfigError(
+            f"{model_type} {row.version} has no confidence profile, so its weight cannot follow its confidence; "
+            "train it again, or use the fixed weight"
+        )
+    return ServedModel(version=row.version, predictor=predictor, weight=row.weight, confidence=confidence)
+
+
+def read_version(models_dir: Path, row: ModelVersion) -> tuple[bytes, Manifest]:
+    """Read a version's files and hold them against the registry's digests.
+
+    Args:
+        models_dir: The folder of all published versions.
+        row: The version in the registry.
+
+    Returns:
+        The ONNX file and the manifest.
+
+    Raises:
+        ModelUnavailableError: `unreadable` or `damaged`.
+    """
+    directory = version_directory(models_dir, row.model_type, row.version)
+    try:
+        onnx, document = (directory / ONNX_NAME).read_bytes(), (directory / MANIFEST_NAME).read_bytes()
+    except OSError as error:
+        detail = f"{error.filename} cannot be read ({error.strerror}); restore it from a backup"
+        raise ModelUnavailableError("unreadable", detail) from error
+    found = {ONNX_NAME: (digest_bytes(onnx), row.sha256), MANIFEST_NAME: (digest_bytes(document), row.manifest_sha256)}
+    for name, (digest, registered) in found.items():
+        if digest != registered:
+            detail = f"{directory / name} has the digest {digest[:12]}, registered is {registered[:12]}; restore it"
+            raise ModelUnavailableError("damaged", detail)
+    try:
+        return onnx, Manifest.from_bytes(document)
+    except ArtifactError as error:
+        raise ModelUnavailableError("damaged", str(error)) from error
+
+
+def open_scorer(
+    store: VersionStore,
+    models_dir: Path,
+    *,
+    versions: Mapping[ModelType, str] | None = None,
+    by_confidence: bool = False,
+    exploration: float = 0.0,
+) -> Scorer:
+    """Open a scorer over the registry.
+
+    Args:
+        store: The registry.
+        models_dir: The folder of all published versions.
+        versions: Version by model, where another than the serving one is wanted.
+        by_confidence: Whether the neural weight follows the model's confidence.
+        exploration: Share of decisions left to chance.
+
+    Returns:
+        The scorer; models that cannot answer are in it as `MissingModel`.
+
+    Raises:
+        RegistryError: When a version named does not exist.
+        ConfigError: When the exploration is out of range, or a confidence profile is missing.
+    """
+    named = versions or {}
+    calling_score = serve_model(
+        store, models_dir, "calling_score", version=named.get("calling_score"), by_confidence=by_confidence
+    )
+    outcome = serve_model(store, models_dir, "outcome", version=named.get("outcome"))
+    return Scorer(calling_score, outcome, exploration=exploration)

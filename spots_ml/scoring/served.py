@@ -1,0 +1,78 @@
+"""What a scorer needs of a model: something that answers, or the reason why nothing does.
+
+Where versions come from is the registry's business (`registry.serving`), how a file answers is in
+`release.onnx_predictor`.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from spots_ml.scoring.fallback import FallbackReason
+
+
+class Predictor(Protocol):
+    """Answers rows."""
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """Answer rows; called from several threads at once.
+
+        Args:
+            inputs: `(n_rows, n_inputs)` float32 in [0, 1].
+
+        Returns:
+            `(n_rows,)` floats in [0, 1]; NaN for a row whose answer is no such number.
+
+        Raises:
+            ModelUnavailableError: When there is no answer for any of the rows.
+        """
+        ...
+
+
+class Confidence(Protocol):
+    """Says how much a model may weigh; `confidence.ConfidenceProfile` is one."""
+
+    def weights(self, features: np.ndarray, limit: float) -> np.ndarray:
+        """Weigh the model's answers row by row.
+
+        Args:
+            features: `(n_rows, 39)` float32 in [0, 1].
+            limit: The version's weight.
+
+        Returns:
+            `(n_rows,)` float64 in [0, limit]; 0 outside the training distribution.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A version that answers.
+
+    Attributes:
+        version: Its name.
+        predictor: Answers.
+        weight: Share of the neural score in the hybrid score, in [0, 1]; of no use for the outcome model.
+        confidence: When there, lowers the weight where the model knows less.
+    """
+
+    version: str
+    predictor: Predictor
+    weight: float = 0.0
+    confidence: Confidence | None = None
+
+
+@dataclass(frozen=True)
+class MissingModel:
+    """No model answers.
+
+    Attributes:
+        reason: Why.
+        detail: What exactly was found, and what to do.
+        version: The version that should have answered; None: there is none.
+    """
+
+    reason: FallbackReason
+    detail: str
+    version: str | None = None

@@ -1,0 +1,144 @@
+"""Which version answers, and that whatever is wrong with its files is a reason, never an exception."""
+
+import json
+
+import numpy as np
+import pytest
+
+from spots_ml.errors import ConfigError, RegistryError
+from spots_ml.features.contract import MODEL_TYPES
+from spots_ml.registry import serving
+from spots_ml.registry.serving import open_scorer, serve_model, serving_version
+from spots_ml.scoring.scorer import ScoringInputs
+from spots_ml.scoring.served import MissingModel, ServedModel
+from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml_tests.registry.building import hours, register_network
+
+
+@pytest.fixture
+def place(tmp_path):
+    return EmbeddedStore(tmp_path / "store.sqlite"), tmp_path / "models"
+
+
+def directory(models_dir, version="v1.0-synthetic"):
+    return models_dir / "calling_score" / version
+
+
+def promote(store, version):
+    store.promote("calling_score", version, now=hours(1), actor="test", reason="")
+
+
+def test_the_active_version_answers_else_the_newest_in_staging(place):
+    store, models_dir = place
+    assert serving_version(store, "calling_score") is None
+
+    for number, seed in enumerate((1, 2, 3)):
+        register_network(store, models_dir, version=f"v1.{number}-synthetic", seed=seed)
+    newest = serving_version(store, "calling_score")
+    assert newest is not None
+    assert newest.status == "staging"
+
+    promote(store, "v1.0-synthetic")
+    active = serving_version(store, "calling_score")
+    assert active is not None
+    assert (active.version, active.status) == ("v1.0-synthetic", "active")
+    assert serving_version(store, "outcome") is None
+
+
+def test_a_sound_version_answers_with_its_own_weight(place):
+    store, models_dir = place
+    register_network(store, models_dir)
+    model = serve_model(store, models_dir, "calling_score")
+
+    assert isinstance(model, ServedModel)
+    assert (model.version, model.weight, model.confidence) == ("v1.0-synthetic", 0.1, None)
+    assert model.predictor.predict(np.full((2, 39), 0.5, np.float32)).shape == (2,)
+
+
+def test_a_named_version_must_exist(place):
+    with pytest.raises(RegistryError, match=r"v9\.9-real"):
+        serve_model(*place, "calling_score", version="v9.9-real")
+
+
+def test_without_versions_everything_falls_back_and_says_so(place):
+    scorer = open_scorer(*place)
+
+    assert isinstance(scorer.calling_score, MissingModel)
+    assert scorer.calling_score.reason == scorer.outcome.reason == "no_version"
+    inputs = ScoringInputs(np.full((2, 39), 0.5, np.float32), np.full((2, 6), 0.5, np.float32), np.array([True, False]))
+    assert scorer.score(inputs).fallback_counts() == {"calling_score: no_version": 2, "outcome: no_version": 2}
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "manifest.json"])
+@pytest.mark.parametrize(("spoil", "reason"), [(cut_short, "damaged"), (flip, "damaged")])
+def test_changed_files_are_damaged(place, name, spoil, reason):
+    store, models_dir = place
+    register_network(store, models_dir)
+    spoil(directory(models_dir) / name)
+    model = serve_model(store, models_dir, "calling_score")
+
+    assert isinstance(model, MissingModel)
+    assert (model.reason, model.version) == (reason, "v1.0-synthetic")
+    assert name in model.detail
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "manifest.json"])
+def test_lost_files_are_unreadable(place, name):
+    store, models_dir = place
+    register_network(store, models_dir)
+    (directory(models_dir) / name).unlink()
+    model = serve_model(store, models_dir, "calling_score")
+
+    assert isinstance(model, MissingModel)
+    assert model.reason == "unreadable"
+    assert "No such file" in model.detail
+
+
+def test_a_version_of_another_contract_is_not_opened(place, monkeypatch):
+    store, models_dir = place
+    register_network(store, models_dir)
+    monkeypatch.setattr(serving, "CONTRACT_DIGEST", "0" * 64)
+    model = serve_model(store, models_dir, "calling_score")
+
+    assert isinstance(model, MissingModel)
+    assert model.reason == "wrong_contract"
+    assert "train again" in model.detail
+
+
+def test_weights_by_confidence_need_a_profile(place):
+    store, models_dir = place
+    register_network(store, models_dir)
+
+    with pytest.raises(ConfigError, match="has no confidence profile"):
+        serve_model(store, models_dir, "calling_score", by_confidence=True)
+
+
+def test_a_scorer_over_both_models(place):
+    store, models_dir = place
+    for model_type in MODEL_TYPES:
+        register_network(store, models_dir, model_type)
+    scorer = open_scorer(store, models_dir, versions={"calling_score": "v1.0-synthetic"}, exploration=0.1)
+    rng = np.random.default_rng(0)
+    n = 100
+    inputs = ScoringInputs(
+        rng.random((n, 39), dtype=np.float32),
+        rng.random((n, 6), dtype=np.float32),
+        rng.random(n) < 0.5,
+        chance=rng.random((n, 2)),
+    )
+    scores = scorer.score(inputs)
+
+    assert not scores.fell_back.any()
+    assert (scores.version, scores.outcome_version) == ("v1.0-synthetic", "v1.0-synthetic")
+    assert scores.explored.any()
+    assert json.dumps(scores.fallback_counts()) == "{}"
