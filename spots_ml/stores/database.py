@@ -1,4 +1,6 @@
-"""The SQLite file of the embedded store: connections, transactions and the schema. Queries are in the sibling modules.
+"""The SQLite file of the embedded store: connections and transactions.
+
+Its tables are in `schema`, the queries in the other sibling modules.
 
 WAL mode lets readers work while one process writes; writers queue up behind `BEGIN IMMEDIATE`. Connections are opened
 per operation and closed after it, so that a store object may be used from any thread and survives a fork.
@@ -13,85 +15,19 @@ from pathlib import Path
 from typing import Final
 
 from spots_ml.errors import ArtifactError, InputError
+from spots_ml.stores.schema import SCHEMA_VERSION, STEPS
 
-SCHEMA_VERSION: Final = 1
 _BUSY_TIMEOUT_S: Final = 60.0
-
-_SCHEMA: Final = """
-CREATE TABLE model_versions (
-    registered_order INTEGER PRIMARY KEY AUTOINCREMENT,
-    model_type TEXT NOT NULL,
-    version TEXT NOT NULL,
-    content_digest TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('staging', 'active', 'deprecated', 'archived')),
-    weight REAL NOT NULL CHECK (weight BETWEEN 0 AND 1),
-    created_at TEXT NOT NULL,
-    updated_at TEXT NOT NULL,
-    last_registered_at TEXT NOT NULL,
-    watermark TEXT,
-    content TEXT NOT NULL,
-    UNIQUE (model_type, version),
-    UNIQUE (model_type, content_digest)
-);
-CREATE UNIQUE INDEX one_active_version ON model_versions (model_type) WHERE status = 'active';
-CREATE TABLE version_history (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-    at TEXT NOT NULL,
-    model_type TEXT NOT NULL,
-    version TEXT NOT NULL,
-    action TEXT NOT NULL,
-    from_status TEXT,
-    to_status TEXT NOT NULL,
-    actor TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    FOREIGN KEY (model_type, version) REFERENCES model_versions (model_type, version)
-);
-CREATE TRIGGER history_is_not_changed BEFORE UPDATE ON version_history
-BEGIN SELECT RAISE(ABORT, 'version_history is append-only'); END;
-CREATE TRIGGER history_is_not_deleted BEFORE DELETE ON version_history
-BEGIN SELECT RAISE(ABORT, 'version_history is append-only'); END;
-CREATE TRIGGER versions_are_not_deleted BEFORE DELETE ON model_versions
-BEGIN SELECT RAISE(ABORT, 'versions are archived, never deleted'); END;
-CREATE TRIGGER content_is_not_changed BEFORE UPDATE OF model_type, version, content_digest, created_at, content
-ON model_versions BEGIN SELECT RAISE(ABORT, 'what a version is never changes'); END;
-
-CREATE TABLE interactions (
-    row_sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-    identity BLOB NOT NULL UNIQUE,
-    source_kind TEXT NOT NULL,
-    agent_id TEXT,
-    opportunity_id TEXT,
-    scored_at INTEGER,
-    features BLOB NOT NULL,
-    formula_score REAL,
-    is_called INTEGER,
-    outcome_type TEXT,
-    outcome_score REAL,
-    outcome_at INTEGER,
-    label_sequence INTEGER
-);
-CREATE UNIQUE INDEX labels_by_arrival ON interactions (label_sequence) WHERE label_sequence IS NOT NULL;
-CREATE TABLE quarantined (
-    identity BLOB PRIMARY KEY,
-    position INTEGER NOT NULL,
-    source TEXT NOT NULL,
-    reasons TEXT NOT NULL,
-    record TEXT NOT NULL,
-    imported_at TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO counters VALUES ('label_sequence', 0);
-"""
 
 
 class Database:
     """One SQLite file with the schema of the embedded store.
 
     Args:
-        path: The file; it and its folder are created when absent.
+        path: The file; it and its folder are created when absent, an older schema is brought up to date.
 
     Raises:
-        ArtifactError: When the file is not a database of this schema.
+        ArtifactError: When the file is not a database of spots_ml, or one of a later program.
     """
 
     def __init__(self, path: Path) -> None:
@@ -106,21 +42,23 @@ class Database:
             ) from error
 
     def _prepare(self) -> None:
-        """Create the schema once; the lock file makes concurrent first uses wait instead of fail."""
+        """Bring the schema up to date once; the lock file makes concurrent first uses wait instead of fail."""
         with self.path.with_name(f"{self.path.name}.lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with self.reading() as connection:
                 found = connection.execute("PRAGMA user_version").fetchone()[0]
-                if found not in (0, SCHEMA_VERSION):
+                if not 0 <= found <= SCHEMA_VERSION:
                     raise ArtifactError(
-                        f"{self.path} has schema version {found}, this program expects {SCHEMA_VERSION}; "
+                        f"{self.path} has schema version {found}, this program expects at most {SCHEMA_VERSION}; "
                         "use the program that wrote it, or another SPOTS_ML_DATA_DIR"
                     )
                 if found == 0:
                     connection.execute("PRAGMA journal_mode = WAL")
-                    # One script, one transaction: a process killed in the middle leaves an empty file.
+                if found < SCHEMA_VERSION:
+                    # One script, one transaction: a process killed in the middle leaves the file as it was.
+                    steps = "".join(STEPS[found:])
                     connection.executescript(
-                        f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                        f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
                     )
 
     @contextlib.contextmanager

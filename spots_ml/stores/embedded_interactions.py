@@ -4,7 +4,6 @@ Every interaction that becomes labelled gets the next number of `label_sequence`
 after a watermark is the count of larger numbers in an index, whatever the clocks of the app said.
 """
 
-import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -25,9 +24,9 @@ from spots_ml.stores import interaction_sql as sql
 from spots_ml.stores.database import Database, to_text, transaction
 from spots_ml.stores.import_report import ImportReport
 from spots_ml.stores.interaction_rows import to_batch, to_rows
+from spots_ml.stores.watermark import parse, present
 
 _PAGE_ROWS: Final = 50_000
-_WATERMARK: Final = re.compile(r"([0-9]{1,18})/([0-9]{1,18})")
 
 
 class EmbeddedInteractionStore:
@@ -66,7 +65,7 @@ class EmbeddedInteractionStore:
             with transaction(connection):
                 n_updated = connection.execute(sql.UPDATE).rowcount
                 n_new = connection.execute(sql.INSERT, (stream.kind,)).rowcount
-                n_new_labels = connection.execute(sql.LABEL, (_labels(connection),)).rowcount
+                n_new_labels = connection.execute(sql.LABEL, (present(connection).labels,)).rowcount
                 connection.execute(
                     "UPDATE counters SET value = value + ? WHERE name = 'label_sequence'", (n_new_labels,)
                 )
@@ -90,8 +89,7 @@ class EmbeddedInteractionStore:
             An opaque text; labels and interactions that arrive from now on lie after it.
         """
         with self._database.consistent() as connection:
-            n_rows = connection.execute("SELECT coalesce(max(row_sequence), 0) FROM interactions").fetchone()[0]
-            return f"{_labels(connection)}/{n_rows}"
+            return str(present(connection))
 
     def count_labels_after(self, watermark: str | None) -> int:
         """Count the labels that arrived after a watermark.
@@ -105,7 +103,7 @@ class EmbeddedInteractionStore:
         Raises:
             InputError: When it is no watermark of an embedded store.
         """
-        labels, _ = _parse(watermark)
+        labels = 0 if watermark is None else parse(watermark).labels
         with self._database.reading() as connection:
             count: int = connection.execute(
                 "SELECT count(*) FROM interactions WHERE label_sequence > ?", (labels,)
@@ -126,7 +124,7 @@ class EmbeddedInteractionStore:
             InputError: When the store holds none, or `up_to` is no watermark; while reading: when rows are missing.
         """
         watermark = self.label_watermark() if up_to is None else up_to
-        labels, n_rows = _parse(watermark)
+        labels, n_rows = parse(watermark)
         with self._database.consistent() as connection:
             kinds: list[SourceKind] = [
                 row[0]
@@ -192,20 +190,3 @@ def _stage(
             n_read += batch.num_rows
             n_broken += int(np.count_nonzero(masks))
     return n_read, n_broken, reasons
-
-
-def _labels(connection: sqlite3.Connection) -> int:
-    count: int = connection.execute("SELECT value FROM counters WHERE name = 'label_sequence'").fetchone()[0]
-    return count
-
-
-def _parse(watermark: str | None) -> tuple[int, int]:
-    if watermark is None:
-        return 0, 0
-    match = _WATERMARK.fullmatch(watermark)
-    if match is None:
-        raise InputError(
-            f"{watermark!r} is not a watermark of an embedded store; "
-            "expected what `label_watermark` answered, such as 742/1000"
-        )
-    return int(match[1]), int(match[2])

@@ -51,7 +51,7 @@ def to_rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
     labels = [batch[name].to_pylist() for name in ("formula_score", "is_called", "outcome_type", "outcome_score")]
     for row, (position, agent, opportunity) in enumerate(told):
         features = content[row * size : (row + 1) * size]
-        identity = _identity(agent, opportunity, scored_at[row], features)
+        identity = identity_of(agent, opportunity, scored_at[row], features)
         yield (
             position,
             identity,
@@ -94,7 +94,18 @@ def _microseconds(column: pa.Array) -> list[int | None]:
     return [None if unknown else int(us) for us, unknown in zip(moments.view(np.int64), np.isnat(moments), strict=True)]
 
 
-def _identity(agent: str | None, opportunity: str | None, scored_at: int | None, features: bytes) -> bytes:
+def identity_of(agent: str | None, opportunity: str | None, scored_at: int | None, features: bytes = b"") -> bytes:
+    """Reduce what makes an interaction itself to 16 bytes.
+
+    Args:
+        agent: The agent's id; None: unknown.
+        opportunity: The opportunity's id; None: unknown.
+        scored_at: Microseconds since 1970 (UTC); None: unknown.
+        features: The raw features, which count only where one of the others is unknown.
+
+    Returns:
+        16 bytes; equal for the same interaction.
+    """
     keyed = agent is not None and opportunity is not None and scored_at is not None
     # repr() quotes, so that no two triples give the same text.
     digest = hashlib.sha256(repr((agent, opportunity, scored_at)).encode("utf-8", "surrogatepass"))

@@ -1,0 +1,69 @@
+"""The SQL of logging and reading decisions in the embedded store; the table is in `schema`."""
+
+from typing import Final
+
+COLUMNS: Final = (
+    "decision_id",
+    "identity",
+    "origin",
+    "agent_id",
+    "opportunity_id",
+    "decided_at",
+    "agent_group",
+    "version",
+    "outcome_version",
+    "weight",
+    "formula_score",
+    "neural_score",
+    "outcome_probability",
+    "score",
+    "called",
+    "blocked",
+    "explored",
+    "propensity",
+    "feature_digest",
+    "history",
+    "watermark",
+    "fallback",
+)
+"""What is kept of a decision, in the order of the statements."""
+
+CONTENT: Final = tuple(name for name in COLUMNS if name not in ("decision_id", "watermark"))
+"""What makes two decisions of one id the same. Not the watermark: the same history may be served at two of them."""
+
+_NAMES: Final = ", ".join(COLUMNS)
+
+STAGE: Final = f"CREATE TEMP TABLE incoming (position INTEGER PRIMARY KEY, {_NAMES})"
+"""Holds the decisions of one call, seen by nobody else."""
+
+ADD: Final = f"INSERT INTO incoming VALUES (?, {', '.join('?' * len(COLUMNS))})"  # noqa: S608 - placeholders only
+"""Takes the position in the call and `COLUMNS`."""
+
+INSERT: Final = f"""
+INSERT INTO decisions (logged_at, {_NAMES})
+SELECT ?, {_NAMES} FROM incoming WHERE true ORDER BY position
+ON CONFLICT (decision_id) DO NOTHING
+"""  # noqa: S608 - column names of this module
+"""Adds the decisions that are not known; takes the present."""
+
+CONFLICTS: Final = f"""
+SELECT incoming.position, incoming.decision_id, {", ".join(f"known.{name} AS known_{name}" for name in CONTENT)},
+    {", ".join(f"incoming.{name}" for name in CONTENT)}
+FROM incoming JOIN decisions AS known ON known.decision_id = incoming.decision_id
+WHERE {" OR ".join(f"incoming.{name} IS NOT known.{name}" for name in CONTENT)}
+ORDER BY incoming.position
+LIMIT 1
+"""  # noqa: S608 - column names of this module
+"""The first decision of the call whose id is logged with other content, asked after `INSERT`."""
+
+COUNT: Final = "SELECT count(*) FROM decisions WHERE decided_at >= :since AND decided_at < :until"
+"""Decisions of a period in microseconds, from an index."""
+
+READ: Final = f"""
+SELECT {", ".join(f"decisions.{name}" for name in COLUMNS if name != "identity")},
+    outcome.outcome_type, outcome.outcome_score, outcome.outcome_at
+FROM decisions LEFT JOIN interactions AS outcome ON outcome.identity = decisions.identity
+WHERE decided_at >= :since AND decided_at < :until
+ORDER BY decided_at, decision_id
+"""  # noqa: S608 - column names of this module
+"""Decisions of a period with their outcomes: an identity is that of one interaction at most."""

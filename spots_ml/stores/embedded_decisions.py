@@ -1,0 +1,125 @@
+"""The decision log in SQLite: implements `scoring.decision_log.DecisionLog`.
+
+The row of a decision holds the identity of the interaction it belongs to; the outcome stays with the interaction.
+"""
+
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from typing import Final, NoReturn
+
+import numpy as np
+import pyarrow as pa
+
+from spots_ml.errors import InputError
+from spots_ml.features.contract import HISTORY_FEATURES
+from spots_ml.scoring.decision_checks import check_decisions
+from spots_ml.scoring.decision_log import DECISIONS_WITH_OUTCOMES, LogReport
+from spots_ml.stores import decision_sql as sql
+from spots_ml.stores.database import Database, to_text, transaction
+from spots_ml.stores.decision_rows import to_batch, to_rows
+
+_BATCH_ROWS: Final = 50_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class EmbeddedDecisionLog:
+    """Decisions in the embedded store.
+
+    Args:
+        database: The embedded store's file.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def log_decisions(self, decisions: pa.Table, *, now: datetime) -> LogReport:
+        """Add decisions, each once.
+
+        All or nothing. Other processes wait only for the last step, in which all of them are made visible.
+
+        Args:
+            decisions: Rows of schema `DECISIONS`.
+            now: The present, with a time zone.
+
+        Returns:
+            How many were new, and how many were known already.
+
+        Raises:
+            InputError: When the table is refused by `check_decisions`, or a decision is logged already, or stands in
+                the table, with other content; nothing is logged then.
+        """
+        logged_at = to_text(now)
+        checked = check_decisions(decisions)
+        with self._database.reading() as connection:
+            connection.execute(sql.STAGE)
+            with transaction(connection):
+                first = 0
+                for batch in checked.to_batches(max_chunksize=_BATCH_ROWS):
+                    connection.executemany(sql.ADD, to_rows(batch, first))
+                    first += batch.num_rows
+            with transaction(connection):
+                n_new = connection.execute(sql.INSERT, (logged_at,)).rowcount
+                conflict = connection.execute(sql.CONFLICTS).fetchone()
+                if conflict is not None:
+                    _refuse(conflict)
+        return LogReport(n_new=n_new, n_known=checked.num_rows - n_new)
+
+    def read_decisions(self, since: datetime, until: datetime) -> pa.Table:
+        """Read the decisions of a period with the outcomes that are known now, all of one moment.
+
+        Args:
+            since: Start of the period, with a time zone; inclusive.
+            until: Its end; exclusive.
+
+        Returns:
+            Rows of schema `DECISIONS_WITH_OUTCOMES` by moment and id; possibly none.
+
+        Raises:
+            InputError: When a moment has no zone, the period ends before it starts, or rows are missing.
+        """
+        limits = {"since": _microseconds(since), "until": _microseconds(until)}
+        if limits["since"] > limits["until"]:
+            raise InputError(
+                f"the period from {since} ends before it starts, on {until}; give the earlier moment first"
+            )
+        batches = []
+        with self._database.consistent() as connection:
+            expected = connection.execute(sql.COUNT, limits).fetchone()[0]
+            cursor = connection.cursor()
+            cursor.row_factory = None
+            cursor.execute(sql.READ, limits)
+            while rows := cursor.fetchmany(_BATCH_ROWS):
+                batches.append(to_batch(rows))
+        table = pa.Table.from_batches(batches, schema=DECISIONS_WITH_OUTCOMES)
+        if table.num_rows != expected:
+            raise InputError(
+                f"the store {self._database.path} gave {table.num_rows:,} of {expected:,} decisions: its index and "
+                "its table disagree; restore it from a backup"
+            )
+        return table
+
+
+def _microseconds(moment: datetime) -> int:
+    if moment.tzinfo is None:
+        raise InputError(f"the time {moment} has no zone; expected UTC")
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _refuse(conflict: sqlite3.Row) -> NoReturn:
+    told = []
+    for name in sql.CONTENT:
+        known, given = conflict[f"known_{name}"], conflict[name]
+        if known == given:
+            continue
+        if name == "history":
+            served = zip(HISTORY_FEATURES, np.frombuffer(known, "<f4"), np.frombuffer(given, "<f4"), strict=True)
+            told += [f"{feature} {one:g} -> {other:g}" for feature, one, other in served if one != other]
+        elif isinstance(known, bytes):
+            told.append(name)
+        else:
+            told.append(f"{'group' if name == 'agent_group' else name} {known!r} -> {given!r}")
+    raise InputError(
+        f"decision {conflict['position']} of the table ({conflict['decision_id']}) is logged already with other "
+        f"content: {', '.join(told)}. Nothing was logged: a decision stays as it was made; "
+        "leave out those that are known, or score with another version"
+    )

@@ -1,0 +1,122 @@
+"""The tables of the embedded store, as the steps from one schema version to the next.
+
+A step that has been in use is never changed: the next one is added behind it, so that every file there is can be
+brought up to date.
+"""
+
+from typing import Final
+
+_INTERACTIONS_AND_VERSIONS: Final = """
+CREATE TABLE model_versions (
+    registered_order INTEGER PRIMARY KEY AUTOINCREMENT,
+    model_type TEXT NOT NULL,
+    version TEXT NOT NULL,
+    content_digest TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('staging', 'active', 'deprecated', 'archived')),
+    weight REAL NOT NULL CHECK (weight BETWEEN 0 AND 1),
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    last_registered_at TEXT NOT NULL,
+    watermark TEXT,
+    content TEXT NOT NULL,
+    UNIQUE (model_type, version),
+    UNIQUE (model_type, content_digest)
+);
+CREATE UNIQUE INDEX one_active_version ON model_versions (model_type) WHERE status = 'active';
+CREATE TABLE version_history (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    model_type TEXT NOT NULL,
+    version TEXT NOT NULL,
+    action TEXT NOT NULL,
+    from_status TEXT,
+    to_status TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    FOREIGN KEY (model_type, version) REFERENCES model_versions (model_type, version)
+);
+CREATE TRIGGER history_is_not_changed BEFORE UPDATE ON version_history
+BEGIN SELECT RAISE(ABORT, 'version_history is append-only'); END;
+CREATE TRIGGER history_is_not_deleted BEFORE DELETE ON version_history
+BEGIN SELECT RAISE(ABORT, 'version_history is append-only'); END;
+CREATE TRIGGER versions_are_not_deleted BEFORE DELETE ON model_versions
+BEGIN SELECT RAISE(ABORT, 'versions are archived, never deleted'); END;
+CREATE TRIGGER content_is_not_changed BEFORE UPDATE OF model_type, version, content_digest, created_at, content
+ON model_versions BEGIN SELECT RAISE(ABORT, 'what a version is never changes'); END;
+
+CREATE TABLE interactions (
+    row_sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    identity BLOB NOT NULL UNIQUE,
+    source_kind TEXT NOT NULL,
+    agent_id TEXT,
+    opportunity_id TEXT,
+    scored_at INTEGER,
+    features BLOB NOT NULL,
+    formula_score REAL,
+    is_called INTEGER,
+    outcome_type TEXT,
+    outcome_score REAL,
+    outcome_at INTEGER,
+    label_sequence INTEGER
+);
+CREATE UNIQUE INDEX labels_by_arrival ON interactions (label_sequence) WHERE label_sequence IS NOT NULL;
+CREATE TABLE quarantined (
+    identity BLOB PRIMARY KEY,
+    position INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    reasons TEXT NOT NULL,
+    record TEXT NOT NULL,
+    imported_at TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO counters VALUES ('label_sequence', 0);
+"""
+
+_DECISIONS_AND_PERFORMANCE: Final = """
+CREATE INDEX interactions_by_agent ON interactions (agent_id, scored_at) WHERE agent_id IS NOT NULL;
+
+CREATE TABLE decisions (
+    decision_id TEXT PRIMARY KEY NOT NULL,
+    identity BLOB NOT NULL,
+    logged_at TEXT NOT NULL,
+    origin TEXT NOT NULL CHECK (origin IN ('served', 'replayed')),
+    agent_id TEXT NOT NULL,
+    opportunity_id TEXT NOT NULL,
+    decided_at INTEGER NOT NULL,
+    agent_group TEXT NOT NULL,
+    version TEXT,
+    outcome_version TEXT,
+    weight REAL NOT NULL,
+    formula_score REAL NOT NULL,
+    neural_score REAL,
+    outcome_probability REAL NOT NULL,
+    score REAL NOT NULL,
+    called INTEGER NOT NULL,
+    blocked INTEGER NOT NULL,
+    explored INTEGER NOT NULL,
+    propensity REAL,
+    feature_digest BLOB NOT NULL,
+    history BLOB NOT NULL,
+    watermark TEXT,
+    fallback TEXT
+);
+CREATE INDEX decisions_by_time ON decisions (decided_at, decision_id);
+CREATE TRIGGER decisions_are_not_changed BEFORE UPDATE ON decisions
+BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;
+CREATE TRIGGER decisions_are_not_deleted BEFORE DELETE ON decisions
+BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;
+
+CREATE TABLE performance (
+    day TEXT NOT NULL,
+    arm TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    saved_at TEXT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (day, origin, arm)
+) WITHOUT ROWID;
+"""
+
+STEPS: Final = (_INTERACTIONS_AND_VERSIONS, _DECISIONS_AND_PERFORMANCE)
+"""The first step makes version 1 out of an empty file, each further one the next version."""
+
+SCHEMA_VERSION: Final = len(STEPS)

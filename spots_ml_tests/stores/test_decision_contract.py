@@ -1,0 +1,220 @@
+"""What every decision log promises, whatever it keeps the decisions in."""
+
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from spots_ml.errors import InputError
+from spots_ml.scoring.decision_log import DECISIONS, DECISIONS_WITH_OUTCOMES, LogReport
+from spots_ml_tests.scoring.deciding import changed, decide
+from spots_ml_tests.stores.test_interaction_contract import NOW, interaction, take_in
+
+EVER = datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
+OUTCOME = ("outcome_type", "outcome_score", "outcome_at")
+POSITIVE = ("positive", 0.9)
+NOTHING = (None, None, None)
+
+
+def decided(*numbers, **options):
+    return decide([interaction(number) for number in numbers], now=NOW, **options)
+
+
+def log(store, table):
+    return store.log_decisions(table, now=NOW)
+
+
+def outcomes(store):
+    """Opportunity -> the outcomes it is linked to."""
+    found = {}
+    for row in store.read_decisions(*EVER).to_pylist():
+        found.setdefault(row["opportunity_id"], []).append(tuple(row[name] for name in OUTCOME))
+    return found
+
+
+def outcome(number, kind="positive", score=0.9):
+    return (kind, score, interaction(number)["outcome_at"])
+
+
+def test_what_was_logged_is_read_back_bit_by_bit_by_moment(store):
+    rows = [interaction(number) for number in range(99, -1, -1)]
+    rows = [row | {"scored_at": row["scored_at"] + timedelta(microseconds=123_457)} for row in rows]
+    table = decide(rows, now=NOW)
+    table = changed(changed(table, "neural_score", 3, 1 / 3), "watermark", 4, "7/9")
+    assert log(store, table) == LogReport(n_new=100, n_known=0)
+
+    read = store.read_decisions(*EVER)
+    assert read.schema.equals(DECISIONS_WITH_OUTCOMES)
+    assert read.select(DECISIONS.names).combine_chunks().equals(table.take(pa.array(range(99, -1, -1))))
+
+
+def test_decisions_of_one_moment_are_read_by_id_whatever_order_they_were_logged_in(store):
+    rows = [interaction(number, scored_at=NOW) for number in range(30)]
+    for start in (20, 0, 10):
+        log(store, decide(rows[start : start + 10], now=NOW))
+
+    ids = store.read_decisions(*EVER)["decision_id"].to_pylist()
+    assert len(ids) == 30
+    assert ids == sorted(ids)
+
+
+def test_logging_the_same_again_changes_nothing(store):
+    table = decided(*range(50))
+    log(store, table.slice(0, 20))
+    before = store.read_decisions(*EVER)
+
+    assert log(store, table) == LogReport(n_new=30, n_known=20)
+    assert log(store, table) == LogReport(n_new=0, n_known=50)
+    assert store.read_decisions(*EVER).num_rows == 50
+    assert before.num_rows == 20
+
+
+def test_a_decision_that_stands_twice_in_a_table_is_logged_once(store):
+    table = decided(0, 1)
+
+    assert log(store, pa.concat_tables([table, table])) == LogReport(n_new=2, n_known=2)
+    assert store.read_decisions(*EVER).num_rows == 2
+
+
+def test_served_and_replayed_decisions_about_the_same_pair_are_two(store):
+    for origin in ("served", "replayed"):
+        log(store, decided(0, origin=origin))
+
+    assert sorted(store.read_decisions(*EVER)["origin"].to_pylist()) == ["replayed", "served"]
+
+
+def test_the_same_decision_with_the_history_of_another_watermark_is_the_same(store):
+    table = decided(0, 1)
+    log(store, changed(table, "watermark", 0, "3/4"))
+
+    assert log(store, changed(table, "watermark", 0, "5/6")) == LogReport(n_new=0, n_known=2)
+    assert store.read_decisions(*EVER)["watermark"].to_pylist() == ["3/4", None]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("score", 0.125, r"score 0\.67\d* -> 0\.125"),
+        ("weight", 1.0, "weight 0.0 -> 1.0"),
+        ("average_engagement", 0.25, "average_engagement 0.5 -> 0.25"),
+        ("feature_digest", "0" * 64, "feature_digest"),
+        ("called", True, "called 0 -> 1"),
+        ("propensity", None, "propensity 1.0 -> None"),
+        ("group", "formulaBased", "group .hybrid. -> .formulaBased."),
+    ],
+)
+def test_a_known_decision_with_other_content_is_refused_and_nothing_is_logged(store, name, value, told):
+    log(store, decided(1))
+    before = store.read_decisions(*EVER)
+
+    with pytest.raises(InputError, match=f"decision 2 of the table .* logged already with other content: .*{told}"):
+        log(store, changed(decided(5, 6, 1, 7), name, 2, value))
+    assert store.read_decisions(*EVER).equals(before)
+
+
+def test_two_decisions_of_one_id_and_other_content_in_one_table_are_refused(store):
+    table = decided(0, 1)
+
+    with pytest.raises(InputError, match="other content: score"):
+        log(store, pa.concat_tables([table, changed(table, "score", 1, 0.0)]))
+    assert store.read_decisions(*EVER).num_rows == 0
+
+
+@pytest.mark.parametrize("name", ["agent_id", "opportunity_id", "decided_at"])
+def test_a_decision_that_could_not_be_linked_is_refused_and_nothing_is_logged(store, name):
+    with pytest.raises(InputError, match=f"decision 3 of the table has no {name}.*leave such rows out"):
+        log(store, changed(decided(*range(5)), name, 3, None))
+    assert store.read_decisions(*EVER).num_rows == 0
+
+
+def test_an_empty_table_logs_nothing(store):
+    assert log(store, DECISIONS.empty_table()) == LogReport(n_new=0, n_known=0)
+    assert store.read_decisions(*EVER).equals(DECISIONS_WITH_OUTCOMES.empty_table())
+
+
+def test_the_start_of_a_period_belongs_to_it_and_its_end_does_not(store):
+    log(store, decided(0, 1, 2))
+    first, _, last = (interaction(number)["scored_at"] for number in range(3))
+
+    assert store.read_decisions(first, last)["opportunity_id"].to_pylist() == ["spot 0", "spot 1"]
+    later = first + timedelta(microseconds=1)
+    assert store.read_decisions(later, last)["opportunity_id"].to_pylist() == ["spot 1"]
+    assert store.read_decisions(first, first).num_rows == 0
+
+
+def test_a_period_that_is_none_is_refused(store):
+    with pytest.raises(InputError, match="ends before it starts"):
+        store.read_decisions(*EVER[::-1])
+    with pytest.raises(InputError, match="has no zone"):
+        store.read_decisions(EVER[0].replace(tzinfo=None), EVER[1])
+    with pytest.raises(InputError, match="has no zone"):
+        store.log_decisions(decided(0), now=NOW.replace(tzinfo=None))
+
+
+def test_a_decision_is_linked_to_its_own_outcome_alone(store):
+    log(store, decided(0, 1))
+    take_in(
+        store,
+        [
+            interaction(0),
+            interaction(1, scored_at=interaction(1)["scored_at"] + timedelta(microseconds=1)),
+            interaction(1, agent_id="another"),
+            interaction(1, agent_id=None),
+            interaction(2),
+        ],
+    )
+
+    assert outcomes(store) == {"spot 0": [outcome(0)], "spot 1": [NOTHING]}
+
+
+def test_served_and_replayed_decisions_share_the_outcome(store):
+    take_in(store, [interaction(0)])
+    for origin in ("served", "replayed"):
+        log(store, decided(0, origin=origin))
+
+    assert outcomes(store) == {"spot 0": [outcome(0)] * 2}
+
+
+def test_an_outcome_that_arrives_after_the_decision_and_its_correction_are_seen(store):
+    log(store, decided(0))
+    assert outcomes(store) == {"spot 0": [NOTHING]}
+    take_in(store, [interaction(0, labelled=False)])
+    assert outcomes(store) == {"spot 0": [NOTHING]}
+    take_in(store, [interaction(0)])
+    assert outcomes(store) == {"spot 0": [outcome(0)]}
+    take_in(store, [interaction(0, outcome_type="negative", outcome_score=0.1)])
+    assert outcomes(store) == {"spot 0": [outcome(0, "negative", 0.1)]}
+
+
+CORRECTED = {"outcome_type": "neutral", "outcome_score": 0.5}
+ACTS = st.lists(
+    st.tuples(st.sampled_from(["log", "unlabelled", "labelled"]), st.integers(0, 4), st.booleans()), max_size=25
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=ACTS, corrections=st.sets(st.integers(0, 4)), after=ACTS)
+def test_whatever_the_order_each_outcome_is_linked_once_and_as_it_was_last_told(new_store, before, corrections, after):
+    """Corrections come after what they correct; everything else may come in any order, and again."""
+    store, logged, told = new_store(), set(), {}
+    acts = [*before, *(("corrected", number, False) for number in corrections)]
+    acts += [(act, number, flag) for act, number, flag in after if act != "labelled"]
+    for act, number, replayed in acts:
+        if act == "log":
+            log(store, decided(number, origin="replayed" if replayed else "served"))
+            logged.add((number, replayed))
+        elif act == "unlabelled":
+            take_in(store, [interaction(number, labelled=False)])
+        elif act == "labelled":
+            take_in(store, [interaction(number)])
+            told[number] = outcome(number)
+        else:
+            take_in(store, [interaction(number, **CORRECTED)])
+            told[number] = outcome(number, "neutral", 0.5)
+
+    expected = {}
+    for number, _ in sorted(logged):
+        expected.setdefault(f"spot {number}", []).append(told.get(number, NOTHING))
+    assert outcomes(store) == expected

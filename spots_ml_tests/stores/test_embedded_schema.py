@@ -1,0 +1,138 @@
+"""Files of earlier programs are brought up to date, whole or not at all; `version_1.sql` is one, as text."""
+
+import multiprocessing
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spots_ml.errors import ArtifactError
+from spots_ml.stores import database
+from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.schema import SCHEMA_VERSION
+from spots_ml_tests.stores.test_decision_contract import decided, log, outcome, outcomes
+from spots_ml_tests.stores.test_interaction_contract import NOW, interaction, read, take_in
+
+FORK = multiprocessing.get_context("fork")
+
+
+@pytest.fixture
+def old_file(tmp_path):
+    path = tmp_path / "store.sqlite"
+    run(path, Path(__file__).with_name("version_1.sql").read_text() + "PRAGMA user_version = 1;")
+    return path
+
+
+def run(path, script):
+    connection = sqlite3.connect(path)
+    connection.executescript(script)
+    connection.close()
+
+
+def contents(path):
+    """Everything in a file: names of tables, indexes and triggers, all rows, and the schema version."""
+    connection = sqlite3.connect(path)
+    found = [*connection.iterdump(), *connection.execute("PRAGMA user_version")]
+    connection.close()
+    return found
+
+
+def fresh_schema(path):
+    connection = sqlite3.connect(path)
+    found = connection.execute("SELECT type, name, sql FROM sqlite_schema ORDER BY name").fetchall()
+    connection.close()
+    return found
+
+
+def open_at_once(path, barrier):
+    barrier.wait()
+    EmbeddedStore(path).label_watermark()
+
+
+def test_a_file_of_version_1_keeps_all_it_held(old_file):
+    store = EmbeddedStore(old_file)
+
+    assert contents(old_file)[-1] == (SCHEMA_VERSION,)
+    assert store.label_watermark() == "3/4"
+    assert store.count_labels_after("1/1") == 2
+    rows = [interaction(number, labelled=number != 1) for number in range(4)]
+    assert read(store)["opportunity_id"].to_pylist() == [row["opportunity_id"] for row in rows]
+    report = take_in(store, rows)
+    assert (report.n_unchanged, report.n_new, report.n_updated) == (4, 0, 0)
+    assert [(one.version, one.status) for one in store.list_versions()] == [
+        ("v1.0-synthetic", "active"),
+        ("v1.1-synthetic", "staging"),
+    ]
+    assert [entry.action for entry in store.history()] == ["registered", "registered", "promoted"]
+
+
+def test_a_file_of_version_1_can_do_all_that_a_new_one_can(old_file, tmp_path):
+    store = EmbeddedStore(old_file)
+    log(store, decided(0, 1))
+
+    assert outcomes(store) == {"spot 0": [outcome(0)], "spot 1": [(None, None, None)]}
+    at = np.array([NOW.replace(tzinfo=None)], "datetime64[us]")
+    assert store.serve_history(["agent 2"], at).values[0, 3] == np.float32(0.01)
+    new = EmbeddedStore(tmp_path / "new.sqlite")
+    assert fresh_schema(old_file) == fresh_schema(new.path)
+
+
+def test_opening_a_file_again_changes_nothing(old_file):
+    EmbeddedStore(old_file)
+    before = contents(old_file)
+    EmbeddedStore(old_file)
+
+    assert contents(old_file) == before
+
+
+def test_several_processes_may_bring_a_file_up_to_date_at_once(old_file):
+    barrier = FORK.Barrier(6)
+    processes = [FORK.Process(target=open_at_once, args=(old_file, barrier)) for _ in range(6)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+
+    assert [process.exitcode for process in processes] == [0] * 6
+    assert EmbeddedStore(old_file).label_watermark() == "3/4"
+
+
+def test_a_step_that_fails_leaves_the_file_as_it_was(old_file, monkeypatch):
+    before = contents(old_file)
+    first, second = database.STEPS
+    monkeypatch.setattr(database, "STEPS", (first, f"{second} CREATE TABLE decisions (again);"))
+
+    with pytest.raises(ArtifactError, match="already exists"):
+        EmbeddedStore(old_file)
+    assert contents(old_file) == before
+
+
+@pytest.mark.parametrize("version", [-1, SCHEMA_VERSION + 1])
+def test_a_file_of_a_later_program_is_refused_and_left_alone(old_file, version):
+    run(old_file, f"PRAGMA user_version = {version}")
+    before = contents(old_file)
+
+    with pytest.raises(ArtifactError, match=f"schema version {version}, this program expects at most {SCHEMA_VERSION}"):
+        EmbeddedStore(old_file)
+    assert contents(old_file) == before
+
+
+def test_performance_that_cannot_be_read_is_one_clear_error(embedded):
+    run(embedded.path, "INSERT INTO performance VALUES ('2026-11-01', 'formula', 'served', '', '{\"day\": 7}')")
+
+    with pytest.raises(ArtifactError, match="measure these days again"):
+        embedded.read_performance(datetime(2026, 1, 1, tzinfo=UTC).date(), NOW.date())
+
+
+def test_history_is_read_through_the_index_on_agents(embedded):
+    from spots_ml.stores import embedded_history
+
+    connection = sqlite3.connect(embedded.path)
+    plan = connection.execute(
+        f"EXPLAIN QUERY PLAN {embedded_history._READ}", {"labels": 1, "agent": "a", "rows": 1}
+    ).fetchall()
+    connection.close()
+
+    assert [step[3] for step in plan] == ["SEARCH interactions USING INDEX interactions_by_agent (agent_id=?)"]

@@ -1,0 +1,93 @@
+"""What every store of daily performance promises."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from spots_ml.errors import InputError
+from spots_ml.monitoring.performance import PerformanceRow
+from spots_ml.training.evaluation import Estimate
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def row(day=1, arm="formula", origin="served", called_rate=0.25, **changes):
+    estimates = ("positive_outcome_rate", "mean_calling_score", "mean_outcome_score", "fallback_rate")
+    values = {
+        "day": date(2026, 11, day),
+        "arm": arm,
+        "origin": origin,
+        "window_days": 7,
+        "maturity_hours": 72.0,
+        "n_decisions": 100,
+        "n_agents": 10,
+        "n_matured": 50,
+        "n_labelled": 40,
+        "n_expired": 10,
+        "fallbacks": {"outcome: slow": 3, "calling_score: damaged": 1},
+        "called_rate": Estimate(value=called_rate, low=called_rate / 3, high=0.1 + 0.2),
+        **{name: Estimate(value=None, low=None, high=None) for name in estimates},
+    }
+    return PerformanceRow(**(values | changes))
+
+
+def save(store, *rows):
+    store.save_performance(rows, now=NOW)
+
+
+def read(store, since=1, until=30):
+    return store.read_performance(date(2026, 11, since), date(2026, 11, until))
+
+
+def test_rows_are_read_back_bit_by_bit_by_day_origin_and_arm(store):
+    rows = [
+        row(day, arm, origin, called_rate=1 / (day + len(arm)))
+        for day in (2, 10, 11)
+        for origin in ("replayed", "served")
+        for arm in ("calling_score v1.0-real", "formula")
+    ]
+    save(store, *rows[::-1])
+
+    assert read(store) == tuple(rows)
+
+
+def test_a_row_replaces_that_of_the_same_day_arm_and_origin_alone(store):
+    save(store, row(1), row(2), row(2, origin="replayed"), row(2, arm="calling_score v1.0-real"))
+    save(store, row(2, called_rate=0.75, n_matured=60))
+
+    assert read(store) == (
+        row(1),
+        row(2, origin="replayed"),
+        row(2, arm="calling_score v1.0-real"),
+        row(2, called_rate=0.75, n_matured=60),
+    )
+
+
+def test_the_first_day_belongs_to_what_is_read_and_the_last_does_not(store):
+    save(store, *(row(day) for day in range(1, 8)))
+
+    assert [one.day.day for one in read(store, 3, 6)] == [3, 4, 5]
+    assert read(store, 3, 3) == ()
+
+
+def test_rows_that_contradict_each_other_are_refused_and_nothing_is_kept(store):
+    save(store, row(1))
+
+    with pytest.raises(InputError, match="2026-11-02, formula, served is given more than once"):
+        save(store, row(1, called_rate=0.5), row(2), row(2, called_rate=0.75))
+    assert read(store) == (row(1),)
+
+
+def test_saving_breaks_as_a_whole(store):
+    save(store, row(1))
+
+    with pytest.raises(InputError, match="has no zone"):
+        store.save_performance([row(1, called_rate=0.5)], now=NOW.replace(tzinfo=None))
+    assert read(store) == (row(1),)
+
+
+def test_saving_no_rows_keeps_what_there_is(store):
+    save(store, row(1))
+    save(store)
+
+    assert read(store) == (row(1),)
