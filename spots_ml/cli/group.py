@@ -9,17 +9,20 @@ from spots_ml.errors import ConfigError, SpotsMLError
 
 COMMANDS: Final = {
     "archive": "spots_ml.cli.lifecycle",
+    "client-kit": "spots_ml.cli.client_kit",
+    "explain": "spots_ml.cli.explain",
     "generate": "spots_ml.cli.interactions",
     "history": "spots_ml.cli.versions",
     "import": "spots_ml.cli.interactions",
     "promote": "spots_ml.cli.lifecycle",
     "rollback": "spots_ml.cli.lifecycle",
     "run": "spots_ml.cli.run",
+    "score": "spots_ml.cli.score",
     "show": "spots_ml.cli.versions",
     "verify": "spots_ml.cli.verify",
     "versions": "spots_ml.cli.versions",
 }
-"""Command -> the module that holds it, as `<command>_command`."""
+"""Command -> the module that holds it, as `<command>_command` (with `_` for `-`)."""
 
 
 class LazyGroup(click.Group):
@@ -33,7 +36,9 @@ class LazyGroup(click.Group):
         """Import a command; None when there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), f"{cmd_name}_command")
+        command: click.Command = getattr(
+            importlib.import_module(COMMANDS[cmd_name]), f"{cmd_name.replace('-', '_')}_command"
+        )
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -10,7 +10,7 @@ REASONS: Final[dict[str, str]] = {
     "conflicting_keys": "the old and the new name of a key are both present and disagree",
     "wrong_type": "a value has another type than its key asks for (text, boolean, list, … for a number, say)",
     "not_finite": "a number is NaN, infinite, or too large for a double",
-    "out_of_range": "a number lies outside [0, 1]",
+    "out_of_range": "a number lies outside [0, 1], or a trend boost outside [-0.1, 0.2]",
     "empty_id": "an agent or opportunity id is an empty text",
     "invalid_timestamp": "a time is not an ISO 8601 date and time",
     "timestamp_without_zone": "a time says no offset from UTC",
