@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import helper, numpy_helper
 
+from spots_ml.errors import ArtifactError
 from spots_ml.features.contract import CONTRACT_DIGEST, input_names
 from spots_ml.release.client_limits import BATCH_AXIS, BUILT_IR_VERSION, INPUT_NAME, MAX_OPSET, OUTPUT_NAME
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from spots_ml.training.network import ScoringNetwork
 
 PRODUCER: Final = "spots_ml"
+_SHIFT: Final = "shift"
 
 
 def build_onnx(network: "ScoringNetwork", *, version: str, trained_digest: str) -> bytes:
@@ -44,7 +47,7 @@ def build_onnx(network: "ScoringNetwork", *, version: str, trained_digest: str) 
     """
     names = input_names(network.model_type)
     graph = _GraphWriter()
-    graph.apply("Sub", "shift", network.shift)
+    graph.apply("Sub", _SHIFT, network.shift)
     graph.apply("Mul", "scale", network.scale)
     for number, layer in enumerate(network.layers):
         if number > 0:
@@ -78,6 +81,28 @@ def build_onnx(network: "ScoringNetwork", *, version: str, trained_digest: str) 
         },
     )
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def training_means(content: bytes) -> np.ndarray:
+    """Read the training means out of a file that `build_onnx` wrote: the average interaction, as the model knows it.
+
+    Args:
+        content: The ONNX file.
+
+    Returns:
+        `(n_inputs,)` float32, the network's `shift`.
+
+    Raises:
+        ArtifactError: When the file cannot be read, or holds no such constant.
+    """
+    try:
+        constants = {one.name: one for one in onnx.load_from_string(content).graph.initializer}
+    except DecodeError as error:
+        raise ArtifactError("this is no ONNX file; restore it from a backup") from error
+    if _SHIFT not in constants:
+        raise ArtifactError(f"the ONNX file has no constant {_SHIFT!r}; expected one as `build_onnx` writes it")
+    means: np.ndarray = numpy_helper.to_array(constants[_SHIFT])
+    return means
 
 
 class _GraphWriter:

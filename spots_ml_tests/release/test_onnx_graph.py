@@ -6,9 +6,11 @@ import onnxruntime as ort
 import pytest
 from onnx.reference import ReferenceEvaluator
 
+from spots_ml.errors import ArtifactError
 from spots_ml.features.contract import CONTRACT_DIGEST, MODEL_TYPES, input_names
 from spots_ml.release.certification import torch_outputs
-from spots_ml.release.onnx_graph import build_onnx
+from spots_ml.release.onnx_graph import build_onnx, training_means
+from spots_ml.release.sessions import empty_graph
 
 
 def build(network):
@@ -86,3 +88,15 @@ def test_the_networks_are_of_the_specified_size(make_network):
 
     assert n_weights("calling_score") == 13_441
     assert n_weights("outcome") == 45 * 128 + 128 + 128 * 64 + 64 + 64 * 32 + 32 + 32 + 1
+
+
+def test_the_training_means_can_be_read_back(network, good_file):
+    assert np.array_equal(training_means(good_file), network.shift.numpy())
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [(b"\xff\xff\xff\xff\xff", "no ONNX file"), (empty_graph(39), "no constant 'shift'")]
+)
+def test_a_file_without_training_means_is_refused(content, told):
+    with pytest.raises(ArtifactError, match=told):
+        training_means(content)
