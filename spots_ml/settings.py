@@ -39,6 +39,10 @@ class Settings:
         synthetic_seed: Seed of the synthetic source.
         max_broken_share: Share of broken rows, in [0, 1], beyond which validation stops the run.
         retrain: Thresholds of the retraining decision.
+        maturity_hours: How long an outcome may take to count, in hours.
+        max_fallback_share: Share of decisions without a model's answer, in [0, 1], above which there is an alert.
+        opportunities: Candidate pairs to score every day, a Parquet file or a folder of them; None: the store's own
+            interactions are scored again.
         data_docs_url: Where the pages of `data_dir/data_docs` are served; no slash at the end.
     """
 
@@ -53,6 +57,9 @@ class Settings:
     synthetic_seed: int = 42
     max_broken_share: float = 0.05
     retrain: RetrainConfig = field(default_factory=RetrainConfig)
+    maturity_hours: float = 48.0
+    max_fallback_share: float = 0.01
+    opportunities: Path | None = None
     data_docs_url: str = "http://127.0.0.1:3001"
 
     @property
@@ -126,6 +133,9 @@ class _Reader:
                 new_labels=self._number("RETRAIN_NEW_LABELS", retrain.new_labels, int, 1, 10**12),
                 max_age_days=self._number("RETRAIN_MAX_AGE_DAYS", retrain.max_age_days, float, 0.001, 36_500),
             ),
+            maturity_hours=self._number("MATURITY_HOURS", base.maturity_hours, float, 0, 8_760),
+            max_fallback_share=self._number("MAX_FALLBACK_SHARE", base.max_fallback_share, float, 0, 1),
+            opportunities=self._path("OPPORTUNITIES", None),
             data_docs_url=(self._value("DATA_DOCS_URL") or base.data_docs_url).rstrip("/"),
         )
         self._check_export(settings)

@@ -29,6 +29,9 @@ def test_every_variable_is_honoured(tmp_path):
             "SPOTS_ML_MAX_BROKEN_SHARE": "0.2",
             "SPOTS_ML_RETRAIN_NEW_LABELS": "7",
             "SPOTS_ML_RETRAIN_MAX_AGE_DAYS": "0.5",
+            "SPOTS_ML_MATURITY_HOURS": "12.5",
+            "SPOTS_ML_MAX_FALLBACK_SHARE": "0.1",
+            "SPOTS_ML_OPPORTUNITIES": "pairs",
             "SPOTS_ML_DATA_DOCS_URL": "http://docs/",
         }
     )
@@ -40,6 +43,8 @@ def test_every_variable_is_honoured(tmp_path):
     assert str(settings.client_python) == "/usr/bin/python3"
     assert (settings.synthetic_rows, settings.synthetic_seed, settings.max_broken_share) == (5, 6, 0.2)
     assert (settings.retrain.new_labels, settings.retrain.max_age_days) == (7, 0.5)
+    assert (settings.maturity_hours, settings.max_fallback_share) == (12.5, 0.1)
+    assert settings.opportunities == PROJECT_ROOT / "pairs"
     assert settings.data_docs_url == "http://docs"
 
 
@@ -62,6 +67,8 @@ def test_other_variables_are_ignored():
         ({"SPOTS_ML_SYNTHETIC_ROWS": "0"}, "a whole number from 1"),
         ({"SPOTS_ML_MAX_BROKEN_SHARE": "nan"}, "a number from 0 to 1"),
         ({"SPOTS_ML_RETRAIN_MAX_AGE_DAYS": "inf"}, "a number from"),
+        ({"SPOTS_ML_MATURITY_HOURS": "-1"}, "a number from 0 to 8,760"),
+        ({"SPOTS_ML_MAX_FALLBACK_SHARE": "2"}, "a number from 0 to 1"),
         ({"SPOTS_ML_EXPORT_PAHT": "x"}, "unknown: SPOTS_ML_EXPORT_PAHT"),
     ],
 )

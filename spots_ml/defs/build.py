@@ -2,11 +2,16 @@
 
 import dagster as dg
 
+from spots_ml.defs.assets.formula_baseline import formula_baseline
 from spots_ml.defs.assets.interactions import raw_training_data, validated_dataset
 from spots_ml.defs.assets.models import model_assets
+from spots_ml.defs.assets.performance import version_performance
+from spots_ml.defs.assets.scoring import scored_opportunities
+from spots_ml.defs.assets.sufficiency import data_sufficiency
 from spots_ml.defs.console import console
 from spots_ml.defs.jobs import JOBS
 from spots_ml.defs.resources import Platform
+from spots_ml.defs.schedules import SCHEDULES
 from spots_ml.defs.sensors import SENSORS
 from spots_ml.features.contract import MODEL_TYPES
 from spots_ml.settings import Settings
@@ -20,15 +25,20 @@ def build_definitions(settings: Settings, *, platform: Platform | None = None) -
         platform: In place of the one made from the settings; tests bring their own clock this way.
 
     Returns:
-        Assets, checks, jobs and sensors over that platform.
+        Assets, checks, jobs, schedules and sensors over that platform.
     """
     return dg.Definitions(
         assets=[
             raw_training_data,
             validated_dataset,
             *(asset for model_type in MODEL_TYPES for asset in model_assets(model_type)),
+            scored_opportunities,
+            version_performance,
+            formula_baseline,
+            data_sufficiency,
         ],
         jobs=JOBS,
+        schedules=SCHEDULES,
         sensors=SENSORS,
         resources={"platform": platform or Platform(settings)},
         loggers={"console": console},

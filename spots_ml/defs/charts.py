@@ -161,6 +161,42 @@ def bars(values: Sequence[tuple[str, float]], alt: str) -> dg.MetadataValue:
     return image(f"<path d='{path}' stroke='{ACCENT}' stroke-width='11'/>{texts}", alt, height=height)
 
 
+def intervals(
+    rows: Sequence[tuple[str, float, float, float]], mark: float, mark_name: str, alt: str
+) -> dg.MetadataValue:
+    """Draw horizontal intervals with their middle, name and value before each, and a dashed line through all.
+
+    Args:
+        rows: `(name, value, low, high)` from top to bottom; may be empty.
+        mark: Where the line is.
+        mark_name: Written below it.
+        alt: What is drawn.
+
+    Returns:
+        Markdown with the picture inside; the axis reaches from the least end or 0 to the greatest.
+    """
+    left = 30 + 6 * max((len(f"{name} {number(value)}") for name, value, _, _ in rows), default=0)
+    lowest = min([0.0, mark, *(row[2] for row in rows)])
+    highest = max([mark, *(row[3] for row in rows)])
+    span = (highest - lowest) or 1.0
+
+    def at(value: float) -> int:
+        return left + round((value - lowest) / span * (_RIGHT - left))
+
+    bottom = _BAR_PITCH * max(1, len(rows))
+    texts = "".join(
+        f"<text y='{13 + _BAR_PITCH * row}'>{one[0]} {number(one[1])}</text>" for row, one in enumerate(rows)
+    )
+    lines = "".join(f"M{at(low)} {9 + _BAR_PITCH * row}H{at(high)}" for row, (_, _, low, high) in enumerate(rows))
+    dots = "".join(f"M{at(value)} {9 + _BAR_PITCH * row}h0" for row, (_, value, _, _) in enumerate(rows))
+    body = (
+        f"<g stroke='{ACCENT}'><path d='{lines}'/><path d='{dots}' stroke-width='6' stroke-linecap='round'/></g>"
+        f"<path d='M{at(mark)} 0V{bottom}' stroke='{INK}' stroke-dasharray='4'/>"
+        f"<text x='{min(at(mark), _RIGHT - 6 * len(mark_name))}' y='{bottom + 12}'>{mark_name}</text>{texts}"
+    )
+    return image(body, alt, height=bottom + 16)
+
+
 def _not_empty(limits: tuple[float, float]) -> tuple[float, float]:
     low, high = limits
     return (low, high) if high > low else (low - 0.5, high + 0.5)

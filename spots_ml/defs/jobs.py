@@ -1,9 +1,11 @@
-"""Jobs: one per model and one for both, each from the raw data to a registered version."""
+"""Jobs: one per model and one for both, each from raw data to a registered version; daily scoring and monitoring."""
 
 from typing import Final
 
 import dagster as dg
 
+from spots_ml.defs.assets.monitoring import DATA_SUFFICIENCY, FORMULA_BASELINE, VERSION_PERFORMANCE
+from spots_ml.defs.assets.scoring import SCORED_OPPORTUNITIES
 from spots_ml.defs.runs import BOTH_MODELS_JOB, job_name
 from spots_ml.features.contract import MODEL_TYPES, ModelType
 
@@ -39,4 +41,22 @@ BOTH_MODELS: Final = dg.define_asset_job(
     description="The main job: both models, from interactions to registered versions.",
 )
 
-JOBS: Final = (BOTH_MODELS, *MODEL_JOBS.values())
+DAILY_MONITORING: Final = dg.define_asset_job(
+    "daily_monitoring",
+    selection=dg.AssetSelection.assets(VERSION_PERFORMANCE, FORMULA_BASELINE, DATA_SUFFICIENCY),
+    description="How each version did, what the formula manages and how much data there is; trains nothing.",
+)
+
+FEATURE_IMPORTANCE: Final = dg.define_asset_job(
+    "feature_importance",
+    selection=dg.AssetSelection.assets(*(dg.AssetKey([model, "feature_importance"]) for model in MODEL_TYPES)),
+    description="What each input is worth to the models that were trained last; trains a network with a noise input.",
+)
+
+SCORING: Final = dg.define_asset_job(
+    "scoring",
+    selection=dg.AssetSelection.assets(SCORED_OPPORTUNITIES),
+    description="Calling scores of one day's pairs, with the decisions logged; trains nothing.",
+)
+
+JOBS: Final = (BOTH_MODELS, *MODEL_JOBS.values(), DAILY_MONITORING, FEATURE_IMPORTANCE, SCORING)

@@ -14,7 +14,9 @@ from spots_ml.defs.charts import ACCENT, INK, QUIET, Chart
 if TYPE_CHECKING:
     import numpy as np
 
+    from spots_ml.monitoring.performance import PerformanceRow
     from spots_ml.release.latency_report import LatencySummary
+    from spots_ml.training.importance import Importance
 
 _POINTS_PER_LINE: Final = (40, 34, 28, 24, 20, 16)
 _N_BINS: Final = 10
@@ -115,6 +117,21 @@ def bars(values: Mapping[str, float], alt: str) -> dg.MetadataValue:
     return charts.bars(ordered[:_N_BARS], alt)
 
 
+def importances(groups: Sequence["Importance"], floor: float, alt: str) -> dg.MetadataValue:
+    """Draw an interval per group of inputs, and the noise floor as a line through all of them.
+
+    Args:
+        groups: What was measured, from top to bottom; the first few are drawn.
+        floor: What noise reaches.
+        alt: What is measured, with its unit.
+
+    Returns:
+        Markdown with the picture.
+    """
+    rows = [(one.name, one.value, one.low, one.high) for one in groups[:_N_BARS]]
+    return charts.intervals(rows, floor, f"noise {charts.number(floor)}", alt)
+
+
 def latency_distribution(one_row: "LatencySummary", empty_graph: "LatencySummary") -> dg.MetadataValue:
     """Draw which share of the calls was faster than a time, for the model and for an empty graph.
 
@@ -135,6 +152,44 @@ def latency_distribution(one_row: "LatencySummary", empty_graph: "LatencySummary
         return chart.markdown("latency distribution", x_label="microseconds, one row", y_label="share of calls")
 
     return _in_place(draw, 100)
+
+
+def performance_over_time(rows: Sequence["PerformanceRow"], metric: str) -> dg.MetadataValue:
+    """Draw a metric by day, for the formula and the two versions that were seen last.
+
+    Args:
+        rows: Stored performance, at least one row; all of one origin.
+        metric: Which metric, e.g. `called_rate`.
+
+    Returns:
+        Markdown with the picture, or a sentence when the metric is defined on no day.
+    """
+    values = {(row.arm, row.day): value for row in rows if (value := row.metric(metric).value) is not None}
+    title = metric.replace("_", " ")
+    if not values:
+        return dg.MetadataValue.text(f"no day with a {title} yet")
+    days = sorted({row.day for row in rows})
+    colours = dict(zip(_newest_arms(rows), (QUIET, ACCENT, INK), strict=False))
+    lowest, highest = min(values.values()), max(values.values())
+
+    def draw(shown: Sequence[int]) -> dg.MetadataValue:
+        chart = Chart((min(-1, (days[0] - days[-1]).days), 0), (lowest, highest))
+        for arm, colour in colours.items():
+            points = [((days[at] - days[-1]).days, values[arm, days[at]]) for at in shown if (arm, days[at]) in values]
+            name = arm.removeprefix("calling_score ")
+            if len(points) > 1:
+                chart.line(points, colour, name)
+            elif points:
+                chart.dots(points, colour, name)
+        return chart.markdown(f"{title} by day", x_label=f"days before {days[-1]}", y_label=title)
+
+    return _in_place(draw, len(days))
+
+
+def _newest_arms(rows: Sequence["PerformanceRow"]) -> list[str]:
+    """The formula, if it decided at all, and the others by the last day they were seen on, then by decisions on it."""
+    last = {row.arm: (row.day, row.n_decisions) for row in sorted(rows, key=lambda row: row.day)}
+    return sorted(last, key=lambda arm: (arm == "formula", last[arm]), reverse=True)[:3]
 
 
 def _in_place(draw: Callable[[Sequence[int]], dg.MetadataValue], n_points: int) -> dg.MetadataValue:

@@ -54,6 +54,11 @@ class Platform:
         return self.settings.data_dir / "data_docs"
 
     @property
+    def scored_dir(self) -> Path:
+        """Where scored days lie."""
+        return self.settings.data_dir / "scored"
+
+    @property
     def trained_dir(self) -> Path:
         """Where trained models lie."""
         return self.settings.artifacts_dir / "trained"

@@ -55,7 +55,14 @@ def test_the_assets_are_these_and_each_builds_on_the_one_before(graph):
             f"{model}/onnx_model": {f"{model}/trained_model"},
             f"{model}/latency_benchmark": {f"{model}/onnx_model"},
             f"{model}/registered_version": {"validated_dataset", *(f"{model}/{step}" for step in STEPS[:3])},
+            f"{model}/feature_importance": {"validated_dataset", f"{model}/trained_model"},
         }
+    expected |= {
+        "scored_opportunities": set(),
+        "version_performance": set(),
+        "formula_baseline": {"validated_dataset"},
+        "data_sufficiency": {"raw_training_data", "validated_dataset"},
+    }
     assert chain == expected
 
 
@@ -64,18 +71,28 @@ def test_the_checks_are_these(graph):
         "calling_score/latency_benchmark: latency",
         "calling_score/onnx_model: certified",
         "calling_score/trained_model: beats_baselines",
+        "data_sufficiency: sufficient",
         "outcome/latency_benchmark: latency",
         "outcome/onnx_model: certified",
         "outcome/trained_model: beats_baselines",
+        "scored_opportunities: no_fallback",
+        "scored_opportunities: nothing_lost",
         "validated_dataset: enough_labels",
         "validated_dataset: expectations",
+        "version_performance: fallback_rate",
+        "version_performance: served_history",
     ]
 
 
-def test_every_check_blocks_what_follows(definitions):
+def test_every_check_of_the_chain_blocks_what_follows_and_those_of_the_monitoring_alert(definitions):
     specs = [spec for asset in definitions.assets for spec in asset.check_specs]
-    assert len(specs) == 8
-    assert all(spec.blocking and spec.description for spec in specs)
+    assert all(spec.description for spec in specs)
+    assert {spec.name for spec in specs if not spec.blocking} == {
+        "fallback_rate",
+        "no_fallback",
+        "served_history",
+        "sufficient",
+    }
 
 
 @pytest.mark.parametrize("detail", ["description", "group_name", "kinds", "owners", "code_version"])
@@ -84,15 +101,19 @@ def test_every_asset_tells_its(graph, detail):
     assert missing == []
 
 
-def test_the_groups_are_the_interactions_and_the_two_models(graph):
-    assert {graph.get(key).group_name for key in keys(graph)} == {"interactions", *MODEL_TYPES}
+def test_the_groups_are_the_interactions_the_two_models_the_scoring_and_the_monitoring(graph):
+    groups = {graph.get(key).group_name for key in keys(graph)}
+    assert groups == {"interactions", *MODEL_TYPES, "scoring", "monitoring"}
 
 
-def test_there_is_a_job_for_each_model_and_one_for_both(definitions):
+def test_there_is_a_job_for_each_model_one_for_both_and_the_daily_ones(definitions):
     jobs = {job.name: job for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")}
     both = {"raw_training_data", "validated_dataset", *(f"{model}__{step}" for model in MODEL_TYPES for step in STEPS)}
     assert {name: {node.name for node in job.nodes} for name, job in jobs.items()} == {
         "training": both,
+        "scoring": {"scored_opportunities"},
+        "daily_monitoring": {"version_performance", "formula_baseline", "data_sufficiency"},
+        "feature_importance": {f"{model}__feature_importance" for model in MODEL_TYPES},
         **{
             f"{model}_training": {name for name in both if not name.startswith(other)}
             for model, other in (("calling_score", "outcome"), ("outcome", "calling_score"))
@@ -106,6 +127,12 @@ def test_every_sensor_starts_the_job_of_its_model_and_is_on(definitions):
         sensor.name: (sensor.job_name, sensor.default_status, sensor.minimum_interval_seconds)
         for sensor in definitions.sensors
     } == {f"retrain_{model}": (f"{model}_training", dg.DefaultSensorStatus.RUNNING, 60) for model in MODEL_TYPES}
+
+
+def test_the_monitoring_runs_every_day_at_five_and_is_on(definitions):
+    (schedule,) = [schedule for schedule in definitions.schedules if schedule.job_name == "daily_monitoring"]
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 5 * * *", "UTC")
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
 
 
 def test_runs_stay_in_one_process(definitions):

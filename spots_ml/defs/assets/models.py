@@ -4,6 +4,7 @@ import dagster as dg
 
 from spots_ml.defs.assets.benchmarking import latency_benchmark
 from spots_ml.defs.assets.export import onnx_model
+from spots_ml.defs.assets.importance import feature_importance
 from spots_ml.defs.assets.registration import registered_version
 from spots_ml.defs.assets.training import trained_model
 from spots_ml.features.contract import ModelType
@@ -16,6 +17,7 @@ def model_assets(model_type: ModelType) -> list[dg.AssetsDefinition]:
         model_type: Which model.
 
     Returns:
-        Four assets, in the order of the chain.
+        The four assets of the chain in its order, then the importance of the features, which ends nowhere.
     """
-    return [build(model_type) for build in (trained_model, onnx_model, latency_benchmark, registered_version)]
+    chain = (trained_model, onnx_model, latency_benchmark, registered_version)
+    return [build(model_type) for build in (*chain, feature_importance)]

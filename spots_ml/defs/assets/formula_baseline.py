@@ -1,0 +1,121 @@
+"""`formula_baseline`: what the hand-written formula manages, and what a model therefore has to reach."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from spots_ml.defs import tables
+from spots_ml.defs.assets.keys import DATASET, OWNERS
+from spots_ml.defs.assets.monitoring import (
+    BASELINES_FOLDER,
+    FORMULA_BASELINE,
+    MONITORING_GROUP,
+    SEED,
+    interval_text,
+    newest_digest,
+)
+from spots_ml.defs.failures import refusals_in_words
+from spots_ml.defs.lineage import result
+from spots_ml.defs.resources import Platform
+
+if TYPE_CHECKING:
+    from spots_ml.monitoring.formula_baseline import FormulaBaseline, FormulaMeasured
+
+
+@dg.asset(
+    key=FORMULA_BASELINE,
+    deps=[DATASET],
+    group_name=MONITORING_GROUP,
+    kinds={"python"},
+    owners=OWNERS,
+    code_version="1",
+    description=(
+        "Accuracy, precision, recall and F1 of called against positive outcomes and the mean distance of score and "
+        "outcome, for the formula as recorded and as the app computes it; accuracy and AUC of the outcome rule; with "
+        "intervals over agents, on the matured labelled rows of the newest dataset, and the targets for the models."
+    ),
+)
+def formula_baseline(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Measure the formula on the newest dataset, keep what was found."""
+    from datetime import timedelta
+
+    from spots_ml.errors import InsufficientDataError
+    from spots_ml.interactions.validation import load_dataset
+    from spots_ml.monitoring.formula_baseline import measure_baseline, save_baseline
+
+    dataset_digest = newest_digest(context, DATASET)
+    if dataset_digest is None:
+        return _nothing_yet(
+            context, "no dataset was validated in this Dagster instance yet; materialise validated_dataset"
+        )
+    with refusals_in_words():
+        report, table = load_dataset(platform.datasets_dir, dataset_digest)
+        try:
+            baseline = measure_baseline(
+                table,
+                dataset_digest=dataset_digest,
+                kind=report.kind,
+                now=platform.now(),
+                maturity=timedelta(hours=platform.settings.maturity_hours),
+                seed=SEED,
+            )
+        except InsufficientDataError as error:  # expected while the first outcomes are under way
+            return _nothing_yet(context, str(error))
+        digest = save_baseline(baseline, platform.settings.data_dir / BASELINES_FOLDER)
+    context.log.info(_headline(baseline))
+    return result(
+        digest,
+        {
+            **_metadata(baseline),
+            "path": dg.MetadataValue.path(platform.settings.data_dir / BASELINES_FOLDER / f"{digest}.json"),
+        },
+    )
+
+
+def _nothing_yet(context: dg.AssetExecutionContext, why: str) -> dg.MaterializeResult:
+    context.log.info(why)
+    return dg.MaterializeResult(metadata={"state": tables.sentences([why])})
+
+
+def _headline(baseline: "FormulaBaseline") -> str:
+    found = baseline.recomputed.metrics
+    values = ", ".join(
+        f"{name} {'undefined' if estimate.value is None else format(estimate.value, '.4f')}"
+        for name, estimate in found.items()
+    )
+    return f"the formula on {baseline.n_labelled:,} matured labelled rows of {baseline.n_agents:,} agents: {values}"
+
+
+def _metadata(baseline: "FormulaBaseline") -> dict[str, dg.MetadataValue]:
+    measured = {
+        "recorded": baseline.recorded,
+        "recomputed": baseline.recomputed,
+        "outcome_rule": baseline.outcome_rule,
+    }
+    return {
+        "state": tables.sentences([_headline(baseline)]),
+        **{name: _table(found) for name, found in measured.items()},
+        **{
+            f"{name}/{metric}": tables.number(estimate.value)
+            for name, found in measured.items()
+            for metric, estimate in found.metrics.items()
+            if estimate.value is not None
+        },
+        "n_labelled": dg.MetadataValue.int(baseline.n_labelled),
+        "n_matured": dg.MetadataValue.int(baseline.n_matured),
+        "n_without_time": dg.MetadataValue.int(baseline.n_without_time),
+        "n_agents": dg.MetadataValue.int(baseline.n_agents),
+        "maturity_hours": dg.MetadataValue.float(baseline.maturity_hours),
+        "kind": dg.MetadataValue.text(baseline.kind),
+        "digests": tables.digests({"dataset": baseline.dataset_digest}),
+    }
+
+
+def _table(found: "FormulaMeasured") -> dg.MetadataValue:
+    return tables.markdown_table(
+        [f"{found.n_rows:,} rows", "value (95% interval)", "a model's target"],
+        (
+            [name, interval_text(estimate), f"{found.targets[name]:.4f}" if name in found.targets else "undefined"]
+            for name, estimate in found.metrics.items()
+        ),
+    )

@@ -1,0 +1,145 @@
+"""`version_performance`: how the versions and the formula did, whether models answered, whether history was right."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Final
+
+import dagster as dg
+from pydantic import Field
+
+from spots_ml.defs import tables
+from spots_ml.defs.assets.keys import OWNERS
+from spots_ml.defs.assets.monitoring import MONITORING_GROUP, SEED, VERSION_PERFORMANCE, alert_check
+from spots_ml.defs.failures import refusals_in_words
+from spots_ml.defs.lineage import result
+from spots_ml.defs.resources import Platform
+from spots_ml.errors import ConfigError
+
+if TYPE_CHECKING:
+    from spots_ml.monitoring.performance import PerformanceRow
+
+FALLBACK_CHECK: Final = "fallback_rate"
+HISTORY_CHECK: Final = "served_history"
+HISTORY_SAMPLE: Final = 1_000
+"""Decisions whose served history is computed again, at most."""
+
+
+class PerformanceOptions(dg.Config):
+    """Which day to measure."""
+
+    day: str | None = Field(
+        default=None,
+        description="Last day of the seven, e.g. 2026-11-21 (UTC); left out: today, as far as it has come.",
+    )
+
+    def chosen(self, today: date) -> date:
+        """Choose the day.
+
+        Args:
+            today: The present day (UTC).
+
+        Returns:
+            The run's own day, or today.
+
+        Raises:
+            ConfigError: When it is no date.
+        """
+        if self.day is None:
+            return today
+        try:
+            return date.fromisoformat(self.day)
+        except ValueError as error:
+            raise ConfigError(f"day is {self.day!r}; expected a date such as {today}") from error
+
+
+@dg.asset(
+    key=VERSION_PERFORMANCE,
+    group_name=MONITORING_GROUP,
+    kinds={"python"},
+    owners=OWNERS,
+    code_version="1",
+    check_specs=[
+        alert_check(
+            VERSION_PERFORMANCE,
+            FALLBACK_CHECK,
+            "In every arm, at most SPOTS_ML_MAX_FALLBACK_SHARE of the decisions were made without a model's answer.",
+        ),
+        alert_check(
+            VERSION_PERFORMANCE,
+            HISTORY_CHECK,
+            "The history features that decisions were served with are those that training computes for that moment.",
+        ),
+    ],
+    description=(
+        "Called rate, positive outcome rate, mean calling score, mean outcome score and fallback rate of each version "
+        "and of the formula, over the decisions of the last seven days, with intervals over agents. Outcomes count "
+        "once their maturity window is over."
+    ),
+)
+def version_performance(
+    context: dg.AssetExecutionContext, config: PerformanceOptions, platform: dg.ResourceParam[Platform]
+) -> dg.MaterializeResult:
+    """Measure the decisions of the last seven days, keep the numbers, check what was served."""
+    from datetime import UTC, timedelta
+
+    from spots_ml.defs.assets.performance_metadata import PLOTTED_DAYS, nothing_yet, performance_metadata
+    from spots_ml.digests import digest_json
+    from spots_ml.monitoring.performance import decision_window, measure_performance
+
+    store, now = platform.store(), platform.now()
+    with refusals_in_words():
+        day = config.chosen(now.astimezone(UTC).date())
+        since, until = decision_window(day)
+        rows = measure_performance(
+            store.read_decisions(since, until),
+            day=day,
+            now=now,
+            maturity=timedelta(hours=platform.settings.maturity_hours),
+            seed=SEED,
+        )
+        store.save_performance(rows, now=now)
+        stored = store.read_performance(day - timedelta(days=PLOTTED_DAYS - 1), day + timedelta(days=1))
+        history_check = _history_check(platform, since, until)
+    for row in rows:
+        context.log.info(f"{row.arm} ({row.origin}): {row.n_decisions:,} decisions, {row.n_labelled:,} labelled")
+    return result(
+        digest_json([row.model_dump(mode="json") for row in rows]),
+        performance_metadata(rows, stored) if rows else nothing_yet(since, until),
+        checks=[_fallback_check(rows, platform.settings.max_fallback_share), history_check],
+    )
+
+
+def _fallback_check(rows: Sequence["PerformanceRow"], max_share: float) -> dg.AssetCheckResult:
+    from spots_ml.monitoring.performance import excessive_fallbacks
+
+    alerts = excessive_fallbacks(rows, max_share)
+    highest = max((row.fallback_rate.value or 0.0 for row in rows), default=0.0)
+    return dg.AssetCheckResult(
+        check_name=FALLBACK_CHECK,
+        passed=not alerts,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="; ".join(alerts)
+        or (f"at most {highest:.2%} of an arm's decisions fell back" if rows else "no decisions, so no fallbacks"),
+        metadata={"measured/highest_share": tables.number(highest), "required/max_share": tables.number(max_share)},
+    )
+
+
+def _history_check(platform: Platform, since: datetime, until: datetime) -> dg.AssetCheckResult:
+    """Wrong history is an error; decisions that brought their own history along prove nothing, which is a warning."""
+    from spots_ml.monitoring.served_history import check_served_history
+
+    store = platform.store()
+    found = check_served_history(store, store, since=since, until=until, sample=HISTORY_SAMPLE, seed=SEED)
+    return dg.AssetCheckResult(
+        check_name=HISTORY_CHECK,
+        passed=found.verdict.passed or not found.n_decisions,
+        severity=dg.AssetCheckSeverity.ERROR if found.n_mismatched else dg.AssetCheckSeverity.WARN,
+        description=found.verdict.message if found.n_decisions else "no decisions, so no history was served",
+        metadata={
+            "n_decisions": found.n_decisions,
+            "n_not_served": found.n_not_served,
+            "n_checked": found.n_checked,
+            "n_mismatched": found.n_mismatched,
+            "n_late": found.n_late,
+        },
+    )

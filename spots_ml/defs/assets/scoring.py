@@ -1,0 +1,135 @@
+"""`scored_opportunities`: the calling scores of one day, in one file, with every fallback and refusal in sight."""
+
+from typing import TYPE_CHECKING, Final
+
+import dagster as dg
+from pydantic import Field
+
+from spots_ml.defs.assets.keys import OWNERS, gate_check
+from spots_ml.defs.assets.monitoring import alert_check
+from spots_ml.defs.failures import refusals_in_words
+from spots_ml.defs.lineage import result
+from spots_ml.defs.resources import Platform
+
+if TYPE_CHECKING:
+    from spots_ml.defs.opportunities import DayOfRequests
+    from spots_ml.features.contract import ModelType
+    from spots_ml.scoring.scored_day import ScoredDay
+
+SCORED_OPPORTUNITIES: Final = dg.AssetKey("scored_opportunities")
+SCORING_GROUP: Final = "scoring"
+DAYS: Final = dg.DailyPartitionsDefinition(start_date="2024-01-01", timezone="UTC")
+FALLBACK_CHECK: Final = "no_fallback"
+COMPLETE_CHECK: Final = "nothing_lost"
+
+_HARMLESS: Final = "no_version"
+"""What is normal before the first version is registered; seen all the same."""
+
+
+class ScoringOptions(dg.Config):
+    """Which versions score."""
+
+    calling_score: str | None = Field(default=None, description="Calling-score version; left out: the active one.")
+    outcome: str | None = Field(default=None, description="Outcome version; left out: the active one.")
+    by_confidence: bool = Field(
+        default=False, description="Let the weight of the neural score follow the model's confidence in each row."
+    )
+
+    def versions(self) -> "dict[ModelType, str]":
+        """Collect the versions that are named.
+
+        Returns:
+            Version by model.
+        """
+        named: dict[ModelType, str] = {}
+        if self.calling_score:
+            named["calling_score"] = self.calling_score
+        if self.outcome:
+            named["outcome"] = self.outcome
+        return named
+
+
+@dg.asset(
+    key=SCORED_OPPORTUNITIES,
+    group_name=SCORING_GROUP,
+    partitions_def=DAYS,
+    kinds={"python", "parquet"},
+    owners=OWNERS,
+    code_version="1",
+    check_specs=[
+        gate_check(
+            SCORED_OPPORTUNITIES, COMPLETE_CHECK, "Rows with scores + refused rows, counted in the file, = rows read."
+        ),
+        alert_check(
+            SCORED_OPPORTUNITIES,
+            FALLBACK_CHECK,
+            "Both models answered every row. A warning only while no version is registered, an error otherwise.",
+        ),
+    ],
+    description=(
+        "Calling scores of one day's pairs (UTC): the candidate pairs of SPOTS_ML_OPPORTUNITIES, else the store's "
+        "interactions of that day, scored again with the history of their moment. One row per pair, scored or refused "
+        "with reasons; the decisions go to the decision log."
+    ),
+)
+def scored_opportunities(
+    context: dg.AssetExecutionContext, config: ScoringOptions, platform: dg.ResourceParam[Platform]
+) -> dg.MaterializeResult:
+    """Score the pairs of the partition's day, keep the answers, log the decisions."""
+    from spots_ml.defs.assets.scoring_metadata import scoring_metadata
+    from spots_ml.defs.opportunities import open_day
+    from spots_ml.registry.serving import open_scorer
+    from spots_ml.scoring.score_tally import fallbacks_told
+    from spots_ml.scoring.scored_day import score_day
+
+    day = context.partition_time_window
+    with refusals_in_words():
+        store = platform.store()
+        scorer = open_scorer(store, platform.models_dir, versions=config.versions(), by_confidence=config.by_confidence)
+        asked = open_day(platform, day.start, day.end)
+        scored = score_day(
+            asked.batches,
+            scorer,
+            platform.scored_dir / context.partition_key,
+            origin=asked.origin,
+            history=store,
+            log=store,
+            start=day.start,
+            end=day.end,
+            now=platform.now(),
+            up_to=asked.watermark,
+        )
+    for sentence in fallbacks_told(scored.tally, scorer):
+        context.log.warning(f"FALLBACK {sentence}")
+    context.log.info(
+        f"{context.partition_key}: {scored.tally.n_scored:,} scored + {scored.tally.n_refused:,} refused = "
+        f"{asked.count.n_read:,} read, {scored.tally.n_called:,} called, from {asked.description}"
+    )
+    return result(
+        scored.digest,
+        scoring_metadata(scored, asked, scorer),
+        checks=[_nothing_lost(scored, asked), _no_fallback(scored, fallbacks_told(scored.tally, scorer))],
+    )
+
+
+def _nothing_lost(scored: "ScoredDay", asked: "DayOfRequests") -> dg.AssetCheckResult:
+    n_found = scored.n_written + scored.n_written_refused
+    return dg.AssetCheckResult(
+        check_name=COMPLETE_CHECK,
+        passed=n_found == asked.count.n_read,
+        description=(
+            f"{scored.n_written:,} scored + {scored.n_written_refused:,} refused = {n_found:,} rows in the file; "
+            f"{asked.count.n_read:,} were read"
+        ),
+    )
+
+
+def _no_fallback(scored: "ScoredDay", told: list[str]) -> dg.AssetCheckResult:
+    reasons = {cause.partition(": ")[2] for cause in scored.tally.fallbacks}
+    return dg.AssetCheckResult(
+        check_name=FALLBACK_CHECK,
+        passed=not reasons,
+        severity=dg.AssetCheckSeverity.ERROR if reasons - {_HARMLESS} else dg.AssetCheckSeverity.WARN,
+        description="; ".join(told) or f"both models answered all {scored.tally.n_scored:,} rows",
+        metadata={cause: dg.MetadataValue.int(n) for cause, n in scored.tally.fallbacks.items()},
+    )

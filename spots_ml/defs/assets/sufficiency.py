@@ -1,0 +1,122 @@
+"""`data_sufficiency`: how much data there is, how much is missing, and when it is expected."""
+
+from typing import TYPE_CHECKING, Final
+
+import dagster as dg
+
+from spots_ml.defs import tables
+from spots_ml.defs.assets.keys import DATASET, OWNERS, RAW_DATA
+from spots_ml.defs.assets.monitoring import DATA_SUFFICIENCY, MONITORING_GROUP, alert_check, newest_digest
+from spots_ml.defs.failures import refusals_in_words
+from spots_ml.defs.resources import Platform
+
+if TYPE_CHECKING:
+    from spots_ml.interactions.report import DatasetReport
+    from spots_ml.monitoring.sufficiency import Sufficiency
+
+SUFFICIENT_CHECK: Final = "sufficient"
+
+
+@dg.asset(
+    key=DATA_SUFFICIENCY,
+    deps=[RAW_DATA, DATASET],
+    group_name=MONITORING_GROUP,
+    kinds={"python"},
+    owners=OWNERS,
+    code_version="1",
+    check_specs=[
+        alert_check(
+            DATA_SUFFICIENCY,
+            SUFFICIENT_CHECK,
+            "10,000 labelled interactions (recommended; below it a warning), and at least 1,000 and half of all "
+            "labelled (needed to train; below it an error).",
+        )
+    ],
+    description=(
+        "Present, required and missing, per requirement, of what was validated last, also when it was too little to "
+        "train on; and when the rest is expected at the rate of the last 14 days of the data."
+    ),
+)
+def data_sufficiency(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Hold what was validated last against what is needed."""
+    from spots_ml.interactions.validation import load_dataset
+    from spots_ml.monitoring.sufficiency import arrivals, measure_sufficiency
+
+    with refusals_in_words():
+        report = _newest_report(context, platform)
+        if report is None:
+            found = measure_sufficiency(0, 0, now=platform.now())
+            message = "nothing was validated in this Dagster instance yet; materialise validated_dataset"
+        else:
+            _, table = load_dataset(platform.datasets_dir, report.digest)
+            found = measure_sufficiency(
+                report.n_accepted, report.n_labelled, arrived_at=arrivals(table), now=platform.now()
+            )
+            message = f"{report.kind} data: {found.message()}"
+        n_in_store = platform.store().count_labels_after(None)
+    context.log.info(message)
+    return dg.MaterializeResult(
+        metadata={
+            "state": tables.sentences([message]),
+            "requirements": _table(found),
+            "n_labelled": dg.MetadataValue.int(found.n_labelled),
+            "n_interactions": dg.MetadataValue.int(found.n_interactions),
+            "labels_in_store": dg.MetadataValue.int(n_in_store),
+            **({"labels_per_day": tables.number(found.labels_per_day)} if found.labels_per_day is not None else {}),
+            **({"newest_label_at": dg.MetadataValue.timestamp(found.newest_label_at)} if found.newest_label_at else {}),
+            **(_about(report) if report else {}),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=SUFFICIENT_CHECK,
+                passed=not found.missing,
+                severity=dg.AssetCheckSeverity.WARN if found.trainable else dg.AssetCheckSeverity.ERROR,
+                description=message,
+            )
+        ],
+    )
+
+
+def _newest_report(context: dg.AssetExecutionContext, platform: Platform) -> "DatasetReport | None":
+    """What validation found last: a dataset that was too small is not materialised, but it is what counts here."""
+    from spots_ml.interactions.validation import read_report
+    from spots_ml.monitoring.sufficiency import report_of_snapshot
+
+    snapshot_digest = newest_digest(context, RAW_DATA)
+    report = (
+        report_of_snapshot(platform.datasets_dir, snapshot_digest, platform.validation_config.digest())
+        if snapshot_digest
+        else None
+    )
+    dataset_digest = newest_digest(context, DATASET)
+    if report is None and dataset_digest is not None:
+        return read_report(platform.datasets_dir, dataset_digest)
+    return report
+
+
+def _about(report: "DatasetReport") -> dict[str, dg.MetadataValue]:
+    return {
+        "kind": dg.MetadataValue.text(report.kind),
+        "source": tables.sentences([report.description]),
+        "digests": tables.digests({"dataset": report.digest, "snapshot": report.snapshot_digest}),
+    }
+
+
+def _table(found: "Sufficiency") -> dg.MetadataValue:
+    return tables.markdown_table(
+        ["requirement", "present", "required", "labels missing", "expected"],
+        (
+            [
+                requirement.name,
+                requirement.present_text,
+                requirement.required_text,
+                f"{requirement.missing_labels:,}",
+                "met"
+                if requirement.met
+                else f"{requirement.reached_at:%Y-%m-%d}"
+                if requirement.reached_at
+                else "unknown",
+            ]
+            for requirement in found.requirements
+        ),
+    )
