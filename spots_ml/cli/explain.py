@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spots_ml.cli.options import json_option, utc_now
-from spots_ml.cli.requests import RequestFormat, named_versions, request_options, requests_from
+from spots_ml.cli.requests import RequestFormat, request_options, requests_from
 from spots_ml.errors import ArtifactError
 from spots_ml.settings import Settings
 
@@ -61,7 +61,7 @@ def explain_command(
         trained_dir=settings.artifacts_dir / "trained",
         now=utc_now(),
         history=store,
-        versions=named_versions(calling_score, outcome),
+        versions={"calling_score": calling_score, "outcome": outcome},
         by_confidence=weights == "confidence",
     )
     click.echo(explanation.model_dump_json(indent=2) if as_json else explanation_text(explanation, top=top))

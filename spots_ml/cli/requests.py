@@ -10,8 +10,6 @@ import click
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from spots_ml.features.contract import ModelType
-
 RequestFormat = Literal["jsonl", "parquet", "export"]
 
 STANDARD = "-"
@@ -63,17 +61,3 @@ def requests_from(source: Path, read_as: RequestFormat | None) -> "Iterator[pa.R
     if str(source) == STANDARD:
         return read_requests(sys.stdin.buffer, format=read_as or "jsonl")
     return read_requests(source, format=read_as or format_of(source.name))
-
-
-def named_versions(calling_score: str | None, outcome: str | None) -> "dict[ModelType, str]":
-    """Collect the versions that were named.
-
-    Args:
-        calling_score: Calling-score version; None: not named.
-        outcome: Outcome version; None: not named.
-
-    Returns:
-        Version by model, of those that were named.
-    """
-    named: dict[ModelType, str | None] = {"calling_score": calling_score, "outcome": outcome}
-    return {model_type: version for model_type, version in named.items() if version}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import click
 
 from spots_ml.cli.options import utc_now
-from spots_ml.cli.requests import STANDARD, RequestFormat, named_versions, request_options, requests_from
+from spots_ml.cli.requests import STANDARD, RequestFormat, request_options, requests_from
 from spots_ml.errors import InputError
 from spots_ml.files import whole_file
 from spots_ml.settings import Settings
@@ -81,7 +81,7 @@ def score_command(
     scorer = open_scorer(
         store,
         settings.artifacts_dir / "models",
-        versions=named_versions(calling_score, outcome),
+        versions={"calling_score": calling_score, "outcome": outcome},
         by_confidence=weights == "confidence",
         exploration=exploration,
     )

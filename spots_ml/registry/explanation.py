@@ -113,7 +113,7 @@ def explain_request(
     trained_dir: Path,
     now: datetime,
     history: HistoryServer | None = None,
-    versions: Mapping[ModelType, str] | None = None,
+    versions: Mapping[ModelType, str | None] | None = None,
     by_confidence: bool = False,
 ) -> Explanation:
     """Explain one request.
@@ -126,7 +126,7 @@ def explain_request(
         trained_dir: The folder of trained models.
         now: The present, with a time zone.
         history: Serves the history that the request does not bring along; None: `NO_HISTORY`.
-        versions: Version by model, where another than the serving one is wanted.
+        versions: Version by model, where another than the serving one is wanted; None: the serving one.
         by_confidence: Whether the neural weight follows the model's confidence.
 
     Returns:

@@ -116,7 +116,7 @@ def open_scorer(
     store: VersionStore,
     models_dir: Path,
     *,
-    versions: Mapping[ModelType, str] | None = None,
+    versions: Mapping[ModelType, str | None] | None = None,
     by_confidence: bool = False,
     exploration: float = 0.0,
 ) -> Scorer:
@@ -125,7 +125,7 @@ def open_scorer(
     Args:
         store: The registry.
         models_dir: The folder of all published versions.
-        versions: Version by model, where another than the serving one is wanted.
+        versions: Version by model, where another than the serving one is wanted; None: the serving one.
         by_confidence: Whether the neural weight follows the model's confidence.
         exploration: Share of decisions left to chance.
 

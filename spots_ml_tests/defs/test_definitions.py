@@ -58,8 +58,8 @@ def test_the_assets_are_these_and_each_builds_on_the_one_before(graph):
             f"{model}/feature_importance": {"validated_dataset", f"{model}/trained_model"},
         }
     expected |= {
-        "scored_opportunities": set(),
-        "version_performance": set(),
+        "scored_opportunities": {f"{model}/registered_version" for model in MODEL_TYPES},
+        "version_performance": {"scored_opportunities"},
         "formula_baseline": {"validated_dataset"},
         "data_sufficiency": {"raw_training_data", "validated_dataset"},
     }

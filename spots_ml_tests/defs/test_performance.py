@@ -33,8 +33,12 @@ def test_decisions_are_measured_kept_and_shown(served):
 
     shown = outcome.metadata[ASSET]
     assert (shown["day"], shown["n_decisions"], shown["fallback_rate"]) == (day, expected.num_rows, 0.0)
-    for name in ("decisions", "outcomes"):
-        assert "| formula | served |" in shown[name] and len(shown[name]) < SHOWN_IN_PLACE
+    for arm, row in rows.items():
+        told = shown[f"{arm} (served)"]
+        assert told.startswith(f"| {row.n_decisions} decisions of {row.n_agents} agents |")
+        assert f"| called | {100 * row.called_rate.value:.1f}% (" in told
+        assert f"| matured | {row.n_matured}: {row.n_labelled} labelled, 0 expired |" in told
+        assert len(told) < SHOWN_IN_PLACE
     for metric in METRICS:
         for arm, row in rows.items():
             assert shown[f"{metric}/{arm} (served)"] == pytest.approx(row.metric(metric).value, rel=1e-4)

@@ -10,6 +10,7 @@ from pydantic import Field
 from spots_ml.defs import tables
 from spots_ml.defs.assets.keys import OWNERS
 from spots_ml.defs.assets.monitoring import MONITORING_GROUP, SEED, VERSION_PERFORMANCE, alert_check
+from spots_ml.defs.assets.scoring import SCORED_OPPORTUNITIES
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result
 from spots_ml.defs.resources import Platform
@@ -54,6 +55,7 @@ class PerformanceOptions(dg.Config):
 
 @dg.asset(
     key=VERSION_PERFORMANCE,
+    deps=[SCORED_OPPORTUNITIES],
     group_name=MONITORING_GROUP,
     kinds={"python"},
     owners=OWNERS,

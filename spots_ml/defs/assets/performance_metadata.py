@@ -55,36 +55,7 @@ def performance_metadata(
         "state": tables.sentences([_headline(rows)]),
         "fallback_rate": tables.number(_total_fallback_rate(rows)),
         "fallbacks": _fallbacks(rows),
-        "decisions": tables.markdown_table(
-            ["arm", "origin", "decisions", "agents", "fallback %", "called %", "mean score"],
-            (
-                [
-                    row.arm,
-                    row.origin,
-                    f"{row.n_decisions:,}",
-                    f"{row.n_agents:,}",
-                    interval_text(row.fallback_rate, percent=True),
-                    interval_text(row.called_rate, percent=True),
-                    interval_text(row.mean_calling_score),
-                ]
-                for row in rows
-            ),
-        ),
-        "outcomes": tables.markdown_table(
-            ["arm", "origin", "matured", "labelled", "expired", "positive %", "mean outcome"],
-            (
-                [
-                    row.arm,
-                    row.origin,
-                    f"{row.n_matured:,}",
-                    f"{row.n_labelled:,}",
-                    f"{row.n_expired:,}",
-                    interval_text(row.positive_outcome_rate, percent=True),
-                    interval_text(row.mean_outcome_score),
-                ]
-                for row in rows
-            ),
-        ),
+        **{f"{row.arm} ({row.origin})": _arm(row) for row in rows},
         **_pictures(stored),
         "day": dg.MetadataValue.text(rows[0].day.isoformat()),
         "window": tables.sentences(
@@ -101,6 +72,21 @@ def performance_metadata(
             if (value := row.metric(metric).value) is not None
         },
     }
+
+
+def _arm(row: "PerformanceRow") -> dg.MetadataValue:
+    """One table per arm: the value column is too narrow for arms side by side with their intervals."""
+    return tables.markdown_table(
+        [f"{row.n_decisions:,} decisions of {row.n_agents:,} agents", "value (95% interval)"],
+        [
+            ["called", interval_text(row.called_rate, percent=True)],
+            ["calling score, mean", interval_text(row.mean_calling_score)],
+            ["fallback", interval_text(row.fallback_rate, percent=True)],
+            ["matured", f"{row.n_matured:,}: {row.n_labelled:,} labelled, {row.n_expired:,} expired"],
+            ["positive outcome", interval_text(row.positive_outcome_rate, percent=True)],
+            ["outcome score, mean", interval_text(row.mean_outcome_score)],
+        ],
+    )
 
 
 def _pictures(stored: Sequence["PerformanceRow"]) -> dict[str, dg.MetadataValue]:

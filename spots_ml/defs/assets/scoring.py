@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 from pydantic import Field
 
-from spots_ml.defs.assets.keys import OWNERS, gate_check
+from spots_ml.defs.assets.keys import OWNERS, gate_check, model_key
 from spots_ml.defs.assets.monitoring import alert_check
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result
 from spots_ml.defs.resources import Platform
+from spots_ml.features.contract import MODEL_TYPES
 
 if TYPE_CHECKING:
     from spots_ml.defs.opportunities import DayOfRequests
-    from spots_ml.features.contract import ModelType
     from spots_ml.scoring.scored_day import ScoredDay
 
 SCORED_OPPORTUNITIES: Final = dg.AssetKey("scored_opportunities")
@@ -35,22 +35,10 @@ class ScoringOptions(dg.Config):
         default=False, description="Let the weight of the neural score follow the model's confidence in each row."
     )
 
-    def versions(self) -> "dict[ModelType, str]":
-        """Collect the versions that are named.
-
-        Returns:
-            Version by model.
-        """
-        named: dict[ModelType, str] = {}
-        if self.calling_score:
-            named["calling_score"] = self.calling_score
-        if self.outcome:
-            named["outcome"] = self.outcome
-        return named
-
 
 @dg.asset(
     key=SCORED_OPPORTUNITIES,
+    deps=[model_key(model_type, "registered_version") for model_type in MODEL_TYPES],
     group_name=SCORING_GROUP,
     partitions_def=DAYS,
     kinds={"python", "parquet"},
@@ -85,7 +73,12 @@ def scored_opportunities(
     day = context.partition_time_window
     with refusals_in_words():
         store = platform.store()
-        scorer = open_scorer(store, platform.models_dir, versions=config.versions(), by_confidence=config.by_confidence)
+        scorer = open_scorer(
+            store,
+            platform.models_dir,
+            versions={"calling_score": config.calling_score, "outcome": config.outcome},
+            by_confidence=config.by_confidence,
+        )
         asked = open_day(platform, day.start, day.end)
         scored = score_day(
             asked.batches,

@@ -23,7 +23,6 @@ def scoring_metadata(scored: "ScoredDay", asked: "DayOfRequests", scorer: "Score
     Returns:
         Metadata by key; a table of fallbacks stands first when there were any.
     """
-    from spots_ml.scoring.score_table import SCORES_WITH_REQUESTS
     from spots_ml.scoring.score_tally import fallbacks_told, models_told
 
     tally, metadata = scored.tally, {}
@@ -34,7 +33,6 @@ def scoring_metadata(scored: "ScoredDay", asked: "DayOfRequests", scorer: "Score
         metadata["nothing_to_score"] = tables.sentences([f"no rows of this day among the {asked.description}"])
     metadata |= {
         "dagster/row_count": dg.MetadataValue.int(tally.n_read),
-        "dagster/column_schema": tables.column_schema(SCORES_WITH_REQUESTS),
         "source": tables.sentences([asked.description]),
         "origin": dg.MetadataValue.text(asked.origin),
         "n_read": dg.MetadataValue.int(asked.count.n_read),
