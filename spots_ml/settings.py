@@ -43,6 +43,7 @@ class Settings:
         max_fallback_share: Share of decisions without a model's answer, in [0, 1], above which there is an alert.
         opportunities: Candidate pairs to score every day, a Parquet file or a folder of them; None: the store's own
             interactions are scored again.
+        exploration: Share of served decisions left to a fair coin, in [0, 0.2].
         data_docs_url: Where the pages of `data_dir/data_docs` are served; no slash at the end.
     """
 
@@ -60,6 +61,7 @@ class Settings:
     maturity_hours: float = 48.0
     max_fallback_share: float = 0.01
     opportunities: Path | None = None
+    exploration: float = 0.0
     data_docs_url: str = "http://127.0.0.1:3001"
 
     @property
@@ -136,6 +138,7 @@ class _Reader:
             maturity_hours=self._number("MATURITY_HOURS", base.maturity_hours, float, 0, 8_760),
             max_fallback_share=self._number("MAX_FALLBACK_SHARE", base.max_fallback_share, float, 0, 1),
             opportunities=self._path("OPPORTUNITIES", None),
+            exploration=self._number("EXPLORATION", base.exploration, float, 0, 0.2),
             data_docs_url=(self._value("DATA_DOCS_URL") or base.data_docs_url).rstrip("/"),
         )
         self._check_export(settings)

@@ -31,6 +31,7 @@ def test_every_variable_is_honoured(tmp_path):
             "SPOTS_ML_RETRAIN_MAX_AGE_DAYS": "0.5",
             "SPOTS_ML_MATURITY_HOURS": "12.5",
             "SPOTS_ML_MAX_FALLBACK_SHARE": "0.1",
+            "SPOTS_ML_EXPLORATION": "0.05",
             "SPOTS_ML_OPPORTUNITIES": "pairs",
             "SPOTS_ML_DATA_DOCS_URL": "http://docs/",
         }
@@ -43,7 +44,7 @@ def test_every_variable_is_honoured(tmp_path):
     assert str(settings.client_python) == "/usr/bin/python3"
     assert (settings.synthetic_rows, settings.synthetic_seed, settings.max_broken_share) == (5, 6, 0.2)
     assert (settings.retrain.new_labels, settings.retrain.max_age_days) == (7, 0.5)
-    assert (settings.maturity_hours, settings.max_fallback_share) == (12.5, 0.1)
+    assert (settings.maturity_hours, settings.max_fallback_share, settings.exploration) == (12.5, 0.1, 0.05)
     assert settings.opportunities == PROJECT_ROOT / "pairs"
     assert settings.data_docs_url == "http://docs"
 
@@ -69,6 +70,7 @@ def test_other_variables_are_ignored():
         ({"SPOTS_ML_RETRAIN_MAX_AGE_DAYS": "inf"}, "a number from"),
         ({"SPOTS_ML_MATURITY_HOURS": "-1"}, "a number from 0 to 8,760"),
         ({"SPOTS_ML_MAX_FALLBACK_SHARE": "2"}, "a number from 0 to 1"),
+        ({"SPOTS_ML_EXPLORATION": "0.5"}, "a number from 0 to 0.2"),
         ({"SPOTS_ML_EXPORT_PAHT": "x"}, "unknown: SPOTS_ML_EXPORT_PAHT"),
     ],
 )

@@ -42,9 +42,7 @@ if TYPE_CHECKING:
     "--exploration",
     metavar="SHARE",
     type=float,
-    default=0.0,
-    show_default=True,
-    help="Leave this share of the eligible decisions to a coin, 0 to 0.2.",
+    help="Leave this share of the eligible decisions to a coin, 0 to 0.2.  [default: SPOTS_ML_EXPLORATION]",
 )
 @click.option("--log", "logs", is_flag=True, help="Add the decisions to the decision log.")
 @click.option("--no-history", is_flag=True, help="Serve no history features from the store.")
@@ -59,7 +57,7 @@ def score_command(
     calling_score: str | None,
     outcome: str | None,
     weights: str,
-    exploration: float,
+    exploration: float | None,
     logs: bool,
     no_history: bool,
     strict: bool,
@@ -83,7 +81,7 @@ def score_command(
         settings.artifacts_dir / "models",
         versions={"calling_score": calling_score, "outcome": outcome},
         by_confidence=weights == "confidence",
-        exploration=exploration,
+        exploration=settings.exploration if exploration is None else exploration,
     )
     now = utc_now()
     tally, log = ScoreTally(), LogTally() if logs else None

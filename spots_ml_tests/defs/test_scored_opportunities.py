@@ -257,3 +257,29 @@ def test_the_schedule_asks_for_the_day_before_at_four_and_is_on(filled):
     assert (scoring_schedule.cron_schedule, scoring_schedule.execution_timezone) == ("0 4 * * *", "UTC")
     assert scoring_schedule.default_status is dg.DefaultScheduleStatus.RUNNING
     assert DAYS.get_partition_keys(current_time=due)[-1] == "2026-11-20"
+
+
+def exploring(world):
+    return World(world.instance, dataclasses.replace(world.settings, exploration=0.2), world.clock)
+
+
+def test_a_share_of_served_decisions_is_left_to_a_coin_and_the_log_says_how_probable_they_were(with_models):
+    table = pairs(300)
+    high = {name: pa.array(0.7 + 0.3 * table[name].to_numpy()) for name in RAW_FEATURES}
+    table = pa.table({name: high.get(name, table[name]) for name in table.schema.names})
+    world = exploring(serving(with_models, table))
+    outcome = run(world)
+    assert outcome.result.success
+
+    logged = world.store.read_decisions(START, END).to_pylist()
+    explored = [row for row in logged if row["explored"]]
+    assert 20 < len(explored) < 120
+    assert {row["propensity"] for row in logged} <= {0.1, 0.9, 1.0}
+    assert {row["propensity"] for row in explored} <= {0.1, 0.9}
+
+
+def test_replayed_decisions_are_never_left_to_a_coin(with_models):
+    world = exploring(with_models)
+    run(world)
+    logged = world.store.read_decisions(START, END).to_pylist()
+    assert logged and not any(row["explored"] for row in logged)

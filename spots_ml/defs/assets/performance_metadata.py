@@ -77,14 +77,18 @@ def performance_metadata(
 def _arm(row: "PerformanceRow") -> dg.MetadataValue:
     """One table per arm: the value column is too narrow for arms side by side with their intervals."""
     return tables.markdown_table(
-        [f"{row.n_decisions:,} decisions of {row.n_agents:,} agents", "value (95% interval)"],
+        ["metric", "value (95% interval)"],
         [
+            ["decisions", f"{row.n_decisions:,}"],
+            ["agents", f"{row.n_agents:,}"],
             ["called", interval_text(row.called_rate, percent=True)],
-            ["calling score, mean", interval_text(row.mean_calling_score)],
+            ["score", interval_text(row.mean_calling_score)],
             ["fallback", interval_text(row.fallback_rate, percent=True)],
-            ["matured", f"{row.n_matured:,}: {row.n_labelled:,} labelled, {row.n_expired:,} expired"],
-            ["positive outcome", interval_text(row.positive_outcome_rate, percent=True)],
-            ["outcome score, mean", interval_text(row.mean_outcome_score)],
+            ["matured", f"{row.n_matured:,}"],
+            ["labelled", f"{row.n_labelled:,}"],
+            ["expired", f"{row.n_expired:,}"],
+            ["positive", interval_text(row.positive_outcome_rate, percent=True)],
+            ["outcome", interval_text(row.mean_outcome_score)],
         ],
     )
 

@@ -73,13 +73,15 @@ def scored_opportunities(
     day = context.partition_time_window
     with refusals_in_words():
         store = platform.store()
+        asked = open_day(platform, day.start, day.end)
         scorer = open_scorer(
             store,
             platform.models_dir,
             versions={"calling_score": config.calling_score, "outcome": config.outcome},
             by_confidence=config.by_confidence,
+            # What was decided before is scored again, not decided by a coin.
+            exploration=platform.settings.exploration if asked.origin == "served" else 0.0,
         )
-        asked = open_day(platform, day.start, day.end)
         scored = score_day(
             asked.batches,
             scorer,
