@@ -81,7 +81,7 @@ def verify_version(version: ModelVersion, places: Places) -> tuple[Check, ...]:
         _attempt("gates", lambda: _gates(manifest)),
         _attempt("snapshot", lambda: _snapshot(places.snapshots_dir, digests.snapshot)),
         _attempt("dataset", lambda: _dataset(places.datasets_dir, digests.dataset)),
-        _attempt("trained model", lambda: _trained(places.trained_dir, digests.trained)),
+        _attempt("trained model", lambda: _trained(places.trained_dir, manifest)),
         _attempt("certified file", lambda: _certified(places.onnx_dir, digests.onnx)),
         _attempt("latency report", lambda: _latency(places.benchmarks_dir, manifest)),
         _attempt("parity", lambda: _parity(onnx_path, manifest, places)),
@@ -136,10 +136,15 @@ def _dataset(directory: Path, digest: str) -> str:
     return f"{digest[:12]}, {table.num_rows:,} accepted rows, with their verdict"
 
 
-def _trained(directory: Path, digest: str) -> str:
+def _trained(directory: Path, manifest: Manifest) -> str:
     from spots_ml.training.model import load_trained_model
 
-    load_trained_model(directory, digest)
+    digest = manifest.digests.trained
+    if load_trained_model(directory, digest).document.confidence != manifest.confidence:
+        raise ArtifactError(
+            f"the manifest's confidence profile is not that of the trained model {digest[:12]}; restore the manifest "
+            "from a backup, or train again"
+        )
     return f"{digest[:12]}, weights load"
 
 

@@ -1,4 +1,5 @@
 import sqlite3
+from types import SimpleNamespace
 
 import pytest
 
@@ -71,3 +72,14 @@ def test_a_row_that_was_tampered_with_is_found(store, tmp_path):
     check = results(store, tmp_path)["registry row"]
     assert not check.passed
     assert "metrics" in check.detail
+
+
+@pytest.mark.parametrize(("profile", "passed"), [(None, True), ("another", False)])
+def test_the_confidence_profile_is_that_of_the_trained_model(store, tmp_path, monkeypatch, profile, passed):
+    trained = SimpleNamespace(document=SimpleNamespace(confidence=profile))
+    monkeypatch.setattr("spots_ml.training.model.load_trained_model", lambda directory, digest: trained)
+    monkeypatch.setattr("spots_ml.registry.verification._parity", lambda *arguments: "not compared here")
+    check = results(store, tmp_path)["trained model"]
+
+    assert check.passed is passed
+    assert ("confidence profile is not that of" in check.detail) is not passed
