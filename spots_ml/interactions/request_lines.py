@@ -102,7 +102,7 @@ def _refuse_foreign(start: bytes, name: str) -> None:
     if _EXPORT.match(start.split(b"\n", 1)[0]):
         raise InputError(
             f"{name}: found one JSON document over several lines, or an export; {_EXPECTED}: "
-            "read an export with --from export"
+            "read an export, or a record over several lines, with --from export"
         )
 
 

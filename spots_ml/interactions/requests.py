@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, get_args
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -18,7 +19,8 @@ from spots_ml.errors import ConfigError
 from spots_ml.interactions.batches import rebatch
 from spots_ml.interactions.export_bytes import read_chunks
 from spots_ml.interactions.json_array import Decoded, Elements, read_document
-from spots_ml.interactions.record_layout import ARRAY_NAME
+from spots_ml.interactions.json_window import MAX_VALUE_BYTES
+from spots_ml.interactions.record_layout import ARRAY_NAME, FEATURE_GROUPS
 from spots_ml.interactions.request_lines import read_lines
 from spots_ml.interactions.request_parquet import read_parquet
 from spots_ml.interactions.request_records import decode_array, numbered, positioned, read_texts
@@ -38,6 +40,9 @@ _BY_ENDING: Final[dict[str, RequestFormat]] = {
     ".json.gz": "export",
     ".parquet": "parquet",
 }
+
+_LONGEST_RECORD_BYTES: Final = 1 << 16
+"""A record has some two thousand bytes; what is longer is not read as a single one."""
 
 
 def format_of(name: str) -> RequestFormat:
@@ -73,7 +78,8 @@ def read_requests(
     Args:
         source: A file, or a stream that need not be seekable (an export and Parquet are put into a temporary file
             first). JSON may be gzip, which is told by content.
-        format: JSON lines, Parquet, or an export `{"training_data": [ … ]}`.
+        format: JSON lines, Parquet, or an export `{"training_data": [ … ]}`; one record, or an array of records of at
+            most 32 MiB, is taken for an export as well.
         batch_rows: Rows per batch; the last one may be shorter.
 
     Yields:
@@ -91,7 +97,7 @@ def read_requests(
         if format == "parquet":
             yield from rebatch(read_parquet(path, batch_rows=batch_rows), batch_rows)
         else:
-            yield from rebatch(_from_export(path), batch_rows)
+            yield from rebatch(_from_document(path), batch_rows)
 
 
 def _from_lines(source: Path | BinaryIO) -> Iterator[pa.RecordBatch]:
@@ -100,13 +106,33 @@ def _from_lines(source: Path | BinaryIO) -> Iterator[pa.RecordBatch]:
             yield positioned(read_texts(texts), np.array(numbers, dtype=np.int64))
 
 
-def _from_export(path: Path) -> Iterator[pa.RecordBatch]:
+def _from_document(path: Path) -> Iterator[pa.RecordBatch]:
+    if texts := _bare_records(path):
+        yield numbered(read_texts(texts), 0)
+        return
     n_read = 0
     for event in read_document(read_chunks(path, ahead=True), ARRAY_NAME, decode_array, name=str(path)):
         if isinstance(event, Decoded | Elements):
             batch = event.value if isinstance(event, Decoded) else read_texts(event.texts)
             yield numbered(batch, n_read)
             n_read += batch.num_rows
+
+
+def _bare_records(path: Path) -> list[bytes]:
+    """Cut a document that is no export but one record, or an array of records; empty when it is neither."""
+    content = b""
+    with contextlib.closing(read_chunks(path)) as chunks:  # type: ignore[type-var]  # a generator in all but name
+        for chunk in chunks:
+            content += chunk
+            is_array = content.lstrip()[:1] == b"["
+            if len(content) > MAX_VALUE_BYTES or not (is_array or len(content) <= _LONGEST_RECORD_BYTES):
+                return []
+    try:
+        if is_array:
+            return [bytes(text) for text in msgspec.json.decode(content, type=list[msgspec.Raw])]
+        return [content] if FEATURE_GROUPS.keys() & msgspec.json.decode(content, type=dict).keys() else []
+    except ValueError:
+        return []
 
 
 @contextlib.contextmanager

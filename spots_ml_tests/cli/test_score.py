@@ -203,7 +203,7 @@ def test_versions_can_be_named(score, two_models, tmp_path):
     ],
 )
 def test_what_cannot_be_done_is_one_message_and_an_exit_status(score, two_models, tmp_path, arguments, status, told):
-    (tmp_path / "asked.txt").write_bytes(lines([make_request(0)]))
+    (tmp_path / "asked.txt").write_bytes(lines([make_request(0), make_request(1)]))
     result = score(*(one.format(tmp_path=tmp_path) for one in arguments), asked=[make_request(0)])
     assert (result.exit_code, result.stdout) == (status, "")
     assert told in result.stderr and "Traceback" not in result.output

@@ -400,3 +400,32 @@ def test_a_damaged_parquet_file_is_one_error(tmp_path, write_parquet):
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(InputError, match="cannot be read as Parquet"):
         read(path, "parquet")
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_one_record_or_an_array_of_them_is_read_like_an_export(tmp_path, indent):
+    asked = [make_request(number) for number in range(5)]
+    [expected] = read_requests(io.BytesIO(lines(asked)), format="jsonl")
+    for name, document, rows in (("one", asked[0], 1), ("many", asked, 5)):
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(document, indent=indent))
+        [found] = read_requests(path, format="export")
+        assert found.equals(expected.slice(0, rows))
+        [piped] = read_requests(io.BytesIO(gzip.compress(path.read_bytes())), format="export")
+        assert piped.equals(found)
+
+
+def test_a_broken_record_in_an_array_costs_no_neighbour(tmp_path):
+    path = tmp_path / "many.json"
+    path.write_text(json.dumps([make_request(0), 7, make_request(1, agent_id=3), make_request(2)]))
+    [found] = read_requests(path, format="export")
+    assert found["problems"].to_pylist() == [None, ["malformed_record"], ["wrong_type"], None]
+    assert found["position"].to_pylist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("content", [b'{"agents": []}', b"[1, 2", b"7", b'{"user_vibe_dimensions": '])
+def test_a_document_that_is_neither_record_nor_export_is_one_clear_error(tmp_path, content):
+    path = tmp_path / "odd.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"odd\.json"):
+        list(read_requests(path, format="export"))
