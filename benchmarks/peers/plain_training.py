@@ -27,7 +27,7 @@ GROUPS = {
 
 
 def load(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read an export into `(n_rows, 39)` inputs and `(n_rows,)` labels, record by record."""
+    """Read an export, record by record, into `(n_rows, n_inputs)` inputs (39, or 34 without placeholders) and labels."""
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path) as stream:
         records = json.load(stream)["training_data"]
@@ -46,8 +46,8 @@ def train(inputs: np.ndarray, labels: np.ndarray) -> tuple[torch.nn.Module, int,
     train_loader = torch.utils.data.DataLoader(parts[0], batch_size=32, shuffle=True)
     validation_loader = torch.utils.data.DataLoader(parts[1], batch_size=32)
     network = torch.nn.Sequential(
-        torch.nn.Linear(39, 128), torch.nn.ReLU(), torch.nn.Linear(128, 64), torch.nn.ReLU(), torch.nn.Linear(64, 1),
-        torch.nn.Sigmoid(),
+        torch.nn.Linear(inputs.shape[1], 128), torch.nn.ReLU(),
+        torch.nn.Linear(128, 64), torch.nn.ReLU(), torch.nn.Linear(64, 1), torch.nn.Sigmoid(),
     )  # fmt: skip
     optimiser, loss_of = torch.optim.Adam(network.parameters(), lr=0.001), torch.nn.MSELoss()
     best, waited, samples, begin = float("inf"), 0, 0, time.perf_counter()
@@ -70,7 +70,9 @@ def main() -> None:
     source, target = map(Path, sys.argv[1:3])
     inputs, labels = load(source)
     network, samples, seconds = train(inputs, labels)
-    torch.onnx.export(network, (torch.zeros(1, 39),), str(target), input_names=["input"], output_names=["output"])
+    torch.onnx.export(
+        network, (torch.zeros(1, inputs.shape[1]),), str(target), input_names=["input"], output_names=["output"]
+    )
     print(
         json.dumps(
             {
