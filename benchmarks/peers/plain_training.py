@@ -27,7 +27,7 @@ GROUPS = {
 
 
 def load(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read an export, record by record, into `(n_rows, n_inputs)` inputs (39, or 34 without placeholders) and labels."""
+    """Read an export into `(n_rows, n_inputs)` inputs (39, or 34 without placeholders) and labels."""
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path) as stream:
         records = json.load(stream)["training_data"]
