@@ -1,0 +1,328 @@
+"""Who may do what: grants and row level security, asked of the catalog and tried as each role."""
+
+import psycopg
+import pytest
+
+from spots_ml_tests.database.postgres import apply_migrations
+from spots_ml_tests.database.roles import (
+    AGENT_A,
+    AGENT_B,
+    START,
+    ab_outcome,
+    call,
+    content,
+    insert,
+    interaction,
+    outcome,
+)
+
+TRAINING = "calling_score_training_data"
+AB_TEST = "calling_score_ab_test_outcomes"
+
+# All that anon and authenticated may do, column by column for the phone's part of the versions.
+PHONE_COLUMNS = {
+    *("model_type", "version", "status", "weight", "traffic", "file_path", "size_bytes", "sha256"),
+    *("contract_digest", "client_runtime_floor"),
+}
+OUTCOME_COLUMNS = {"outcome_id", "outcome_type", "outcome_score", "outcome_timestamp", "updated_at", "metadata"}
+ALLOWED = {
+    "anon": set(),
+    "authenticated": {
+        *((TRAINING, "SELECT"), (TRAINING, "INSERT"), (AB_TEST, "SELECT"), (AB_TEST, "INSERT")),
+        ("served_models", "SELECT"),
+        *((f"model_versions.{name}", "SELECT") for name in PHONE_COLUMNS),
+        *((f"{TRAINING}.{name}", "UPDATE") for name in OUTCOME_COLUMNS),
+    },
+    "service_role": {
+        *((TRAINING, right) for right in ("SELECT", "INSERT", "UPDATE", "DELETE")),
+        *((AB_TEST, right) for right in ("SELECT", "INSERT", "DELETE")),
+        *((name, "SELECT") for name in ("model_versions", "version_history", "rollout_steps", "served_models")),
+        *((name, "SELECT") for name in ("decisions", "decisions_with_outcomes")),
+        *(("performance", right) for right in ("SELECT", "INSERT", "UPDATE")),
+    },
+}
+FUNCTIONS = {
+    *("register_model_version", "promote_model_version", "rollback_model_version", "archive_model_version"),
+    *("set_rollout_traffic", "label_watermark", "count_labels_after", "log_decisions"),
+}
+
+GRANTED = """
+select relation.relname as name, column_name, right_name
+from (
+    select oid, relname, null as column_name, relacl as acl, relnamespace, relkind from pg_class
+    union all
+    select attrelid, relname, attname, attacl, relnamespace, relkind
+    from pg_attribute join pg_class on pg_class.oid = attrelid where attacl is not null
+) as relation
+cross join lateral (
+    select privilege_type as right_name, grantee from aclexplode(relation.acl)
+) as granted
+where relnamespace = 'public'::regnamespace and granted.grantee in (0, %(role)s::regrole)
+"""
+
+
+def granted(connection, role):
+    rows = connection.execute(GRANTED, {"role": role}).fetchall()
+    return {
+        (row["name"] if row["column_name"] is None else f"{row['name']}.{row['column_name']}", row["right_name"])
+        for row in rows
+    }
+
+
+@pytest.fixture
+def old_project(empty_project):
+    """A project of the time when Supabase granted everything in public to everybody by default."""
+    with empty_project.owner() as connection:
+        for kind in ("tables", "sequences", "functions"):
+            connection.execute(
+                f"alter default privileges in schema public grant all on {kind} to anon, authenticated, service_role"
+            )
+    apply_migrations(empty_project.url)
+    return empty_project
+
+
+@pytest.mark.parametrize("role", ALLOWED)
+@pytest.mark.parametrize("project", ["shared", "old_project"])
+def test_a_role_has_these_rights_and_no_other(request, server, project, role):
+    with request.getfixturevalue(project).owner() as connection:
+        assert granted(connection, role) == ALLOWED[role]
+
+
+@pytest.mark.parametrize("project", ["shared", "old_project"])
+def test_functions_are_for_the_service_role_alone(request, server, project):
+    with request.getfixturevalue(project).owner() as connection:
+        rows = connection.execute(
+            "select proname as name, role,"
+            " has_function_privilege(role, pg_proc.oid, 'execute') as may from pg_proc,"
+            " unnest(array['anon', 'authenticated', 'service_role']) as role"
+            " where pronamespace = 'public'::regnamespace"
+        ).fetchall()
+    assert {row["name"] for row in rows} == FUNCTIONS
+    assert {row["role"] for row in rows if row["may"]} == {"service_role"}
+    assert all(row["may"] == (row["role"] == "service_role") for row in rows)
+
+
+def test_only_the_agents_id_may_be_asked_of_the_private_schema(shared):
+    with shared.owner() as connection:
+        rows = connection.execute(
+            "select distinct proname as name"
+            " from pg_proc, unnest(array['anon', 'authenticated', 'service_role']) as role"
+            " where pronamespace = 'private'::regnamespace and has_function_privilege(role, pg_proc.oid, 'execute')"
+        ).fetchall()
+        tables = connection.execute(
+            "select relname from pg_class where relnamespace = 'private'::regnamespace and relkind = 'r'"
+            " and has_table_privilege('service_role', oid, 'select, insert, update, delete')"
+        ).fetchall()
+    assert [row["name"] for row in rows] == ["own_agent_id"]
+    assert tables == []
+
+
+def test_every_function_has_a_fixed_search_path(shared):
+    with shared.owner() as connection:
+        rows = connection.execute(
+            "select proname from pg_proc where pronamespace in ('public'::regnamespace, 'private'::regnamespace)"
+            " and not coalesce('search_path=\"\"' = any (proconfig), false)"
+        ).fetchall()
+    assert rows == []
+
+
+def test_every_table_has_row_level_security_and_every_view_asks_as_its_reader(shared):
+    with shared.owner() as connection:
+        tables = connection.execute(
+            "select relname, relrowsecurity from pg_class"
+            " where relnamespace in ('public'::regnamespace, 'private'::regnamespace) and relkind in ('r', 'p')"
+        ).fetchall()
+        views = connection.execute(
+            "select relname, reloptions from pg_class where relnamespace = 'public'::regnamespace and relkind = 'v'"
+        ).fetchall()
+    assert len(tables) == 8
+    assert all(row["relrowsecurity"] for row in tables)
+    assert {row["relname"] for row in views} == {"served_models", "decisions_with_outcomes"}
+    assert all("security_invoker=true" in row["reloptions"] for row in views)
+
+
+def test_every_policy_is_for_signed_in_agents_and_names_a_condition(shared):
+    with shared.owner() as connection:
+        rows = connection.execute("select * from pg_policies where schemaname = 'public'").fetchall()
+    assert {(row["tablename"], row["cmd"]) for row in rows} == {
+        *((TRAINING, command) for command in ("SELECT", "INSERT", "UPDATE")),
+        *((AB_TEST, command) for command in ("SELECT", "INSERT")),
+        ("model_versions", "SELECT"),
+    }
+    for row in rows:
+        assert row["roles"] == ["authenticated"]
+        conditions = [condition for condition in (row["qual"], row["with_check"]) if condition is not None]
+        assert conditions
+        expected = "file_path" if row["tablename"] == "model_versions" else "own_agent_id"
+        assert all(expected in condition for condition in conditions)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(TRAINING, AB_TEST, "model_versions", "version_history", "rollout_steps", "decisions", "performance"),
+        *("served_models", "decisions_with_outcomes"),
+    ],
+)
+def test_who_is_not_signed_in_reads_nothing(shared, name):
+    with shared.acting("anon") as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(f"select * from public.{name}")
+
+
+@pytest.mark.parametrize("name", ["version_history", "rollout_steps", "decisions", "performance"])
+def test_an_agent_reads_nothing_of_what_is_the_services_own(shared, name):
+    with shared.acting("authenticated", AGENT_A) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(f"select * from public.{name}")
+
+
+@pytest.mark.parametrize(("table", "row"), [(TRAINING, interaction), (AB_TEST, ab_outcome)])
+def test_an_agent_writes_and_reads_its_own_rows_only(database, table, row):
+    with database.acting("authenticated", AGENT_A) as connection:
+        insert(connection, table, **row(AGENT_A))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
+            insert(connection, table, **row(AGENT_B))
+        assert len(connection.execute(f"select * from public.{table}").fetchall()) == 1
+    with database.acting("authenticated", AGENT_B) as connection:
+        assert connection.execute(f"select * from public.{table}").fetchall() == []
+        insert(connection, table, **row(AGENT_B))
+        assert [one["agent_id"] for one in connection.execute(f"select * from public.{table}")] == [AGENT_B]
+    with database.service() as connection:
+        assert len(connection.execute(f"select * from public.{table}").fetchall()) == 2
+
+
+def test_an_agent_adds_the_outcome_of_its_own_row_only(database):
+    with database.service() as connection:
+        insert(connection, TRAINING, **interaction(AGENT_A))
+        insert(connection, TRAINING, **interaction(AGENT_B))
+    with database.acting("authenticated", AGENT_A) as connection:
+        changed = connection.execute(
+            f"update public.{TRAINING} set outcome_type = 'positive', outcome_score = 0.9"
+            " where opportunity_id = 'spot-1'"
+        )
+        assert changed.rowcount == 1
+    with database.service() as connection:
+        found = connection.execute(
+            f"select agent_id, outcome_score from public.{TRAINING} order by agent_id"
+        ).fetchall()
+    assert found == [{"agent_id": AGENT_A, "outcome_score": 0.9}, {"agent_id": AGENT_B, "outcome_score": None}]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"update public.{TRAINING} set formula_calling_score = 1",
+        f"update public.{TRAINING} set label_sequence = 1",
+        f"update public.{TRAINING} set agent_id = '{AGENT_B}'",
+        f"delete from public.{TRAINING}",
+        f"truncate public.{TRAINING}",
+        f"update public.{AB_TEST} set outcome_score = 1",
+        f"delete from public.{AB_TEST}",
+        "update public.model_versions set weight = 1",
+        "select metrics from public.model_versions",
+        "insert into public.performance (arm) values ('formula')",
+        "select public.label_watermark()",
+        "select public.rollback_model_version('calling_score', now(), 'a', 'b')",
+        "select private.lock_registry()",
+    ],
+)
+def test_an_agent_may_not(shared, statement):
+    with shared.acting("authenticated", AGENT_A) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(statement)
+
+
+def test_the_pseudonym_of_an_agent_is_the_one_the_server_put_into_the_token(database):
+    token = {"app_metadata": {"agent_id": "agent-7"}, "user_metadata": {"agent_id": "agent-8"}}
+    with database.acting("authenticated", AGENT_A, **token) as connection:
+        insert(connection, TRAINING, **interaction("agent-7"))
+        for other in ("agent-8", AGENT_A):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                insert(connection, TRAINING, **interaction(other))
+
+
+def test_a_token_without_a_subject_is_nobodys(database):
+    with database.service() as connection:
+        insert(connection, TRAINING, **interaction())
+    with database.acting("authenticated") as connection:
+        assert connection.execute(f"select * from public.{TRAINING}").fetchall() == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into public.model_versions (model_type) values ('outcome')",
+        "update public.model_versions set status = 'active'",
+        "delete from public.model_versions",
+        "insert into public.version_history (actor) values ('me')",
+        "delete from public.version_history",
+        "delete from public.decisions",
+        "insert into public.decisions (decision_id) values ('1')",
+        f"truncate public.{TRAINING}",
+    ],
+)
+def test_even_the_service_role_goes_through_the_functions(shared, statement):
+    with shared.service() as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(statement)
+
+
+def test_the_phone_sees_what_it_may_be_given_and_nothing_else(database):
+    with database.service() as connection:
+        for number, name in enumerate("abcde"):
+            file = {} if name == "e" else _file(f"calling_score/v1.{number}/model.onnx")
+            call(
+                connection,
+                "register_model_version",
+                p_content=content(name, f"v1.{number}-real"),
+                p_watermark=None,
+                p_at=START,
+                p_actor="test",
+                **file,
+            )
+        for number in (0, 1):
+            _change(connection, "promote_model_version", p_version=f"v1.{number}-real")
+        _change(connection, "set_rollout_traffic", p_version="v1.2-real", p_traffic=0.1)
+    with database.acting("authenticated", AGENT_A) as connection:
+        seen = connection.execute("select * from public.served_models order by version").fetchall()
+        rows = connection.execute("select version from public.model_versions order by version").fetchall()
+
+    assert [row["version"] for row in rows] == ["v1.1-real", "v1.2-real"]
+    assert [(row["version"], row["role"], row["traffic"], row["weight"]) for row in seen] == [
+        ("v1.1-real", "active", 1.0, 0.1),
+        ("v1.2-real", "rolling_out", 0.1, 0.1),
+    ]
+    assert seen[1] | _plain(_file("calling_score/v1.2/model.onnx")) == seen[1]
+    assert seen[1]["sha256"] == content("c")["sha256"]
+    assert seen[1]["contract_digest"] == content("c")["contract_digest"]
+
+
+def test_an_active_version_without_a_file_is_not_offered(database):
+    with database.service() as connection:
+        call(
+            connection,
+            "register_model_version",
+            p_content=content(),
+            p_watermark=None,
+            p_at=START,
+            p_actor="test",
+        )
+        _change(connection, "promote_model_version", p_version="v1.0-synthetic")
+        assert connection.execute("select * from public.served_models").fetchall() == []
+
+
+def test_training_data_of_others_cannot_be_probed_through_its_unique_key(database):
+    with database.service() as connection:
+        insert(connection, TRAINING, **interaction(AGENT_A) | outcome())
+    with database.acting("authenticated", AGENT_B) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        insert(connection, TRAINING, **interaction(AGENT_A))
+
+
+def _file(path):
+    return {"p_file_path": path, "p_size_bytes": 61_440, "p_client_runtime_floor": "1.15.1"}
+
+
+def _plain(arguments):
+    return {name.removeprefix("p_"): value for name, value in arguments.items()}
+
+
+def _change(connection, function, **values):
+    answer = call(connection, function, p_model_type="calling_score", p_at=START, p_actor="test", p_reason="", **values)
+    assert answer["status"] == "ok", answer["reason"]

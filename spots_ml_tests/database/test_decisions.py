@@ -1,0 +1,167 @@
+"""The decision log, its outcomes and the daily performance."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from spots_ml_tests.database.roles import AGENT_B, call, decision, hours, insert, interaction, outcome
+
+TRAINING = "calling_score_training_data"
+
+
+def log(connection, *rows, at=1):
+    return call(connection, "log_decisions", p_decisions=list(rows), p_logged_at=hours(at))
+
+
+def read(connection):
+    return connection.execute(
+        "select * from public.decisions_with_outcomes order by decided_at, decision_id"
+    ).fetchall()
+
+
+def test_a_decision_is_kept_to_the_last_digit(database):
+    given = decision(neural_score=0.1 + 0.2, formula_score=1 / 3)
+    with database.service() as connection:
+        assert log(connection, given) == {"status": "ok", "n_new": 1, "n_known": 0, "conflict": None}
+        row = read(connection)[0]
+
+    assert {name: row[name] for name in given} == given | {"decided_at": hours(0)}
+    assert (row["logged_at"], row["row_sequence"], row["outcome_type"]) == (hours(1), 1, None)
+
+
+def test_a_decision_is_logged_once(database):
+    with database.service() as connection:
+        log(connection, decision("1"), decision("2", at=1))
+        report = log(connection, decision("2", at=1, watermark="9/9"), decision("3", at=2), decision("3", at=2), at=9)
+        assert (report["status"], report["n_new"], report["n_known"]) == ("ok", 1, 2)
+        assert [(row["decision_id"], row["watermark"]) for row in read(connection)] == [
+            ("decision-1", "3/4"),
+            ("decision-2", "3/4"),
+            ("decision-3", "3/4"),
+        ]
+
+
+def test_other_content_under_a_known_id_refuses_the_whole_call(database):
+    with database.service() as connection:
+        log(connection, decision("1"))
+        report = log(connection, decision("0", at=-1), decision("1", score=0.9), decision("4", called=True))
+        assert (report["status"], report["n_new"], report["n_known"]) == ("refused", 0, 0)
+        conflict = report["conflict"]
+        assert (conflict["position"], conflict["decision_id"]) == (1, "decision-1")
+        assert {name for name in conflict["known"] if conflict["known"][name] != conflict["given"][name]} == {"score"}
+        assert [row["decision_id"] for row in read(connection)] == ["decision-1"]
+
+
+def test_decisions_that_are_sent_as_a_text_are_understood(database):
+    with database.service() as connection:
+        text = Jsonb(json.dumps([decision("1"), decision("2")]))
+        assert call(connection, "log_decisions", p_decisions=text, p_logged_at=hours(1))["n_new"] == 2
+
+
+def test_other_content_within_one_call_is_refused_too(database):
+    with database.service() as connection:
+        assert log(connection, decision("1"), decision("1", score=0.1))["conflict"]["position"] == 1
+        assert read(connection) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"score": 1.2}, psycopg.errors.CheckViolation),
+        ({"agent_group": "neural"}, psycopg.errors.CheckViolation),
+        ({"feature_digest": "abc"}, psycopg.errors.CheckViolation),
+        ({"agent_id": None}, psycopg.errors.NotNullViolation),
+        ({"activity_level": None}, psycopg.errors.NotNullViolation),
+    ],
+)
+def test_a_decision_that_cannot_be_is_refused_with_its_call(shared, changes, error):
+    with shared.service() as connection:
+        with pytest.raises(error):
+            log(connection, decision("1"), decision("2", **changes))
+        assert read(connection) == []
+
+
+@pytest.mark.parametrize("statement", ["update public.decisions set score = 1", "delete from public.decisions"])
+def test_not_even_the_owner_rewrites_a_decision(database, statement):
+    with database.service() as connection:
+        log(connection, decision())
+    with database.owner() as connection, pytest.raises(psycopg.errors.RestrictViolation, match="append-only"):
+        connection.execute(statement)
+
+
+def test_an_outcome_is_linked_whichever_arrives_first(database):
+    with database.service() as connection:
+        insert(connection, TRAINING, **interaction(opportunity="early") | outcome(0.9))
+        log(connection, decision("1", opportunity="early"), decision("2", opportunity="late"))
+        insert(connection, TRAINING, **interaction(opportunity="late") | outcome(0.3, "negative"))
+        insert(connection, TRAINING, **interaction(opportunity="late", at=1) | outcome(1.0))
+        insert(connection, TRAINING, **interaction(AGENT_B, opportunity="late") | outcome(1.0))
+        rows = read(connection)
+    assert [(row["opportunity_id"], row["outcome_type"], row["outcome_score"], row["outcome_at"]) for row in rows] == [
+        ("early", "positive", 0.9, hours(5)),
+        ("late", "negative", 0.3, hours(5)),
+    ]
+
+
+def test_a_corrected_outcome_is_seen(database):
+    with database.service() as connection:
+        insert(connection, TRAINING, **interaction() | outcome(0.9))
+        log(connection, decision())
+        connection.execute(f"update public.{TRAINING} set outcome_type = 'neutral', outcome_score = 0.5")
+        assert (read(connection)[0]["outcome_type"], read(connection)[0]["outcome_score"]) == ("neutral", 0.5)
+
+
+def test_eight_log_the_same_decisions_and_each_is_there_once(database):
+    rows = [decision(str(number), at=number) for number in range(100)]
+
+    def write(turn):
+        with database.service() as connection:
+            return log(connection, *(rows if turn % 2 else reversed(rows)))["n_new"]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(write, range(8))) == 100
+    with database.service() as connection:
+        numbers = connection.execute("select row_sequence from public.decisions order by 1").fetchall()
+    assert len(numbers) == 100
+
+
+SAVE = (
+    "insert into public.performance (day, origin, arm, saved_at, document) values (%s, %s, %s, %s, %s)"
+    " on conflict (day, origin, arm) do update set saved_at = excluded.saved_at, document = excluded.document"
+)
+
+
+def save(connection, arm, value, changes=None):
+    day = "2026-11-21"
+    document = {"day": day, "arm": arm, "origin": "served", "called_rate": {"value": value}} | (changes or {})
+    connection.execute(SAVE, (day, "served", arm, hours(0), Jsonb(document)))
+
+
+def test_performance_is_replaced_by_day_arm_and_origin(database):
+    with database.service() as connection:
+        save(connection, "formula", 0.5)
+        save(connection, "calling_score v1.0-real", 0.25)
+        save(connection, "formula", 0.1 + 0.2)
+        rows = connection.execute("select arm, document from public.performance order by day, origin, arm").fetchall()
+    assert [(row["arm"], row["document"]["called_rate"]["value"]) for row in rows] == [
+        ("calling_score v1.0-real", 0.25),
+        ("formula", 0.1 + 0.2),
+    ]
+
+
+@pytest.mark.parametrize("changes", [{"arm": "other"}, {"day": "2026-11-22"}, {"origin": "replayed"}])
+def test_a_document_of_another_key_is_refused(shared, changes):
+    with shared.service() as connection, pytest.raises(psycopg.errors.CheckViolation):
+        save(connection, "formula", 0.5, changes)
+
+
+def test_names_sort_by_their_bytes_as_in_the_embedded_store(database):
+    names = ["b", "B", "a_b", "a b", "ä"]
+    with database.service() as connection:
+        for name in names:
+            save(connection, name, 0.5)
+        found = connection.execute("select arm from public.performance order by arm").fetchall()
+    assert [row["arm"] for row in found] == sorted(names, key=str.encode)

@@ -1,0 +1,272 @@
+"""Interactions and labels: what is refused, what is kept, and the count of labels that arrived after a point."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+
+from spots_ml_tests.database.roles import AGENT_A, AGENT_B, ab_outcome, call, hours, insert, interaction, outcome
+
+TABLE = "calling_score_training_data"
+CALLING = "where agent_id = %s and opportunity_id = %s"
+
+
+def label(connection, opportunity, agent=AGENT_A, **values):
+    changes = values or outcome()
+    settings = ", ".join(f"{name} = %s" for name in changes)
+    return connection.execute(
+        f"update public.{TABLE} set {settings} {CALLING}", [*changes.values(), agent, opportunity]
+    ).rowcount
+
+
+def watermark(connection):
+    row = call(connection, "label_watermark")
+    return row["labels"], row["rows"]
+
+
+def count_after(connection, number):
+    return call(connection, "count_labels_after", p_label=number)["count_labels_after"]
+
+
+def row_of(connection, opportunity="spot-1", agent=AGENT_A):
+    return connection.execute(f"select * from public.{TABLE} {CALLING}", (agent, opportunity)).fetchone()
+
+
+@pytest.mark.parametrize(
+    ("changes", "constraint"),
+    [
+        ({"formula_calling_score": 1.01}, "training_scores_in_range"),
+        ({"formula_calling_score": float("nan")}, "training_scores_in_range"),
+        ({"outcome_score": -0.1}, "training_scores_in_range"),
+        ({"weight": 2}, "training_scores_in_range"),
+        ({"neural_score": float("inf")}, "training_scores_in_range"),
+        ({"propensity": 0}, "training_propensity_in_range"),
+        ({"outcome_type": "splendid"}, "training_outcome_type"),
+        ({"arm": "formula"}, "training_arm"),
+        ({"agent_id": ""}, "training_agent_is_known"),
+        ({"context_features": [1, 2]}, "training_features_are_objects"),
+    ],
+)
+def test_an_interaction_that_cannot_be_is_refused(shared, changes, constraint):
+    with shared.service() as connection, pytest.raises(psycopg.errors.CheckViolation, match=constraint):
+        insert(connection, TABLE, **interaction(**changes))
+
+
+@pytest.mark.parametrize("name", ["agent_id", "opportunity_id", "user_vibe_dimensions", "formula_calling_score"])
+def test_what_must_be_known_is(shared, name):
+    with shared.service() as connection, pytest.raises(psycopg.errors.NotNullViolation):
+        insert(connection, TABLE, **interaction(**{name: None}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "constraint"),
+    [
+        ({"test_group": "formula"}, "ab_test_group"),
+        ({"calling_score": 1.5}, "ab_scores_in_range"),
+        ({"outcome_type": "good"}, "ab_outcome_type"),
+        ({"propensity": 1.5}, "ab_propensity_in_range"),
+    ],
+)
+def test_a_comparison_that_cannot_be_is_refused(shared, changes, constraint):
+    with shared.service() as connection, pytest.raises(psycopg.errors.CheckViolation, match=constraint):
+        insert(connection, "calling_score_ab_test_outcomes", **ab_outcome(**changes))
+
+
+@pytest.mark.parametrize(
+    ("table", "row"), [(TABLE, interaction), ("calling_score_ab_test_outcomes", ab_outcome)], ids=["training", "ab"]
+)
+def test_a_row_that_is_sent_again_is_kept_once(database, table, row):
+    with database.service() as connection:
+        insert(connection, table, **row())
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            insert(connection, table, **row())
+        insert(connection, table, **row(at=1))
+
+
+def test_what_proof_needs_later_is_kept(database):
+    proof = {
+        "model_version": "v1.3-real",
+        "outcome_model_version": "v1.1-real",
+        "arm": "hybrid",
+        "propensity": 0.95,
+        "weight": 0.1,
+        "neural_score": 0.1 + 0.2,
+        "calling_score": 0.6,
+    }
+    with database.service() as connection:
+        insert(connection, TABLE, **interaction(**proof))
+        row = row_of(connection)
+    assert {name: row[name] for name in proof} == proof
+
+
+def test_a_label_gets_its_number_once_whatever_the_writer_sends(database):
+    with database.service() as connection:
+        insert(connection, TABLE, **interaction(label_sequence=77, row_sequence=88))
+        row = row_of(connection)
+        assert (row["row_sequence"], row["label_sequence"]) == (1, None)
+
+        label(connection, "spot-1", outcome_type="neutral")
+        assert row_of(connection)["label_sequence"] is None
+        label(connection, "spot-1", outcome_score=0.5)
+        assert row_of(connection)["label_sequence"] == 1
+
+        label(connection, "spot-1", **outcome(0.2, "negative"), label_sequence=5, row_sequence=9)
+        row = row_of(connection)
+        assert (row["row_sequence"], row["label_sequence"], row["outcome_score"]) == (1, 1, 0.2)
+
+
+def test_what_is_known_is_not_forgotten(database):
+    with database.service() as connection:
+        insert(connection, TABLE, **interaction() | outcome(0.8))
+        label(connection, "spot-1", outcome_type=None, outcome_score=None, outcome_timestamp=None)
+        row = row_of(connection)
+    assert {name: row[name] for name in outcome()} == outcome(0.8)
+
+
+def test_an_interaction_stays_the_one_it_is(database):
+    with database.service() as connection:
+        insert(connection, TABLE, **interaction())
+        for change in ({"agent_id": AGENT_B}, {"opportunity_id": "spot-2"}, {"timestamp": hours(3)}):
+            with pytest.raises(psycopg.errors.RestrictViolation, match="never change"):
+                connection.execute(f'update public.{TABLE} set "{next(iter(change))}" = %s', list(change.values()))
+
+
+def test_labels_are_counted_after_a_point_by_arrival_not_by_their_clocks(database):
+    with database.service() as connection:
+        assert watermark(connection) == (0, 0)
+        for number in range(5):
+            insert(connection, TABLE, **interaction(opportunity=f"spot-{number}", at=number))
+        label(connection, "spot-3")
+        label(connection, "spot-0")
+        labels, rows = watermark(connection)
+        assert (labels, rows) == (2, 5)
+
+        label(connection, "spot-4", **outcome(at=-1000))
+        label(connection, "spot-0", **outcome(0.1, "negative"))
+        insert(connection, TABLE, **interaction(opportunity="spot-9") | outcome())
+
+        assert count_after(connection, labels) == 2
+        assert count_after(connection, 0) == 4
+        assert watermark(connection) == (4, 6)
+
+
+def test_labels_and_rows_that_were_taken_back_are_not_counted(database):
+    with database.service() as connection:
+        with pytest.raises(ZeroDivisionError), connection.transaction():
+            insert(connection, TABLE, **interaction() | outcome())
+            raise ZeroDivisionError
+        assert watermark(connection) == (0, 0)
+        insert(connection, TABLE, **interaction() | outcome())
+        assert count_after(connection, 0) == 1
+
+
+def test_nobody_who_reads_up_to_a_number_misses_one_below_it(database):
+    """Eight writers, and readers that follow the numbers: each sees every number once, in order."""
+    writers, each = 8, 60
+    done = threading.Event()
+
+    def write(writer):
+        with database.service() as connection:
+            for number in range(each):
+                name = f"spot-{writer}-{number}"
+                with connection.transaction():
+                    insert(connection, TABLE, **interaction(opportunity=name) | (outcome() if number % 2 else {}))
+                    connection.execute("select pg_sleep(%s)", (0.002 * (writer % 3),))
+                if number % 2 == 0:
+                    label(connection, name)
+
+    def follow(column):
+        """Take what lies behind the last number seen, as a reader with a watermark does."""
+        seen = []
+        with database.service() as connection:
+            while True:
+                last_round = done.is_set()
+                rows = connection.execute(
+                    f"select {column} as number from public.{TABLE} where {column} > %s order by {column}",
+                    (seen[-1] if seen else 0,),
+                ).fetchall()
+                seen += [row["number"] for row in rows]
+                if last_round:
+                    return seen
+
+    with ThreadPoolExecutor(writers + 2) as pool:
+        readers = [pool.submit(follow, column) for column in ("label_sequence", "row_sequence")]
+        futures = [pool.submit(write, writer) for writer in range(writers)]
+        try:
+            for future in futures:
+                future.result()
+        finally:
+            done.set()
+        followed = [reader.result() for reader in readers]
+
+    with database.service() as connection:
+        assert count_after(connection, 0) == writers * each
+        for column, seen in zip(("label_sequence", "row_sequence"), followed, strict=True):
+            rows = connection.execute(f"select {column} as number from public.{TABLE} order by 1").fetchall()
+            assert seen == [row["number"] for row in rows]
+            assert len(seen) == writers * each
+
+
+def test_a_number_is_not_given_before_the_lower_ones_can_be_seen(database):
+    with database.service() as first, database.service() as second:
+        second.execute("set lock_timeout = '200ms'")
+        with first.transaction():
+            insert(first, TABLE, **interaction(opportunity="early") | outcome())
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                insert(second, TABLE, **interaction(opportunity="late") | outcome())
+        insert(second, TABLE, **interaction(opportunity="late") | outcome())
+        assert [row_of(first, name)["label_sequence"] for name in ("early", "late")] == [1, 2]
+
+
+def test_writers_of_the_same_rows_in_opposite_orders_do_not_deadlock(database):
+    names = [f"spot-{number}" for number in range(40)]
+    with database.service() as connection:
+        for name in names:
+            insert(connection, TABLE, **interaction(opportunity=name))
+    start = threading.Barrier(4)
+
+    def write(turn):
+        order = "asc" if turn % 2 else "desc"
+        with database.service() as connection:
+            start.wait(30)
+            for _ in range(10):
+                connection.execute(
+                    f"insert into public.{TABLE} (agent_id, opportunity_id, user_vibe_dimensions,"
+                    ' spot_vibe_dimensions, formula_calling_score, formula_is_called, "timestamp", outcome_type,'
+                    " outcome_score) select agent_id, opportunity_id, user_vibe_dimensions, spot_vibe_dimensions,"
+                    f" formula_calling_score, formula_is_called, \"timestamp\", 'positive', 0.9 from public.{TABLE}"
+                    f' order by opportunity_id {order} on conflict (agent_id, opportunity_id, "timestamp")'
+                    " do update set outcome_type = excluded.outcome_type, outcome_score = excluded.outcome_score"
+                )
+
+    with ThreadPoolExecutor(4) as pool:
+        for future in [pool.submit(write, turn) for turn in range(4)]:
+            future.result()
+    with database.service() as connection:
+        assert count_after(connection, 0) == len(names)
+
+
+def test_the_count_of_many_labels_comes_from_the_index(database):
+    with database.owner() as connection:
+        connection.execute(
+            f"insert into public.{TABLE} (agent_id, opportunity_id, user_vibe_dimensions, spot_vibe_dimensions,"
+            ' formula_calling_score, formula_is_called, "timestamp", outcome_type, outcome_score)'
+            " select 'agent-' || n % 100, 'spot-' || n, '{}', '{}', 0.5, false, now(),"
+            " case when n % 2 = 0 then 'positive' end, 0.8 from generate_series(1, 50000) as n"
+        )
+        connection.execute(f"vacuum analyze public.{TABLE}")
+    with database.service() as connection:
+        plan = connection.execute(
+            f"explain (format json) select count(*) from public.{TABLE} where label_sequence > 24000"
+        ).fetchone()["QUERY PLAN"][0]["Plan"]
+        newest = connection.execute(f"explain (format json) select max(label_sequence) from public.{TABLE}").fetchone()[
+            "QUERY PLAN"
+        ]
+        assert count_after(connection, 24_000) == 1000
+        assert watermark(connection) == (25_000, 50_000)
+
+    assert plan["Plans"][0]["Node Type"] == "Index Only Scan"
+    assert plan["Plans"][0]["Index Name"] == "labels_by_arrival"
+    assert "labels_by_arrival" in str(newest)
+    assert "Seq Scan" not in str(newest)

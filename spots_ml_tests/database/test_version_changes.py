@@ -1,0 +1,340 @@
+"""The life of a version in SQL: what `registry.lifecycle` says, word for word, and one at a time."""
+
+import json
+import random
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from spots_ml.errors import RegistryError
+from spots_ml.registry.records import Candidate, HistoryEntry, ModelVersion, VersionContent
+from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml_tests.database.roles import call, content, hours
+from spots_ml_tests.registry.building import all_verdicts
+
+MODEL = "calling_score"
+
+
+def register(connection, name="a", version="v1.0-synthetic", at=0, watermark=None, model=MODEL, **values):
+    return call(
+        connection,
+        "register_model_version",
+        p_content=content(name, version, model),
+        p_watermark=watermark,
+        p_at=hours(at),
+        p_actor="test",
+        **values,
+    )
+
+
+def fill(connection, *names):
+    for number, name in enumerate(names):
+        assert register(connection, name, f"v1.{number}-synthetic", number)["created"]
+
+
+def change(connection, kind, number=None, at=10, model=MODEL, **values):
+    named = {} if number is None else {"p_version": f"v1.{number}-synthetic"}
+    return call(
+        connection,
+        kind if "_" in kind else f"{kind}_model_version",
+        p_model_type=model,
+        p_at=hours(at),
+        p_actor="ann",
+        p_reason="better",
+        **named,
+        **values,
+    )
+
+
+def versions(connection):
+    return connection.execute("select * from public.model_versions order by registered_order").fetchall()
+
+
+def statuses(connection):
+    return [row["status"] for row in versions(connection) if row["model_type"] == MODEL]
+
+
+def history(connection):
+    return connection.execute("select * from public.version_history order by sequence").fetchall()
+
+
+def told(connection):
+    return [(row["version"][:4], row["action"], row["from_status"], row["to_status"]) for row in history(connection)]
+
+
+def test_a_version_is_registered_in_staging_as_it_was_offered(database):
+    with database.service() as connection:
+        answer = register(connection, at=1, watermark="3/4")
+        row = versions(connection)[0]
+
+    assert (answer["status"], answer["reason"], answer["created"]) == ("ok", "", True)
+    assert {name: row[name] for name in content()} == content()
+    assert (row["status"], row["weight"], row["traffic"], row["watermark"]) == ("staging", 0.1, 0.0, "3/4")
+    shown = {name: answer["version"][name] for name in ModelVersion.model_fields}
+    assert ModelVersion.model_validate(shown) == ModelVersion.model_validate({name: row[name] for name in shown})
+
+
+def test_the_same_content_again_is_reaffirmed(database):
+    with database.service() as connection:
+        register(connection, at=0, watermark="3/4")
+        answer = register(connection, version="v1.7-synthetic", at=2)
+        row = versions(connection)[0]
+        assert told(connection) == [
+            ("v1.0", "registered", None, "staging"),
+            ("v1.0", "reaffirmed", "staging", "staging"),
+        ]
+    assert (answer["created"], answer["version"]["version"]) == (False, "v1.0-synthetic")
+    assert (row["last_registered_at"], row["created_at"], row["watermark"]) == (hours(2), hours(0), "3/4")
+
+
+def test_a_file_may_be_told_later_but_once(database):
+    file = {"p_file_path": "a/model.onnx", "p_size_bytes": 60_000, "p_client_runtime_floor": "1.15.1"}
+    with database.service() as connection:
+        register(connection)
+        register(connection, **file)
+        register(connection, **(file | {"p_file_path": "b/model.onnx"}))
+        assert versions(connection)[0]["file_path"] == "a/model.onnx"
+        with pytest.raises(psycopg.errors.CheckViolation):
+            register(connection, "b", "v1.1-synthetic", p_file_path="c/model.onnx")
+
+
+@pytest.mark.parametrize("sent", [None, 7, [], "7"])
+def test_content_that_is_no_object_is_refused(shared, sent):
+    with shared.service() as connection:
+        answer = call(
+            connection, "register_model_version", p_content=Jsonb(sent), p_watermark=None, p_at=hours(0), p_actor="test"
+        )
+    assert (answer["status"], answer["reason"]) == ("refused", "the content of a version is no JSON object")
+
+
+def test_content_that_is_sent_as_a_text_is_understood(database):
+    with database.service() as connection:
+        text = Jsonb(json.dumps(content()))
+        answer = call(
+            connection, "register_model_version", p_content=text, p_watermark=None, p_at=hours(0), p_actor="test"
+        )
+    assert answer["version"]["sha256"] == content()["sha256"]
+
+
+def test_content_with_unknown_or_missing_fields_is_refused(shared):
+    with shared.service() as connection:
+        for wrong in (content() | {"colour": "red"}, {"model_type": MODEL}):
+            answer = call(
+                connection, "register_model_version", p_content=wrong, p_watermark=None, p_at=hours(0), p_actor="test"
+            )
+            assert answer["status"] == "refused"
+            assert "expected are model_type, version" in answer["reason"]
+        assert versions(connection) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"model_type": "trend"}, {"version": "1.0"}, {"sha256": "00"}, {"n_labelled": -1}, {"source_kind": "made"}],
+)
+def test_content_that_cannot_be_is_refused_by_the_table(shared, changes):
+    with shared.service() as connection, pytest.raises(psycopg.errors.CheckViolation):
+        call(
+            connection,
+            "register_model_version",
+            p_content=content() | changes,
+            p_watermark=None,
+            p_at=hours(0),
+            p_actor="test",
+        )
+
+
+def test_a_rollout_has_its_steps_and_ends_with_promotion(database):
+    with database.service() as connection:
+        fill(connection, "a", "b", "c")
+        for share in (0.1, 0.5, 1.0):
+            assert change(connection, "set_rollout_traffic", 0, p_traffic=share)["version"]["traffic"] == share
+        assert (
+            "calling_score v1.0-synthetic is being rolled out"
+            in (change(connection, "set_rollout_traffic", 1, p_traffic=0.1)["reason"])
+        )
+        assert change(connection, "promote", 0)["version"]["traffic"] == 1
+        assert (
+            "is active; only a staging version" in change(connection, "set_rollout_traffic", 0, p_traffic=1)["reason"]
+        )
+        change(connection, "set_rollout_traffic", 1, p_traffic=0.1)
+        assert change(connection, "archive", 1)["version"]["traffic"] == 0
+        for wrong in (1.5, -0.1, float("nan"), None):
+            assert (
+                "expected a number in [0, 1]"
+                in (change(connection, "set_rollout_traffic", 2, p_traffic=wrong)["reason"])
+            )
+        steps = connection.execute("select * from public.rollout_steps order by sequence").fetchall()
+    assert [(row["version"][:4], row["from_traffic"], row["to_traffic"]) for row in steps] == [
+        ("v1.0", 0.0, 0.1),
+        ("v1.0", 0.1, 0.5),
+        ("v1.0", 0.5, 1.0),
+        ("v1.1", 0.0, 0.1),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_path, seed):
+    """Both stores get the same changes at random; every answer, refusal, row and history entry is the same."""
+    random_ = random.Random(seed)
+    embedded = EmbeddedStore(tmp_path / "store.sqlite")
+    clock, n_refused = count(1), 0
+    with database.service() as connection:
+        for _ in range(70):
+            at, number = next(clock), random_.randrange(5)
+            name, model = f"v1.{number}-synthetic", random_.choice([MODEL, MODEL, "outcome"])
+            arguments = {"now": hours(at), "actor": "ann"}
+            kind = random_.choice(["register", "promote", "promote", "rollback", "archive", "rollback"])
+            expected = None
+            try:
+                if kind == "register":
+                    name_of_content = random_.choice("abcde")
+                    answer = register(connection, name_of_content, name, at, f"{at}/{at}", model, p_request_id=None)
+                    offered = Candidate(
+                        content=VersionContent(**content(name_of_content, name, model)),
+                        watermark=f"{at}/{at}",
+                        verdicts=all_verdicts(),
+                    )
+                    expected = embedded.register(offered, now=hours(at), actor="test").version
+                elif kind == "rollback":
+                    answer = change(connection, kind, None, at, model)
+                    expected = embedded.rollback(model, **arguments, reason="better")
+                else:
+                    answer = change(connection, kind, number, at, model)
+                    expected = getattr(embedded, kind)(model, name, **arguments, reason="better")
+            except RegistryError as error:
+                n_refused += 1
+                assert (answer["status"], answer["reason"]) == ("refused", str(error))
+            else:
+                assert answer["status"] == "ok", answer["reason"]
+                assert _version(answer["version"]) == expected
+
+        assert tuple(map(_version, versions(connection))) == embedded.list_versions()
+        assert [_entry(row) for row in history(connection)] == [_without_number(one) for one in embedded.history()]
+    assert 0 < n_refused < 70
+
+
+def _version(row):
+    return ModelVersion.model_validate({name: row[name] for name in ModelVersion.model_fields})
+
+
+def _entry(row):
+    names = set(HistoryEntry.model_fields)
+    return _without_number(HistoryEntry.model_validate({name: row[name] for name in names}))
+
+
+def _without_number(entry):
+    """Numbers of a sequence may have gaps; their order is what counts."""
+    return entry.model_dump(exclude={"sequence"})
+
+
+def test_a_call_that_is_sent_again_with_its_id_happens_once(database):
+    first, second, third = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
+    with database.service() as connection:
+        for created in (True, True):
+            assert register(connection, p_request_id=first)["created"] is created
+        register(connection, "b", "v1.1-synthetic")
+        for _ in range(2):
+            answer = change(connection, "promote", 0, p_request_id=second)
+            assert (answer["status"], answer["version"]["version"]) == ("ok", "v1.0-synthetic")
+        change(connection, "promote", 1)
+        for _ in range(2):
+            answer = change(connection, "rollback", p_request_id=third)
+            assert (answer["status"], answer["version"]["version"]) == ("ok", "v1.0-synthetic")
+        for _ in range(2):
+            change(connection, "set_rollout_traffic", 1, p_traffic=0.5)
+        assert statuses(connection) == ["active", "deprecated"]
+        assert [row[1] for row in told(connection)] == [
+            *("registered", "registered", "promoted", "superseded", "promoted", "rolled_back", "restored"),
+        ]
+
+
+def test_eight_at_once_promote_and_one_is_active(database):
+    with database.service() as connection:
+        fill(connection, *"abcdefgh")
+    start = threading.Barrier(8)
+
+    def promote(number):
+        with database.service() as connection:
+            start.wait(30)
+            return change(connection, "promote", number)["status"]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(promote, range(8)))
+
+    with database.service() as connection:
+        assert answers == ["ok"] * 8
+        assert sorted(statuses(connection)) == ["active"] + ["deprecated"] * 7
+        changes = told(connection)[8:]
+        assert len(changes) == 15
+        active = None
+        for version, action, before, after in changes:
+            if action == "superseded":
+                assert (version, before, after) == (active, "active", "deprecated")
+                active = None
+            else:
+                assert (action, before, after, active) == ("promoted", "staging", "active", None)
+                active = version
+        assert active == next(row["version"][:4] for row in versions(connection) if row["status"] == "active")
+
+
+def test_eight_at_once_promote_the_same_and_one_does(database):
+    with database.service() as connection:
+        fill(connection, "a")
+    start = threading.Barrier(8)
+
+    def promote(_):
+        with database.service() as connection:
+            start.wait(30)
+            return change(connection, "promote", 0)["status"]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(promote, range(8)))
+    assert sorted(answers) == ["ok"] + ["refused"] * 7
+
+
+def test_eight_at_once_register_the_same_and_there_is_one(database):
+    start = threading.Barrier(8)
+
+    def offer(_):
+        with database.service() as connection:
+            start.wait(30)
+            return register(connection)["created"]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(offer, range(8)))
+    assert sorted(answers) == [False] * 7 + [True]
+
+
+def test_a_second_active_version_is_against_a_constraint(database):
+    with database.service() as connection:
+        fill(connection, "a", "b")
+        change(connection, "promote", 0)
+    with database.owner() as connection, pytest.raises(psycopg.errors.UniqueViolation, match="one_active_version"):
+        connection.execute(
+            "update public.model_versions set status = 'active', traffic = 1 where version = 'v1.1-synthetic'"
+        )
+
+
+@pytest.mark.parametrize(
+    ("statement", "match"),
+    [
+        ("update public.version_history set reason = 'x'", "version_history is append-only"),
+        ("delete from public.version_history", "version_history is append-only"),
+        ("truncate public.version_history", "version_history is append-only"),
+        ("delete from public.rollout_steps", "rollout_steps is append-only"),
+        ("delete from public.model_versions", "append-only"),
+        ("update public.model_versions set sha256 = content_digest", "what a version is never changes"),
+        ("update public.model_versions set created_at = now()", "what a version is never changes"),
+        ("update public.model_versions set file_path = 'b/model.onnx'", "file of a version never changes"),
+    ],
+)
+def test_not_even_the_owner_rewrites_what_was(database, statement, match):
+    with database.service() as connection:
+        register(connection, p_file_path="a/model.onnx", p_size_bytes=1, p_client_runtime_floor="1.15.1")
+    with database.owner() as connection, pytest.raises(psycopg.errors.RestrictViolation, match=match):
+        connection.execute(statement)

@@ -1,0 +1,157 @@
+-- Interactions as the app writes them: one row per scored pair, its outcome added once it is known.
+-- A project whose app has written such a table already keeps its rows; every policy it had is taken away.
+
+create table if not exists public.calling_score_training_data (
+    id uuid primary key default gen_random_uuid(),
+    agent_id text not null,
+    opportunity_id text not null,
+    user_vibe_dimensions jsonb not null,
+    spot_vibe_dimensions jsonb not null,
+    context_features jsonb default '{}'::jsonb,
+    timing_features jsonb default '{}'::jsonb,
+    formula_calling_score double precision not null,
+    formula_is_called boolean not null,
+    formula_breakdown jsonb,
+    outcome_id uuid,
+    outcome_type text,
+    outcome_score double precision,
+    outcome_timestamp timestamptz,
+    "timestamp" timestamptz default now(),
+    created_at timestamptz default now(),
+    updated_at timestamptz default now(),
+    metadata jsonb default '{}'::jsonb
+);
+
+-- What proof needs later: on what grounds the app decided. Null: the app did not send it.
+alter table public.calling_score_training_data
+    alter column "timestamp" set not null,
+    add column model_version text,
+    add column outcome_model_version text,
+    add column arm text,
+    add column propensity double precision,
+    add column weight double precision,
+    add column neural_score double precision,
+    add column calling_score double precision,
+    add column row_sequence bigint,
+    add column label_sequence bigint,
+    add constraint training_agent_is_known check (agent_id <> '' and opportunity_id <> ''),
+    add constraint training_features_are_objects check (
+        jsonb_typeof(user_vibe_dimensions) = 'object' and jsonb_typeof(spot_vibe_dimensions) = 'object'
+        and jsonb_typeof(context_features) = 'object' and jsonb_typeof(timing_features) = 'object'
+    ),
+    add constraint training_outcome_type check (outcome_type in ('positive', 'neutral', 'negative')),
+    add constraint training_arm check (arm in ('hybrid', 'formulaBased')),
+    add constraint training_scores_in_range check (
+        formula_calling_score between 0 and 1 and outcome_score between 0 and 1 and weight between 0 and 1
+        and neural_score between 0 and 1 and calling_score between 0 and 1
+    ),
+    add constraint training_propensity_in_range check (propensity > 0 and propensity <= 1),
+    add constraint training_identity unique (agent_id, opportunity_id, "timestamp");
+
+create sequence public.training_rows as bigint owned by public.calling_score_training_data.row_sequence;
+create sequence public.training_labels as bigint owned by public.calling_score_training_data.label_sequence;
+revoke all on sequence public.training_rows, public.training_labels from public, anon, authenticated, service_role;
+
+-- Rows that were there before arrive in the order of their moments.
+update public.calling_score_training_data as known
+set row_sequence = earlier.place, label_sequence = earlier.label
+from (
+    select id, row_number() over (order by "timestamp", id) as place,
+        case when outcome_type is not null and outcome_score is not null then
+            row_number() over (
+                partition by outcome_type is not null and outcome_score is not null
+                order by coalesce(outcome_timestamp, "timestamp"), id
+            )
+        end as label
+    from public.calling_score_training_data
+) as earlier
+where known.id = earlier.id;
+select setval('public.training_rows', coalesce(max(row_sequence), 0) + 1, false),
+    setval('public.training_labels', coalesce(max(label_sequence), 0) + 1, false)
+from public.calling_score_training_data;
+
+alter table public.calling_score_training_data alter column row_sequence set not null;
+create unique index training_by_arrival on public.calling_score_training_data (row_sequence);
+create unique index labels_by_arrival on public.calling_score_training_data (label_sequence)
+    where label_sequence is not null;
+create index training_by_agent on public.calling_score_training_data (agent_id, "timestamp");
+
+-- What is known is never forgotten: an update without an outcome takes none away, a corrected outcome replaces it.
+-- Every row that becomes labelled gets the next number once and for good, whatever the clocks of the phones say.
+create function private.keep_interaction() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    if tg_op = 'UPDATE' then
+        if (new.id, new.agent_id, new.opportunity_id, new."timestamp")
+            is distinct from (old.id, old.agent_id, old.opportunity_id, old."timestamp") then
+            raise exception 'id, agent, opportunity and moment of an interaction never change'
+                using errcode = 'restrict_violation';
+        end if;
+        new.row_sequence := old.row_sequence;
+        new.outcome_id := coalesce(new.outcome_id, old.outcome_id);
+        new.outcome_type := coalesce(new.outcome_type, old.outcome_type);
+        new.outcome_score := coalesce(new.outcome_score, old.outcome_score);
+        new.outcome_timestamp := coalesce(new.outcome_timestamp, old.outcome_timestamp);
+        new.label_sequence := old.label_sequence;
+    else
+        new.label_sequence := null;
+    end if;
+    if new.label_sequence is null and new.outcome_type is not null and new.outcome_score is not null then
+        new.label_sequence := nextval('public.training_labels');
+    end if;
+    return new;
+end $$;
+revoke all on function private.keep_interaction() from public, anon, authenticated, service_role;
+
+create trigger a_take_turns before insert or update on public.calling_score_training_data
+    for each statement execute function private.take_turns();
+create trigger b_number_arrival before insert on public.calling_score_training_data
+    for each row execute function private.number_arrival('public.training_rows');
+create trigger c_keep_interaction before insert or update on public.calling_score_training_data
+    for each row execute function private.keep_interaction();
+
+create type public.arrival as (labels bigint, rows bigint);
+
+-- The present point of arrival, both numbers of one moment.
+create function public.label_watermark() returns public.arrival
+language sql stable set search_path = ''
+as $$
+    select (
+        coalesce((select max(label_sequence) from public.calling_score_training_data), 0),
+        coalesce((select max(row_sequence) from public.calling_score_training_data), 0)
+    )::public.arrival
+$$;
+
+-- Labels that arrived after the label of that number; 0: all. Exact, from an index.
+create function public.count_labels_after(p_label bigint) returns bigint
+language sql stable set search_path = ''
+as $$ select count(*) from public.calling_score_training_data where label_sequence > p_label $$;
+
+revoke all on function public.label_watermark(), public.count_labels_after(bigint)
+    from public, anon, authenticated;
+grant execute on function public.label_watermark(), public.count_labels_after(bigint) to service_role;
+
+do $$
+declare found record;
+begin
+    for found in
+        select policyname from pg_policies
+        where schemaname = 'public' and tablename = 'calling_score_training_data'
+    loop
+        execute format('drop policy %I on public.calling_score_training_data', found.policyname);
+    end loop;
+end $$;
+alter table public.calling_score_training_data enable row level security;
+revoke all on public.calling_score_training_data from public, anon, authenticated, service_role;
+grant select, insert, update, delete on public.calling_score_training_data to service_role;
+-- Reading the own rows is what lets the app find the one an outcome belongs to.
+grant select, insert on public.calling_score_training_data to authenticated;
+grant update (outcome_id, outcome_type, outcome_score, outcome_timestamp, updated_at, metadata)
+    on public.calling_score_training_data to authenticated;
+create policy own_rows_read on public.calling_score_training_data for select to authenticated
+    using (agent_id = (select private.own_agent_id()));
+create policy own_rows_written on public.calling_score_training_data for insert to authenticated
+    with check (agent_id = (select private.own_agent_id()));
+create policy own_outcomes_added on public.calling_score_training_data for update to authenticated
+    using (agent_id = (select private.own_agent_id())) with check (agent_id = (select private.own_agent_id()));

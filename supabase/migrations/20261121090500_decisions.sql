@@ -1,0 +1,100 @@
+-- The decision log: what was decided about each pair and on what grounds, as spots_ml/scoring/decision_log.py has it.
+-- It only grows; outcomes stay with the interactions and are linked when the log is read.
+
+create table public.decisions (
+    decision_id text collate "C" primary key check (decision_id <> ''),
+    row_sequence bigint not null,
+    logged_at timestamptz not null,
+    origin text not null check (origin in ('served', 'replayed')),
+    agent_id text not null check (agent_id <> ''),
+    opportunity_id text not null check (opportunity_id <> ''),
+    decided_at timestamptz not null,
+    agent_group text not null check (agent_group in ('hybrid', 'formulaBased')),
+    version text,
+    outcome_version text,
+    weight double precision not null check (weight between 0 and 1),
+    formula_score double precision not null check (formula_score between 0 and 1),
+    neural_score double precision check (neural_score between 0 and 1),
+    outcome_probability double precision not null check (outcome_probability between 0 and 1),
+    score double precision not null check (score between 0 and 1),
+    called boolean not null,
+    blocked boolean not null,
+    explored boolean not null,
+    propensity double precision check (propensity between 0 and 1),
+    feature_digest text not null check (feature_digest ~ '^[0-9a-f]{64}$'),
+    past_positive_rate real not null check (past_positive_rate between 0 and 1),
+    past_negative_rate real not null check (past_negative_rate between 0 and 1),
+    average_engagement real not null check (average_engagement between 0 and 1),
+    interaction_count real not null check (interaction_count between 0 and 1),
+    time_since_last_positive real not null check (time_since_last_positive between 0 and 1),
+    activity_level real not null check (activity_level between 0 and 1),
+    watermark text,
+    fallback text
+);
+create sequence public.decision_rows as bigint owned by public.decisions.row_sequence;
+revoke all on sequence public.decision_rows from public, anon, authenticated, service_role;
+create unique index decisions_by_arrival on public.decisions (row_sequence);
+create index decisions_by_time on public.decisions (decided_at, decision_id);
+
+create trigger a_take_turns before insert on public.decisions
+    for each statement execute function private.take_turns();
+create trigger b_number_arrival before insert on public.decisions
+    for each row execute function private.number_arrival('public.decision_rows');
+create trigger decisions_only_grow before update or delete or truncate on public.decisions
+    for each statement execute function private.refuse_change();
+
+create view public.decisions_with_outcomes with (security_invoker = true) as
+select decided.*, outcome.outcome_type, outcome.outcome_score, outcome.outcome_timestamp as outcome_at
+from public.decisions as decided
+left join public.calling_score_training_data as outcome
+    on outcome.agent_id = decided.agent_id and outcome.opportunity_id = decided.opportunity_id
+    and outcome."timestamp" = decided.decided_at;
+
+create type public.log_report as (status text, n_new bigint, n_known bigint, conflict jsonb);
+
+-- Adds decisions, each once, all of a call or none; it may be sent again. Refused: an id is logged, or stands in the
+-- call, with other content; `conflict` has the 0-based position of the first one and both contents. The watermark is
+-- no part of the content: the same history may be served at two of them.
+create function public.log_decisions(p_decisions jsonb, p_logged_at timestamptz) returns public.log_report
+language plpgsql security definer set search_path = '' set timezone = 'UTC'
+as $$
+declare
+    aside constant text[] := array['decision_id', 'row_sequence', 'logged_at', 'watermark'];
+    sent constant jsonb := private.document(p_decisions);
+    n_given constant bigint := jsonb_array_length(sent);
+    n_new bigint;
+    difference jsonb;
+begin
+    begin
+        insert into public.decisions
+        select typed.*
+        from jsonb_array_elements(sent) with ordinality as given (item, place)
+        cross join lateral jsonb_populate_record(
+            null::public.decisions, item || jsonb_build_object('logged_at', p_logged_at)
+        ) as typed
+        order by place
+        on conflict (decision_id) do nothing;
+        get diagnostics n_new = row_count;
+        select jsonb_build_object(
+            'position', place - 1, 'decision_id', known.decision_id, 'known', to_jsonb(known) - aside,
+            'given', to_jsonb(typed) - aside
+        ) into difference
+        from jsonb_array_elements(sent) with ordinality as given (item, place)
+        cross join lateral jsonb_populate_record(null::public.decisions, item) as typed
+        join public.decisions as known on known.decision_id = typed.decision_id
+        where to_jsonb(known) - aside is distinct from to_jsonb(typed) - aside
+        order by place limit 1;
+        if difference is not null then
+            raise exception 'takes the insertion back' using errcode = 'SPDEC';
+        end if;
+    exception when sqlstate 'SPDEC' then
+        return ('refused', 0, 0, difference)::public.log_report;
+    end;
+    return ('ok', n_new, n_given - n_new, null)::public.log_report;
+end $$;
+
+alter table public.decisions enable row level security;
+revoke all on public.decisions, public.decisions_with_outcomes from public, anon, authenticated, service_role;
+grant select on public.decisions, public.decisions_with_outcomes to service_role;
+revoke all on function public.log_decisions(jsonb, timestamptz) from public, anon, authenticated;
+grant execute on function public.log_decisions(jsonb, timestamptz) to service_role;
