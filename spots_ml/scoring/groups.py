@@ -15,7 +15,8 @@ Group = Literal["hybrid", "formulaBased"]
 HYBRID: Final[Group] = "hybrid"
 FORMULA_BASED: Final[Group] = "formulaBased"
 
-_HYBRID_BELOW: Final = 128
+HYBRID_BELOW: Final = 128
+"""First byte of the digest below which an agent is in the group `hybrid`."""
 
 
 def group_of(agent_id: str) -> Group:
@@ -66,4 +67,4 @@ def group_names(hybrid: np.ndarray) -> pa.Array:
 
 
 def _is_hybrid(agent_id: str) -> bool:
-    return hashlib.sha256(agent_id.encode("utf-8")).digest()[0] < _HYBRID_BELOW
+    return hashlib.sha256(agent_id.encode("utf-8")).digest()[0] < HYBRID_BELOW

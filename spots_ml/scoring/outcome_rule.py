@@ -6,13 +6,14 @@ import numpy as np
 
 from spots_ml.features.contract import CONTEXT_FEATURES, TIMING_FEATURES, input_names
 
-_WEIGHTS: Final = {
+RULE_WEIGHTS: Final = {
     "vibe_compatibility": 0.30,
-    "context": 0.20,
-    "timing": 0.15,
+    "context_mean": 0.20,
+    "timing_mean": 0.15,
     "past_positive_rate": 0.25,
     "average_engagement": 0.10,
 }
+"""What each part counts; `context_mean` and `timing_mean` are means over the features of that name."""
 
 
 def outcome_rule(inputs: np.ndarray) -> np.ndarray:
@@ -32,10 +33,10 @@ def outcome_rule(inputs: np.ndarray) -> np.ndarray:
     columns = dict(zip(input_names("outcome"), inputs.T.astype(np.float64), strict=True))
     parts = {
         "vibe_compatibility": columns["vibe_compatibility"],
-        "context": np.mean([columns[name] for name in CONTEXT_FEATURES], axis=0),
-        "timing": np.mean([columns[name] for name in TIMING_FEATURES], axis=0),
+        "context_mean": np.mean([columns[name] for name in CONTEXT_FEATURES], axis=0),
+        "timing_mean": np.mean([columns[name] for name in TIMING_FEATURES], axis=0),
         "past_positive_rate": columns["past_positive_rate"],
         "average_engagement": columns["average_engagement"],
     }
-    score: np.ndarray = sum((weight * parts[name] for name, weight in _WEIGHTS.items()), np.zeros(len(inputs)))
+    score: np.ndarray = sum((weight * parts[name] for name, weight in RULE_WEIGHTS.items()), np.zeros(len(inputs)))
     return score

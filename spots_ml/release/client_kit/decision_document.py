@@ -28,7 +28,8 @@ from spots_ml.release.client_limits import INPUT_NAME, OUTPUT_NAME
 from spots_ml.scoring import formula
 from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE, TREND_BOOST_RANGE, decide
 from spots_ml.scoring.fallback import REASON_TEXTS
-from spots_ml.scoring.groups import FORMULA_BASED, HYBRID, group_of
+from spots_ml.scoring.groups import FORMULA_BASED, HYBRID, HYBRID_BELOW, group_of
+from spots_ml.scoring.outcome_rule import RULE_WEIGHTS
 
 KIND: Final = "spots-ml client kit"
 PARITY: Final = 1e-6
@@ -174,13 +175,7 @@ def _formula() -> dict[str, Any]:
 
 def _outcome_rule() -> dict[str, Any]:
     return {
-        "weights": {
-            "vibe_compatibility": 0.30,
-            "context_mean": 0.20,
-            "timing_mean": 0.15,
-            "past_positive_rate": 0.25,
-            "average_engagement": 0.10,
-        },
+        "weights": RULE_WEIGHTS,
         "context_mean": list(CONTEXT_FEATURES),
         "timing_mean": list(TIMING_FEATURES),
     }
@@ -191,7 +186,7 @@ def _groups() -> dict[str, Any]:
         "digest": "sha256",
         "of": "agent_id as UTF-8",
         "byte": 0,
-        "hybrid_below": 128,
+        "hybrid_below": HYBRID_BELOW,
         "below": HYBRID,
         "else": FORMULA_BASED,
         "unknown_agent": FORMULA_BASED,
