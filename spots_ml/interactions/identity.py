@@ -4,6 +4,7 @@ Two rows are the same interaction when agent, opportunity and time of scoring ar
 of them is unknown, when everything they say is equal.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -44,6 +45,26 @@ class Codes:
         )
         indices = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
         return np.where(indices < 0, -1, numbers[np.maximum(indices, 0)])
+
+
+def coded(ids: pa.Array | pa.ChunkedArray | Sequence[str | None]) -> tuple[list[str], np.ndarray]:
+    """Number the texts of one column.
+
+    Args:
+        ids: Texts, null or None where unknown.
+
+    Returns:
+        The different texts, and `(n_rows,)` int64 positions among them; -1 where unknown.
+
+    >>> coded(["b", None, "a", "b"])
+    (['b', 'a'], array([ 0, -1,  1,  0]))
+    """
+    column = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array(ids, pa.string())
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    encoded = column.dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return encoded.dictionary.to_pylist(), codes
 
 
 def fingerprints(batch: pa.RecordBatch, agent: np.ndarray, opportunity: np.ndarray) -> np.ndarray:

@@ -32,8 +32,9 @@ DERIVED_TOLERANCE: Final = 0.01
 _Number = float | None
 _Text = str | None
 _TIME: Final = INTERACTIONS.field("scored_at").type
-_FIRST_US: Final = int(np.datetime64("0001-01-01", "us").astype(np.int64))
-_LAST_US: Final = int(np.datetime64("9999-12-31", "us").astype(np.int64))
+FIRST_US: Final = int(np.datetime64("0001-01-01", "us").astype(np.int64))
+LAST_US: Final = int(np.datetime64("9999-12-31", "us").astype(np.int64))
+"""Least and greatest time in microseconds since 1970: the calendar of `datetime`, so that everybody can hold them."""
 _DERIVED_INDEX: Final = [FEATURES.index(name) for name in DERIVED_FEATURES]
 
 
@@ -141,7 +142,7 @@ def columns(records: list[Any]) -> pa.RecordBatch:
         "is_called": pa.array(_called(records), pa.bool_()),
         "outcome_type": _texts(records, "outcome_type"),
         **{column: number_column(_numbers(records, key)) for key, column in NUMBER_KEYS.items()},
-        **{column: _times(records, key) for key, column in TIME_KEYS.items()},
+        **{column: read_times(_texts(records, key), key) for key, column in TIME_KEYS.items()},
         "record": pa.nulls(n_rows, pa.string()),
         "problems": _derived_problems(groups, raw),
     }
@@ -189,11 +190,22 @@ def _texts(records: list[Any], key: str) -> pa.Array:
     return pa.array(list(map(attrgetter(key), records)), pa.string())
 
 
-def _times(records: list[Any], key: str) -> pa.Array:
-    """Take one time out of each record; within the calendar of `datetime`, so that everybody can hold it."""
-    times = _texts(records, key).cast(_TIME)
+def read_times(texts: pa.Array, key: str) -> pa.Array:
+    """Read times that are written as ISO 8601 with a zone.
+
+    Args:
+        texts: Strings, null where unknown.
+        key: What they are called, for the message.
+
+    Returns:
+        UTC times, within the years 1 to 9999.
+
+    Raises:
+        ValueError: When any of them cannot be read or lies outside these years.
+    """
+    times = texts.cast(_TIME)
     ends = pc.min_max(times.cast(pa.int64())).as_py()
-    if ends["min"] is not None and (ends["min"] < _FIRST_US or ends["max"] > _LAST_US):
+    if ends["min"] is not None and (ends["min"] < FIRST_US or ends["max"] > LAST_US):
         raise ValueError(f"{key} lies outside the years 1 to 9999")
     return times
 

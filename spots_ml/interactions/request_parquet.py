@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from spots_ml.errors import InputError
 from spots_ml.features.contract import DERIVED_FEATURES, RAW_FEATURES
 from spots_ml.interactions.reasons import REASONS
-from spots_ml.interactions.records import derived_mismatch
-from spots_ml.interactions.request_schema import ANSWER_COLUMNS, FIRST_US, LAST_US, REQUESTS
+from spots_ml.interactions.records import FIRST_US, LAST_US, derived_mismatch
+from spots_ml.interactions.request_schema import ANSWER_COLUMNS, REQUESTS
 from spots_ml.interactions.rules import floats
 from spots_ml.interactions.schema import INTERACTIONS
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.interactions import records
@@ -20,10 +19,8 @@ from spots_ml.interactions.broken_records import read_record
 from spots_ml.interactions.record_layout import FEATURE_GROUPS, IGNORED_KEYS, TEXT_KEYS
 from spots_ml.interactions.request_schema import (
     EXTRA_NUMBERS,
-    FIRST_US,
     HISTORY_KEY,
     LABEL_KEYS,
-    LAST_US,
     REQUESTS,
 )
 
@@ -169,11 +166,10 @@ def _with_readable_times(decoded: list[Any], rows: list[int]) -> list[int]:
 
 def _are_readable(times: list[str | None]) -> bool:
     try:
-        ticks = pa.array(times, pa.string()).cast(REQUESTS.field("scored_at").type).cast(pa.int64())
+        records.read_times(pa.array(times, pa.string()), "timestamp")
     except ValueError:
         return False
-    ends = pc.min_max(ticks).as_py()
-    return ends["min"] is None or (ends["min"] >= FIRST_US and ends["max"] <= LAST_US)
+    return True
 
 
 def _described(texts: list[bytes]) -> pa.RecordBatch:

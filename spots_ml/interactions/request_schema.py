@@ -6,7 +6,6 @@ never looked at, and it may say a few things more. The rules its values must obe
 
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 
 from spots_ml.features.contract import HISTORY_FEATURES, RAW_FEATURES
@@ -31,10 +30,6 @@ _EXTRA_DOCS: Final = {
     "trajectory_potential": "in [0, 1]; null: unknown",
     "positive_influence": "in [0, 1]; null: unknown",
 }
-
-FIRST_US: Final = int(np.datetime64("0001-01-01", "us").astype(np.int64))
-LAST_US: Final = int(np.datetime64("9999-12-31", "us").astype(np.int64))
-"""Least and greatest time in microseconds since 1970: the calendar that everybody can hold."""
 
 REQUESTS: Final = pa.schema(
     [

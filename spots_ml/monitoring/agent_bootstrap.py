@@ -14,11 +14,10 @@ import pyarrow.compute as pc
 from scipy.special import ndtr, stdtrit
 
 from spots_ml.errors import ConfigError
-from spots_ml.training.evaluation import Estimate
+from spots_ml.training.evaluation import Estimate, kept
 
 LEVEL: Final = 0.95
 N_RESAMPLES: Final = 1_000
-_N_DIGITS: Final = 8
 _CHUNK: Final = 1_000_000
 """Counts held in memory at once."""
 
@@ -124,7 +123,7 @@ def estimate(value: float, drawn: np.ndarray, *, n_agents: int, rate: bool) -> E
         return Estimate(value=None, low=None, high=None)
     finite = drawn[np.isfinite(drawn)]
     if n_agents < 2 or not len(finite):
-        return Estimate(value=_kept(value), low=None, high=None)
+        return Estimate(value=kept(value), low=None, high=None)
     tail = (1.0 - LEVEL) / 2.0
     if rate and value in (0.0, 1.0):
         furthest = 1.0 - tail ** (1.0 / n_agents)
@@ -133,15 +132,10 @@ def estimate(value: float, drawn: np.ndarray, *, n_agents: int, rate: bool) -> E
         spread = math.sqrt(n_agents / (n_agents - 1)) * stdtrit(n_agents - 1, tail)
         expanded = float(ndtr(spread))
         low, high = np.quantile(finite, [expanded, 1.0 - expanded])
-    return Estimate(value=_kept(value), low=_kept(min(low, value)), high=_kept(max(high, value)))
+    return Estimate(value=kept(value), low=kept(min(low, value)), high=kept(max(high, value)))
 
 
 def _divide(parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
     """Ratios, NaN where the whole is 0."""
     ratios: np.ndarray = np.divide(parts, wholes, out=np.full(np.shape(parts), np.nan), where=wholes > 0)
     return ratios
-
-
-def _kept(value: float) -> float:
-    """Leave out the digits that differ from one linear-algebra library to the next."""
-    return float(f"{value:.{_N_DIGITS}g}")

@@ -28,10 +28,10 @@ from spots_ml.monitoring.agent_bootstrap import (
     estimate_ratios,
     resampled_counts,
 )
-from spots_ml.scoring.formula import CALLED_FROM, formula_score
+from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE
+from spots_ml.scoring.formula import formula_score
 from spots_ml.scoring.outcome_rule import outcome_rule
 from spots_ml.training.evaluation import Estimate
-from spots_ml.training.metrics import FILTER_ABOVE
 
 SCORE_METRICS: Final = ("accuracy", "precision", "recall", "f1", "mae")
 """Of called against positive; `mae` is the mean distance of score and outcome score, the one that is to fall."""
@@ -68,7 +68,7 @@ class FormulaBaseline(BaseModel):
     n_agents: int = Field(ge=1, description="Agents among those: the unit of the intervals.")
     recorded: FormulaMeasured = Field(description="Score and call as recorded.")
     recomputed: FormulaMeasured = Field(description=f"The app's formula, called from {CALLED_FROM:.2f}.")
-    outcome_rule: FormulaMeasured = Field(description=f"The app's outcome rule; says yes above {FILTER_ABOVE:.2f}.")
+    outcome_rule: FormulaMeasured = Field(description=f"The app's outcome rule; says yes above {OUTCOME_ABOVE:.2f}.")
 
 
 def measure_baseline(
@@ -226,7 +226,7 @@ class _Observed:
 
     def probability(self, probability: np.ndarray) -> FormulaMeasured:
         """Measure a probability of a positive outcome."""
-        right = (probability > FILTER_ABOVE) == self._positive
+        right = (probability > OUTCOME_ABOVE) == self._positive
         metrics = {
             **self._ratios({"accuracy": (right, np.ones(len(right)))}),
             "auc": self._auc(probability),

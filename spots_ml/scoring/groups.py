@@ -11,6 +11,8 @@ from typing import Final, Literal
 import numpy as np
 import pyarrow as pa
 
+from spots_ml.interactions.identity import coded
+
 Group = Literal["hybrid", "formulaBased"]
 HYBRID: Final[Group] = "hybrid"
 FORMULA_BASED: Final[Group] = "formulaBased"
@@ -43,13 +45,9 @@ def hybrid_mask(agent_ids: pa.Array | pa.ChunkedArray | Sequence[str | None]) ->
     Returns:
         `(n_rows,)` bool: whether the agent is in the group `hybrid`. An unknown agent is not: nothing says so.
     """
-    ids = agent_ids if isinstance(agent_ids, pa.Array | pa.ChunkedArray) else pa.array(agent_ids, pa.string())
-    if isinstance(ids, pa.ChunkedArray):
-        ids = ids.combine_chunks()
-    encoded = ids.dictionary_encode()
+    agents, codes = coded(agent_ids)
     # The last place is for the unknown agent, whose code is -1.
-    of_agent = np.array([*map(_is_hybrid, encoded.dictionary.to_pylist()), False], dtype=bool)
-    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    of_agent = np.array([*map(_is_hybrid, agents), False], dtype=bool)
     groups: np.ndarray = of_agent[codes]
     return groups
 

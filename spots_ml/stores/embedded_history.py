@@ -9,9 +9,9 @@ from itertools import chain
 from typing import Any, Final
 
 import numpy as np
-import pyarrow as pa
 
 from spots_ml.errors import InputError
+from spots_ml.interactions.identity import coded
 from spots_ml.scoring.served_history import Past, ServedHistory, history_at
 from spots_ml.stores import watermark
 from spots_ml.stores.database import Database
@@ -67,7 +67,7 @@ class EmbeddedHistoryServer:
                 f"{len(agent_ids):,} agents are asked for at moments of shape {at.shape} and type {at.dtype}; "
                 "expected one datetime64 each"
             )
-        agents, codes = _coded(agent_ids)
+        agents, codes = coded(agent_ids)
         with self._database.consistent() as connection:
             reached = watermark.present(connection)
             known = reached if up_to is None else watermark.parse(up_to)
@@ -78,15 +78,6 @@ class EmbeddedHistoryServer:
                 )
             past = _past(connection, agents, known)
         return ServedHistory(values=history_at(past, codes, at), watermark=str(known))
-
-
-def _coded(agent_ids: Sequence[str | None]) -> tuple[list[str], np.ndarray]:
-    ids = agent_ids if isinstance(agent_ids, pa.Array | pa.ChunkedArray) else pa.array(agent_ids, pa.string())
-    if isinstance(ids, pa.ChunkedArray):
-        ids = ids.combine_chunks()
-    encoded = ids.dictionary_encode()
-    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    return encoded.dictionary.to_pylist(), codes
 
 
 def _past(connection: sqlite3.Connection, agents: Sequence[str], known: Watermark) -> Past:

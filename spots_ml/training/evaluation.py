@@ -135,14 +135,21 @@ def evaluate(
 def _estimate(values: list[float]) -> Estimate:
     resampled = [value for value in values[1:] if math.isfinite(value)]
     if not math.isfinite(values[0]) or not resampled:
-        return Estimate(value=_kept(values[0]) if math.isfinite(values[0]) else None, low=None, high=None)
+        return Estimate(value=kept(values[0]) if math.isfinite(values[0]) else None, low=None, high=None)
     tail = (1.0 - _LEVEL) / 2.0
     low, high = np.quantile(resampled, [tail, 1.0 - tail])
-    return Estimate(value=_kept(values[0]), low=_kept(low), high=_kept(high))
+    return Estimate(value=kept(values[0]), low=kept(low), high=kept(high))
 
 
-def _kept(value: float) -> float:
-    """Leave out the digits that may differ from one linear-algebra library to the next: estimates are digested."""
+def kept(value: float) -> float:
+    """Leave out the digits that may differ from one linear-algebra library to the next: estimates are digested.
+
+    Args:
+        value: Any finite number.
+
+    Returns:
+        The number to eight significant digits.
+    """
     return float(f"{value:.{_N_DIGITS}g}")
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from spots_ml.errors import InsufficientDataError
 from spots_ml.scoring.shapley import Predict
+from spots_ml.training.evaluation import kept
 
 _LEVEL: Final = 0.95
-_N_DIGITS: Final = 8
 
 Change = Callable[[np.ndarray], dict[int, np.ndarray]]
 """From the donor of each row to new values by input: what a permutation does to the inputs."""
@@ -105,18 +105,6 @@ def squared_error(predict: Predict, inputs: np.ndarray, target: np.ndarray) -> n
     """
     error: np.ndarray = (predict(inputs).astype(np.float64) - target) ** 2
     return error
-
-
-def kept(value: float) -> float:
-    """Leave out the digits that may differ from one processor to the next: what is measured is digested.
-
-    Args:
-        value: Any finite number.
-
-    Returns:
-        Eight significant digits of it.
-    """
-    return float(f"{value:.{_N_DIGITS}g}")
 
 
 def _weighted_mean(values: np.ndarray, weight: np.ndarray) -> np.ndarray:

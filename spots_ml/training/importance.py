@@ -27,8 +27,8 @@ from spots_ml.features.input_groups import AGENT_GROUP, OPPORTUNITY_GROUP, input
 from spots_ml.interactions.dataset import LabelledRows
 from spots_ml.interactions.splits import TEST, TRAIN, VALIDATION, split_rows
 from spots_ml.scoring.shapley import Predict
-from spots_ml.training.evaluation import HEADLINE
-from spots_ml.training.exchange import Change, Exchange, kept, squared_error
+from spots_ml.training.evaluation import HEADLINE, kept
+from spots_ml.training.exchange import Change, Exchange, squared_error
 from spots_ml.training.fit import Epoch, fit
 from spots_ml.training.model import calibrate
 from spots_ml.training.trained_model import TrainedModel, predict

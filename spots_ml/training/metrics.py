@@ -10,11 +10,8 @@ import numpy as np
 from scipy.special import xlogy
 
 from spots_ml.features.contract import ModelType
+from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE
 
-CALLED_FROM: Final = 0.70
-"""Score from which an agent is called."""
-FILTER_ABOVE: Final = 0.70
-"""The outcome filter lets a call through when P(positive) is above this."""
 _N_BINS: Final = 10
 _EDGE: Final = 1e-7
 """Probabilities are kept this far from 0 and 1 in the log loss: one wrong certainty would make it infinite."""
@@ -76,7 +73,7 @@ def _of_probability(
     prediction: np.ndarray, target: np.ndarray, formula: np.ndarray, prevalence: float, weight: np.ndarray
 ) -> dict[str, float]:
     brier = _mean((prediction - target) ** 2, weight)
-    passing = prediction > FILTER_ABOVE
+    passing = prediction > OUTCOME_ABOVE
     called = formula >= CALLED_FROM
     certain = np.clip(prediction, _EDGE, 1.0 - _EDGE)
     return {
