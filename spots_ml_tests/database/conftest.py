@@ -1,22 +1,12 @@
-"""Every test runs on the oldest Postgres that is installed and on the newest."""
+"""Databases of `server`: every test runs on the oldest Postgres that is installed and on the newest."""
 
 from itertools import count
 
 import pytest
 
-from spots_ml_tests.database.postgres import NEWEST_MAJOR, apply_migrations, running
+from spots_ml.settings import PROJECT_ROOT
+from spots_ml_tests.conftest import MIGRATED
 from spots_ml_tests.database.roles import Database
-
-MIGRATED = "migrated"
-
-
-@pytest.fixture(scope="session", params=[None, NEWEST_MAJOR], ids=["oldest", "newest"])
-def server(request):
-    """A server with a database in which all migrations are applied; others are made after its model."""
-    with running(request.param) as server:
-        server.create_project(MIGRATED)
-        apply_migrations(server.url(MIGRATED))
-        yield server
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +39,11 @@ def database(server, numbers):
     server.create_database(name, template=MIGRATED)
     yield Database(server, name)
     server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def supabase_cli():
+    """The official command line, as `make unit` installs it."""
+    found = next(PROJECT_ROOT.glob(".node-cli/node_modules/@supabase/cli-*/bin/supabase"), None)
+    assert found is not None, "the Supabase CLI is not installed; `make .node-cli/.ready` installs it"
+    return found

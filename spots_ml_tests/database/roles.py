@@ -12,7 +12,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from spots_ml_tests.database.postgres import Server
+from spots_ml.local_supabase.postgres import Server
 
 START = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
@@ -116,6 +116,15 @@ def content(name: str = "a", version: str = "v1.0-synthetic", model_type: str = 
         "source": "made up",
         "n_labelled": 10_000,
         "metrics": {"test_mse": 0.0224},
+    }
+
+
+def model_file(sent: dict[str, Any]) -> dict[str, Any]:
+    """What registering this content tells of its file."""
+    return {
+        "p_file_path": f"{sent['model_type']}/{sent['sha256']}.onnx",
+        "p_size_bytes": 61_440,
+        "p_client_runtime_floor": "1.15.1",
     }
 
 

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from spots_ml_tests.database.postgres import apply_migrations
+from spots_ml.stores.supabase.migrations import apply_migrations
 from spots_ml_tests.database.roles import (
     AGENT_A,
     AGENT_B,
@@ -13,11 +13,13 @@ from spots_ml_tests.database.roles import (
     content,
     insert,
     interaction,
+    model_file,
     outcome,
 )
 
 TRAINING = "calling_score_training_data"
 AB_TEST = "calling_score_ab_test_outcomes"
+SERVICE_TABLES = ("incoming_rows", "quarantined_interactions", "interactions")
 
 # All that anon and authenticated may do, column by column for the phone's part of the versions.
 PHONE_COLUMNS = {
@@ -37,14 +39,24 @@ ALLOWED = {
         *((TRAINING, right) for right in ("SELECT", "INSERT", "UPDATE", "DELETE")),
         *((AB_TEST, right) for right in ("SELECT", "INSERT", "DELETE")),
         *((name, "SELECT") for name in ("model_versions", "version_history", "rollout_steps", "served_models")),
-        *((name, "SELECT") for name in ("decisions", "decisions_with_outcomes")),
+        *((name, "SELECT") for name in ("decisions", "decisions_with_outcomes", "interactions")),
         *(("performance", right) for right in ("SELECT", "INSERT", "UPDATE")),
+        *(("incoming_rows", right) for right in ("SELECT", "INSERT")),
+        *(("quarantined_interactions", right) for right in ("SELECT", "DELETE")),
     },
 }
 FUNCTIONS = {
     *("register_model_version", "promote_model_version", "rollback_model_version", "archive_model_version"),
     *("set_rollout_traffic", "label_watermark", "count_labels_after", "log_decisions"),
+    *("import_interactions", "interaction_kinds"),
 }
+# What a row's generated column and the view of the pipeline compute with, and whose rows an agent sees.
+PRIVATE_FUNCTIONS = {
+    "authenticated": {"own_agent_id", "plain_features"},
+    "service_role": {"own_agent_id", "plain_features", "interaction_record"},
+}
+
+PHONE_FUNCTIONS = {"phone_manifest"}
 
 GRANTED = """
 select relation.relname as name, column_name, right_name
@@ -89,7 +101,7 @@ def test_a_role_has_these_rights_and_no_other(request, server, project, role):
 
 
 @pytest.mark.parametrize("project", ["shared", "old_project"])
-def test_functions_are_for_the_service_role_alone(request, server, project):
+def test_functions_are_for_the_service_role_alone_but_the_phones(request, server, project):
     with request.getfixturevalue(project).owner() as connection:
         rows = connection.execute(
             "select proname as name, role,"
@@ -97,15 +109,16 @@ def test_functions_are_for_the_service_role_alone(request, server, project):
             " unnest(array['anon', 'authenticated', 'service_role']) as role"
             " where pronamespace = 'public'::regnamespace"
         ).fetchall()
-    assert {row["name"] for row in rows} == FUNCTIONS
-    assert {row["role"] for row in rows if row["may"]} == {"service_role"}
-    assert all(row["may"] == (row["role"] == "service_role") for row in rows)
+    assert {row["name"] for row in rows} == FUNCTIONS | PHONE_FUNCTIONS
+    for row in rows:
+        of_the_phone = row["role"] == "authenticated" and row["name"] in PHONE_FUNCTIONS
+        assert row["may"] == (row["role"] == "service_role" or of_the_phone)
 
 
-def test_only_the_agents_id_may_be_asked_of_the_private_schema(shared):
+def test_of_the_private_schema_only_what_rows_are_computed_with_may_be_called(shared):
     with shared.owner() as connection:
         rows = connection.execute(
-            "select distinct proname as name"
+            "select role, proname as name"
             " from pg_proc, unnest(array['anon', 'authenticated', 'service_role']) as role"
             " where pronamespace = 'private'::regnamespace and has_function_privilege(role, pg_proc.oid, 'execute')"
         ).fetchall()
@@ -113,7 +126,9 @@ def test_only_the_agents_id_may_be_asked_of_the_private_schema(shared):
             "select relname from pg_class where relnamespace = 'private'::regnamespace and relkind = 'r'"
             " and has_table_privilege('service_role', oid, 'select, insert, update, delete')"
         ).fetchall()
-    assert [row["name"] for row in rows] == ["own_agent_id"]
+    assert {(row["role"], row["name"]) for row in rows} == {
+        (role, name) for role, names in PRIVATE_FUNCTIONS.items() for name in names
+    }
     assert tables == []
 
 
@@ -135,9 +150,9 @@ def test_every_table_has_row_level_security_and_every_view_asks_as_its_reader(sh
         views = connection.execute(
             "select relname, reloptions from pg_class where relnamespace = 'public'::regnamespace and relkind = 'v'"
         ).fetchall()
-    assert len(tables) == 8
+    assert len(tables) == 12
     assert all(row["relrowsecurity"] for row in tables)
-    assert {row["relname"] for row in views} == {"served_models", "decisions_with_outcomes"}
+    assert {row["relname"] for row in views} == {"served_models", "decisions_with_outcomes", "interactions"}
     assert all("security_invoker=true" in row["reloptions"] for row in views)
 
 
@@ -161,7 +176,7 @@ def test_every_policy_is_for_signed_in_agents_and_names_a_condition(shared):
     "name",
     [
         *(TRAINING, AB_TEST, "model_versions", "version_history", "rollout_steps", "decisions", "performance"),
-        *("served_models", "decisions_with_outcomes"),
+        *("served_models", "decisions_with_outcomes", *SERVICE_TABLES),
     ],
 )
 def test_who_is_not_signed_in_reads_nothing(shared, name):
@@ -169,7 +184,7 @@ def test_who_is_not_signed_in_reads_nothing(shared, name):
         connection.execute(f"select * from public.{name}")
 
 
-@pytest.mark.parametrize("name", ["version_history", "rollout_steps", "decisions", "performance"])
+@pytest.mark.parametrize("name", ["version_history", "rollout_steps", "decisions", "performance", *SERVICE_TABLES])
 def test_an_agent_reads_nothing_of_what_is_the_services_own(shared, name):
     with shared.acting("authenticated", AGENT_A) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(f"select * from public.{name}")
@@ -267,7 +282,7 @@ def test_even_the_service_role_goes_through_the_functions(shared, statement):
 def test_the_phone_sees_what_it_may_be_given_and_nothing_else(database):
     with database.service() as connection:
         for number, name in enumerate("abcde"):
-            file = {} if name == "e" else _file(f"calling_score/v1.{number}/model.onnx")
+            file = {} if name == "e" else model_file(content(name))
             call(
                 connection,
                 "register_model_version",
@@ -289,7 +304,7 @@ def test_the_phone_sees_what_it_may_be_given_and_nothing_else(database):
         ("v1.1-real", "active", 1.0, 0.1),
         ("v1.2-real", "rolling_out", 0.1, 0.1),
     ]
-    assert seen[1] | _plain(_file("calling_score/v1.2/model.onnx")) == seen[1]
+    assert seen[1] | _plain(model_file(content("c"))) == seen[1]
     assert seen[1]["sha256"] == content("c")["sha256"]
     assert seen[1]["contract_digest"] == content("c")["contract_digest"]
 
@@ -313,10 +328,6 @@ def test_training_data_of_others_cannot_be_probed_through_its_unique_key(databas
         insert(connection, TRAINING, **interaction(AGENT_A) | outcome())
     with database.acting("authenticated", AGENT_B) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         insert(connection, TRAINING, **interaction(AGENT_A))
-
-
-def _file(path):
-    return {"p_file_path": path, "p_size_bytes": 61_440, "p_client_runtime_floor": "1.15.1"}
 
 
 def _plain(arguments):

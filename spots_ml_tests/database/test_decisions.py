@@ -1,6 +1,6 @@
 """The decision log, its outcomes and the daily performance."""
 
-import json
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -12,8 +12,27 @@ from spots_ml_tests.database.roles import AGENT_B, call, decision, hours, insert
 TRAINING = "calling_score_training_data"
 
 
+def stage(connection, *rows):
+    """Send rows; the id of their batch."""
+    batch = uuid.uuid4()
+    connection.cursor().executemany(
+        "insert into public.incoming_rows (batch, position, item) values (%s, %s, %s)",
+        [(batch, position, Jsonb(row)) for position, row in enumerate(rows)],
+    )
+    return batch
+
+
+def take_in(connection, batch, n_rows, at=1):
+    answer = call(connection, "log_decisions", p_batch=batch, p_n_rows=n_rows, p_logged_at=hours(at))
+    return answer["log_decisions"]
+
+
 def log(connection, *rows, at=1):
-    return call(connection, "log_decisions", p_decisions=list(rows), p_logged_at=hours(at))
+    return take_in(connection, stage(connection, *rows), len(rows), at)
+
+
+def waiting(connection):
+    return connection.execute("select count(*) as n from public.incoming_rows").fetchone()["n"]
 
 
 def read(connection):
@@ -25,7 +44,7 @@ def read(connection):
 def test_a_decision_is_kept_to_the_last_digit(database):
     given = decision(neural_score=0.1 + 0.2, formula_score=1 / 3)
     with database.service() as connection:
-        assert log(connection, given) == {"status": "ok", "n_new": 1, "n_known": 0, "conflict": None}
+        assert log(connection, given) == {"status": "ok", "n_new": 1, "n_known": 0}
         row = read(connection)[0]
 
     assert {name: row[name] for name in given} == given | {"decided_at": hours(0)}
@@ -47,24 +66,54 @@ def test_a_decision_is_logged_once(database):
 def test_other_content_under_a_known_id_refuses_the_whole_call(database):
     with database.service() as connection:
         log(connection, decision("1"))
-        report = log(connection, decision("0", at=-1), decision("1", score=0.9), decision("4", called=True))
-        assert (report["status"], report["n_new"], report["n_known"]) == ("refused", 0, 0)
-        conflict = report["conflict"]
-        assert (conflict["position"], conflict["decision_id"]) == (1, "decision-1")
-        assert {name for name in conflict["known"] if conflict["known"][name] != conflict["given"][name]} == {"score"}
+        given = decision("1", score=0.9, watermark="9/9")
+        report = log(connection, decision("0", at=-1), given, decision("4"), decision("1", called=True))
+        assert (report["status"], report["position"]) == ("refused", 1)
+        assert {name for name in given if report["known"][name] != report["given"][name]} == {"score", "watermark"}
+        assert {name: report["given"][name] for name in given if name != "decided_at"}.items() <= given.items()
         assert [row["decision_id"] for row in read(connection)] == ["decision-1"]
-
-
-def test_decisions_that_are_sent_as_a_text_are_understood(database):
-    with database.service() as connection:
-        text = Jsonb(json.dumps([decision("1"), decision("2")]))
-        assert call(connection, "log_decisions", p_decisions=text, p_logged_at=hours(1))["n_new"] == 2
+        assert waiting(connection) == 0
 
 
 def test_other_content_within_one_call_is_refused_too(database):
     with database.service() as connection:
-        assert log(connection, decision("1"), decision("1", score=0.1))["conflict"]["position"] == 1
+        assert log(connection, decision("1"), decision("1", score=0.1))["position"] == 1
         assert read(connection) == []
+
+
+def test_a_batch_of_which_rows_are_missing_is_not_taken_in_until_they_are_there(database):
+    rows = [decision(str(number), at=number) for number in range(3)]
+    with database.service() as connection:
+        batch = stage(connection, *rows[:2])
+        assert take_in(connection, batch, 3) == {"status": "incomplete", "n_rows": 2}
+        assert take_in(connection, batch, None) == {"status": "incomplete", "n_rows": 2}
+        assert read(connection) == []
+        insert(connection, "incoming_rows", batch=batch, position=2, item=rows[2])
+        assert take_in(connection, batch, 3) == {"status": "ok", "n_new": 3, "n_known": 0}
+
+
+@pytest.mark.parametrize("changes", [{}, {"score": 0.9}])
+def test_a_batch_that_is_taken_in_again_answers_the_same_and_changes_nothing(database, changes):
+    with database.service() as connection:
+        log(connection, decision("1"))
+        batch = stage(connection, decision("0", at=1), decision("1", **changes))
+        reports = [take_in(connection, batch, 2, at) for at in (2, 9)]
+        assert reports[0] == reports[1]
+        assert reports[0]["status"] == ("refused" if changes else "ok")
+        assert [row["logged_at"] for row in read(connection)] == ([hours(1)] if changes else [hours(1), hours(2)])
+        assert waiting(connection) == 0
+
+
+def test_eight_take_the_same_batch_in_and_all_hear_the_same(database):
+    with database.service() as connection:
+        batch = stage(connection, *(decision(str(number), at=number) for number in range(100)))
+
+    def write(_):
+        with database.service() as connection:
+            return take_in(connection, batch, 100)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(write, range(8))) == [{"status": "ok", "n_new": 100, "n_known": 0}] * 8
 
 
 @pytest.mark.parametrize(
@@ -126,6 +175,34 @@ def test_eight_log_the_same_decisions_and_each_is_there_once(database):
     with database.service() as connection:
         numbers = connection.execute("select row_sequence from public.decisions order by 1").fetchall()
     assert len(numbers) == 100
+
+
+READ_PAGE = (
+    "select * from public.decisions_with_outcomes where row_sequence <= 3000 and decided_at >= %s and decided_at < %s"
+    " and decided_at >= %s and (decided_at > %s or (decided_at = %s and decision_id > 'decision-150'))"
+    " order by decided_at, decision_id limit 10"
+)
+COUNT = (
+    "select count(*) from public.decisions_with_outcomes"
+    " where row_sequence <= 3000 and decided_at >= %s and decided_at < %s"
+)
+
+
+@pytest.mark.parametrize(("query", "n_moments"), [(READ_PAGE, 5), (COUNT, 2)])
+def test_a_period_is_found_through_the_index(database, query, n_moments):
+    moments = [hours(100), hours(900), hours(150), hours(150), hours(150)]
+    with database.service() as connection:
+        log(connection, *(decision(f"{number:05}", at=number) for number in range(3000)))
+    with database.owner() as connection:
+        connection.execute("analyze public.decisions")
+        steps = connection.execute(f"explain (costs off) {query}", moments[:n_moments]).fetchall()
+    plan = "\n".join(step["QUERY PLAN"] for step in steps)
+    assert "decisions_by_time" in plan
+    assert "Seq Scan on decisions" not in plan
+    assert "Sort" not in plan
+    if query == COUNT:
+        # A pair has one interaction of a moment at most, so counting need not look for it.
+        assert "calling_score_training_data" not in plan
 
 
 SAVE = (

@@ -1,15 +1,20 @@
 """The bucket of the models, in a project that has Supabase's storage."""
 
+import json
+from pathlib import Path
+
+import psycopg
 import pytest
 
-from spots_ml_tests.database.postgres import apply_migrations
-from spots_ml_tests.database.roles import AGENT_A, START, Database, call, content
+from spots_ml.release.phone_manifest import PhoneManifest, ServedModel
+from spots_ml.stores.supabase.migrations import apply_migrations
+from spots_ml_tests.database.roles import AGENT_A, START, Database, call, content, model_file
 
 
 @pytest.fixture
 def project(server, numbers):
     name = f"storage_{next(numbers)}"
-    server.create_project(name, "storage.sql")
+    server.create_project(name, Path(__file__).with_name("storage.sql"))
     apply_migrations(server.url(name))
     return Database(server, name)
 
@@ -29,32 +34,71 @@ def test_the_bucket_is_private(project):
 def test_a_phone_downloads_the_files_of_served_versions_only(project):
     with project.service() as connection:
         connection.execute("insert into storage.buckets (id, name) values ('photos', 'photos')")
-        for number in range(3):
-            path = f"calling_score/v1.{number}-real/model.onnx"
-            call(
-                connection,
-                "register_model_version",
-                p_content=content(f"{number}", f"v1.{number}-real"),
-                p_watermark=None,
-                p_at=START,
-                p_actor="test",
-                p_file_path=path,
-                p_size_bytes=60_000,
-                p_client_runtime_floor="1.15.1",
-            )
-            for bucket in ("models", "photos"):
+        paths = [register(connection, number) for number in range(3)]
+        for bucket in ("models", "photos"):
+            for path in paths:
                 connection.execute("insert into storage.objects (bucket_id, name) values (%s, %s)", (bucket, path))
         assert names_seen(project, "authenticated", AGENT_A) == []
 
-        call(
-            connection,
-            "promote_model_version",
-            p_model_type="calling_score",
-            p_version="v1.1-real",
-            p_at=START,
-            p_actor="test",
-            p_reason="",
-        )
-    assert names_seen(project, "authenticated", AGENT_A) == ["calling_score/v1.1-real/model.onnx"]
+        promote(connection, 1)
+    assert names_seen(project, "authenticated", AGENT_A) == [paths[1]]
     assert names_seen(project, "anon") == []
     assert len(names_seen(project, "service_role")) == 6
+
+
+def test_the_phone_is_told_what_the_registry_says(project):
+    with project.service() as connection:
+        for number in range(4):
+            register(connection, number)
+        register(connection, 0, "outcome")
+        promote(connection, 1)
+        change(connection, "set_rollout_traffic", 2, p_traffic=0.1)
+        told = manifest(connection)
+        row = connection.execute("select * from public.model_versions where status = 'active'").fetchone()
+    with project.acting("authenticated", AGENT_A) as connection:
+        assert manifest(connection) == told
+
+    active = told.models["calling_score"].active
+    assert active.url == f"/storage/v1/object/models/{row['file_path']}"
+    assert active.model_dump(exclude={"url"}) == {
+        name: row[name] for name in type(active).model_fields if name != "url"
+    }
+    assert told.models["calling_score"].rolling_out.version == "v1.2-real"
+    assert told.models["calling_score"].rolling_out.traffic == 0.1
+    assert told.models["outcome"] == ServedModel(active=None, rolling_out=None)
+    with project.acting("anon") as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        manifest(connection)
+
+
+def test_without_versions_every_model_is_told_to_have_none(shared):
+    with shared.service() as connection:
+        assert set(manifest(connection).models.values()) == {ServedModel(active=None, rolling_out=None)}
+
+
+def register(connection, number, model_type="calling_score"):
+    sent = content(f"{number}", f"v1.{number}-real", model_type)
+    file = model_file(sent)
+    call(connection, "register_model_version", p_content=sent, p_watermark=None, p_at=START, p_actor="test", **file)
+    return file["p_file_path"]
+
+
+def change(connection, function, number, **values):
+    call(
+        connection,
+        function,
+        p_model_type="calling_score",
+        p_version=f"v1.{number}-real",
+        p_at=START,
+        p_actor="test",
+        p_reason="",
+        **values,
+    )
+
+
+def promote(connection, number):
+    change(connection, "promote_model_version", number)
+
+
+def manifest(connection):
+    document = connection.execute("select public.phone_manifest() as document").fetchone()["document"]
+    return PhoneManifest.from_bytes(json.dumps(document).encode())

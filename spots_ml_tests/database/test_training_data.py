@@ -46,6 +46,9 @@ def row_of(connection, opportunity="spot-1", agent=AGENT_A):
         ({"arm": "formula"}, "training_arm"),
         ({"agent_id": ""}, "training_agent_is_known"),
         ({"context_features": [1, 2]}, "training_features_are_objects"),
+        ({"timestamp": "infinity"}, "training_times_have_four_digit_years"),
+        ({"outcome_timestamp": "10000-01-01 00:00:00+00"}, "training_times_have_four_digit_years"),
+        ({"source_kind": "invented"}, "training_source_kind"),
     ],
 )
 def test_an_interaction_that_cannot_be_is_refused(shared, changes, constraint):
@@ -53,10 +56,30 @@ def test_an_interaction_that_cannot_be_is_refused(shared, changes, constraint):
         insert(connection, TABLE, **interaction(**changes))
 
 
-@pytest.mark.parametrize("name", ["agent_id", "opportunity_id", "user_vibe_dimensions", "formula_calling_score"])
+@pytest.mark.parametrize("name", ["user_vibe_dimensions", "spot_vibe_dimensions", "source_kind"])
 def test_what_must_be_known_is(shared, name):
     with shared.service() as connection, pytest.raises(psycopg.errors.NotNullViolation):
         insert(connection, TABLE, **interaction(**{name: None}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({name: None} for name in ("agent_id", "opportunity_id", "timestamp", "formula_calling_score")),
+        {"formula_is_called": None},
+        {"source_kind": "synthetic"},
+    ],
+    ids=str,
+)
+def test_only_an_import_may_leave_that_open(database, changes):
+    with database.acting("authenticated", AGENT_A) as connection:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            insert(connection, TABLE, **interaction(AGENT_A, **changes))
+        insert(connection, TABLE, **interaction(AGENT_A, identity=AGENT_B))
+    with database.service() as connection:
+        insert(connection, TABLE, **interaction(AGENT_A, "another", **changes))
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            insert(connection, TABLE, **interaction(AGENT_A, identity=AGENT_A))
 
 
 @pytest.mark.parametrize(
@@ -159,6 +182,19 @@ def test_labels_and_rows_that_were_taken_back_are_not_counted(database):
         assert watermark(connection) == (0, 0)
         insert(connection, TABLE, **interaction() | outcome())
         assert count_after(connection, 0) == 1
+
+
+def test_a_point_of_arrival_is_not_taken_back_when_rows_are_deleted(database):
+    with database.service() as connection:
+        for number in range(4):
+            insert(connection, TABLE, **interaction(opportunity=f"spot-{number}") | (outcome() if number else {}))
+        reached = watermark(connection)
+        for names in (["spot-2", "spot-3"], ["spot-0"], []):
+            connection.execute(f"delete from public.{TABLE} where opportunity_id = any(%s)", (names,))
+            assert watermark(connection) == reached == (3, 4)
+        insert(connection, TABLE, **interaction(at=1) | outcome())
+        assert watermark(connection) == (4, 5)
+        assert count_after(connection, 0) == 2
 
 
 def test_nobody_who_reads_up_to_a_number_misses_one_below_it(database):

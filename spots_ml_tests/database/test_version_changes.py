@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from spots_ml.errors import RegistryError
 from spots_ml.registry.records import Candidate, HistoryEntry, ModelVersion, VersionContent
 from spots_ml.stores.embedded import EmbeddedStore
-from spots_ml_tests.database.roles import call, content, hours
+from spots_ml_tests.database.roles import call, content, hours, model_file
 from spots_ml_tests.registry.building import all_verdicts
 
 MODEL = "calling_score"
@@ -93,14 +93,46 @@ def test_the_same_content_again_is_reaffirmed(database):
 
 
 def test_a_file_may_be_told_later_but_once(database):
-    file = {"p_file_path": "a/model.onnx", "p_size_bytes": 60_000, "p_client_runtime_floor": "1.15.1"}
+    file = model_file(content())
     with database.service() as connection:
         register(connection)
         register(connection, **file)
-        register(connection, **(file | {"p_file_path": "b/model.onnx"}))
-        assert versions(connection)[0]["file_path"] == "a/model.onnx"
-        with pytest.raises(psycopg.errors.CheckViolation):
-            register(connection, "b", "v1.1-synthetic", p_file_path="c/model.onnx")
+        register(connection, **(file | {"p_size_bytes": 7}))
+        row = versions(connection)[0]
+    assert {f"p_{name}": row[name] for name in ("file_path", "size_bytes", "client_runtime_floor")} == file
+
+
+def test_another_file_of_the_same_model_is_not_taken_for_the_versions_own(database):
+    other = content() | {"sha256": content("b")["sha256"]}
+    with database.service() as connection:
+        register(connection)
+        answer = call(
+            connection,
+            "register_model_version",
+            p_content=other,
+            p_watermark=None,
+            p_at=hours(1),
+            p_actor="test",
+            **model_file(other),
+        )
+    assert (answer["status"], answer["version"]["file_path"]) == ("ok", None)
+    assert answer["version"]["sha256"] == content()["sha256"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"p_size_bytes": None},
+        {"p_client_runtime_floor": None},
+        {"p_client_runtime_floor": "newest"},
+        {"p_size_bytes": 0},
+        {"p_file_path": "calling_score/model.onnx"},
+        {"p_file_path": model_file(content("b"))["p_file_path"]},
+    ],
+)
+def test_a_file_is_told_wholly_and_is_named_by_the_digest_of_the_version(shared, changes):
+    with shared.service() as connection, pytest.raises(psycopg.errors.CheckViolation):
+        register(connection, **(model_file(content()) | changes))
 
 
 @pytest.mark.parametrize("sent", [None, 7, [], "7"])
@@ -330,11 +362,11 @@ def test_a_second_active_version_is_against_a_constraint(database):
         ("delete from public.model_versions", "append-only"),
         ("update public.model_versions set sha256 = content_digest", "what a version is never changes"),
         ("update public.model_versions set created_at = now()", "what a version is never changes"),
-        ("update public.model_versions set file_path = 'b/model.onnx'", "file of a version never changes"),
+        ("update public.model_versions set size_bytes = 2", "file of a version never changes"),
     ],
 )
 def test_not_even_the_owner_rewrites_what_was(database, statement, match):
     with database.service() as connection:
-        register(connection, p_file_path="a/model.onnx", p_size_bytes=1, p_client_runtime_floor="1.15.1")
+        register(connection, **model_file(content()))
     with database.owner() as connection, pytest.raises(psycopg.errors.RestrictViolation, match=match):
         connection.execute(statement)

@@ -1,4 +1,5 @@
--- Interactions as the app writes them: one row per scored pair, its outcome added once it is known.
+-- Interactions as the app writes them: one row per scored pair, its outcome added once it is known; and imported ones,
+-- of which less may be known (the policies below hold the app to its part).
 -- A project whose app has written such a table already keeps its rows; every policy it had is taken away.
 
 create table if not exists public.calling_score_training_data (
@@ -24,7 +25,12 @@ create table if not exists public.calling_score_training_data (
 
 -- What proof needs later: on what grounds the app decided. Null: the app did not send it.
 alter table public.calling_score_training_data
-    alter column "timestamp" set not null,
+    alter column agent_id drop not null,
+    alter column opportunity_id drop not null,
+    alter column formula_calling_score drop not null,
+    alter column formula_is_called drop not null,
+    add column source_kind text not null default 'real',
+    add column identity uuid,
     add column model_version text,
     add column outcome_model_version text,
     add column arm text,
@@ -39,6 +45,12 @@ alter table public.calling_score_training_data
         jsonb_typeof(user_vibe_dimensions) = 'object' and jsonb_typeof(spot_vibe_dimensions) = 'object'
         and jsonb_typeof(context_features) = 'object' and jsonb_typeof(timing_features) = 'object'
     ),
+    add constraint training_source_kind check (source_kind in ('synthetic', 'hybrid', 'real')),
+    add constraint training_times_have_four_digit_years check (
+        "timestamp" >= timestamptz '0001-01-01 00:00:00+00' and "timestamp" < timestamptz '10000-01-01 00:00:00+00'
+        and outcome_timestamp >= timestamptz '0001-01-01 00:00:00+00'
+        and outcome_timestamp < timestamptz '10000-01-01 00:00:00+00'
+    ),
     add constraint training_outcome_type check (outcome_type in ('positive', 'neutral', 'negative')),
     add constraint training_arm check (arm in ('hybrid', 'formulaBased')),
     add constraint training_scores_in_range check (
@@ -52,9 +64,65 @@ create sequence public.training_rows as bigint owned by public.calling_score_tra
 create sequence public.training_labels as bigint owned by public.calling_score_training_data.label_sequence;
 revoke all on sequence public.training_rows, public.training_labels from public, anon, authenticated, service_role;
 
+-- The 34 raw features in the order of the feature contract; null: unknown. A number is the same however it is written.
+create function private.raw_features(p_agent jsonb, p_opportunity jsonb, p_context jsonb, p_timing jsonb) returns jsonb
+language sql immutable set search_path = ''
+as $$
+    with vibes (name, place) as (
+        select * from unnest(array[
+            'exploration_eagerness', 'community_orientation', 'location_adventurousness', 'authenticity_preference',
+            'trust_network_reliance', 'temporal_flexibility', 'energy_preference', 'novelty_seeking',
+            'value_orientation', 'crowd_tolerance', 'social_preference', 'overall_energy'
+        ]) with ordinality
+    ), told (part, place, value) as (
+        select 1, place, p_agent -> name from vibes
+        union all
+        select 2, place, p_opportunity -> name from vibes
+        union all
+        select 3, place, p_context -> name from unnest(array[
+            'location_proximity', 'journey_alignment', 'user_receptivity', 'opportunity_availability',
+            'network_effects', 'community_patterns'
+        ]) with ordinality as features (name, place)
+        union all
+        select 4, place, p_timing -> name from unnest(array[
+            'optimal_time_of_day', 'optimal_day_of_week', 'user_patterns', 'opportunity_timing'
+        ]) with ordinality as features (name, place)
+    )
+    select jsonb_agg(
+        case jsonb_typeof(value) when 'number' then to_jsonb(trim_scale(value::numeric)) else value end
+        order by part, place
+    )
+    from told
+$$;
+
+-- Sixteen bytes that tell documents apart.
+create function private.digest_id(p_document jsonb) returns uuid
+language sql immutable set search_path = ''
+as $$ select encode(substring(sha256(convert_to(p_document::text, 'UTF8')) for 16), 'hex')::uuid $$;
+
+-- What makes an interaction itself: agent, opportunity and moment, where all are known; else these and its features.
+create function private.interaction_identity(p_row public.calling_score_training_data) returns uuid
+language plpgsql stable set search_path = ''
+as $$
+declare
+    said jsonb := jsonb_build_array(
+        p_row.agent_id, p_row.opportunity_id, extract(epoch from p_row."timestamp")
+    );
+begin
+    if p_row.agent_id is null or p_row.opportunity_id is null or p_row."timestamp" is null then
+        said := said || private.raw_features(
+            p_row.user_vibe_dimensions, p_row.spot_vibe_dimensions, p_row.context_features, p_row.timing_features
+        );
+    end if;
+    return private.digest_id(said);
+end $$;
+revoke all on function private.raw_features(jsonb, jsonb, jsonb, jsonb), private.digest_id(jsonb),
+    private.interaction_identity(public.calling_score_training_data)
+    from public, anon, authenticated, service_role;
+
 -- Rows that were there before arrive in the order of their moments.
 update public.calling_score_training_data as known
-set row_sequence = earlier.place, label_sequence = earlier.label
+set row_sequence = earlier.place, label_sequence = earlier.label, identity = private.interaction_identity(known)
 from (
     select id, row_number() over (order by "timestamp", id) as place,
         case when outcome_type is not null and outcome_score is not null then
@@ -70,7 +138,10 @@ select setval('public.training_rows', coalesce(max(row_sequence), 0) + 1, false)
     setval('public.training_labels', coalesce(max(label_sequence), 0) + 1, false)
 from public.calling_score_training_data;
 
-alter table public.calling_score_training_data alter column row_sequence set not null;
+alter table public.calling_score_training_data
+    alter column row_sequence set not null,
+    alter column identity set not null,
+    add constraint training_content unique (identity);
 create unique index training_by_arrival on public.calling_score_training_data (row_sequence);
 create unique index labels_by_arrival on public.calling_score_training_data (label_sequence)
     where label_sequence is not null;
@@ -82,13 +153,16 @@ create function private.keep_interaction() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 begin
+    new.identity := private.interaction_identity(new);
     if tg_op = 'UPDATE' then
-        if (new.id, new.agent_id, new.opportunity_id, new."timestamp")
-            is distinct from (old.id, old.agent_id, old.opportunity_id, old."timestamp") then
-            raise exception 'id, agent, opportunity and moment of an interaction never change'
-                using errcode = 'restrict_violation';
+        if (new.id, new.identity) is distinct from (old.id, old.identity) then
+            raise exception 'what makes an interaction itself may never change: id, agent, opportunity, moment'
+                using errcode = 'restrict_violation',
+                hint = 'An interaction that lacks one of these is told by its features, which may not change then.';
         end if;
         new.row_sequence := old.row_sequence;
+        new.formula_calling_score := coalesce(new.formula_calling_score, old.formula_calling_score);
+        new.formula_is_called := coalesce(new.formula_is_called, old.formula_is_called);
         new.outcome_id := coalesce(new.outcome_id, old.outcome_id);
         new.outcome_type := coalesce(new.outcome_type, old.outcome_type);
         new.outcome_score := coalesce(new.outcome_score, old.outcome_score);
@@ -113,13 +187,42 @@ create trigger c_keep_interaction before insert or update on public.calling_scor
 
 create type public.arrival as (labels bigint, rows bigint);
 
+-- The highest numbers of rows that were deleted: a watermark that was handed out never comes to lie ahead.
+create table private.deleted_arrivals (
+    single boolean primary key default true check (single),
+    labels bigint not null,
+    rows bigint not null
+);
+alter table private.deleted_arrivals enable row level security;
+revoke all on private.deleted_arrivals from public, anon, authenticated, service_role;
+
+create function private.keep_arrival() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    insert into private.deleted_arrivals as known (labels, rows)
+    select coalesce(max(label_sequence), 0), max(row_sequence) from gone having count(*) > 0
+    on conflict (single) do update
+    set labels = greatest(known.labels, excluded.labels), rows = greatest(known.rows, excluded.rows);
+    return null;
+end $$;
+revoke all on function private.keep_arrival() from public, anon, authenticated, service_role;
+create trigger keep_arrival after delete on public.calling_score_training_data referencing old table as gone
+    for each statement execute function private.keep_arrival();
+
 -- The present point of arrival, both numbers of one moment.
 create function public.label_watermark() returns public.arrival
-language sql stable set search_path = ''
+language sql stable security definer set search_path = ''
 as $$
     select (
-        coalesce((select max(label_sequence) from public.calling_score_training_data), 0),
-        coalesce((select max(row_sequence) from public.calling_score_training_data), 0)
+        greatest(
+            (select max(label_sequence) from public.calling_score_training_data),
+            (select labels from private.deleted_arrivals), 0
+        ),
+        greatest(
+            (select max(row_sequence) from public.calling_score_training_data),
+            (select rows from private.deleted_arrivals), 0
+        )
     )::public.arrival
 $$;
 
@@ -152,6 +255,9 @@ grant update (outcome_id, outcome_type, outcome_score, outcome_timestamp, update
 create policy own_rows_read on public.calling_score_training_data for select to authenticated
     using (agent_id = (select private.own_agent_id()));
 create policy own_rows_written on public.calling_score_training_data for insert to authenticated
-    with check (agent_id = (select private.own_agent_id()));
+    with check (
+        agent_id = (select private.own_agent_id()) and opportunity_id is not null and "timestamp" is not null
+        and formula_calling_score is not null and formula_is_called is not null and source_kind = 'real'
+    );
 create policy own_outcomes_added on public.calling_score_training_data for update to authenticated
     using (agent_id = (select private.own_agent_id())) with check (agent_id = (select private.own_agent_id()));

@@ -14,8 +14,9 @@ create table public.model_versions (
     source text not null,
     n_labelled bigint not null check (n_labelled >= 0),
     metrics jsonb not null check (jsonb_typeof(metrics) = 'object'),
-    -- Where the phone gets the file; all three are given once, at registration or when it is reaffirmed.
-    file_path text check (file_path <> ''),
+    -- Where the phone gets the file; all three are given once, at registration or when it is reaffirmed. Files are
+    -- named by their digest, so that nobody can put other bytes in the place of a version's.
+    file_path text check (file_path = model_type || '/' || sha256 || '.onnx'),
     size_bytes bigint check (size_bytes > 0),
     client_runtime_floor text check (client_runtime_floor ~ '^[0-9]+(\.[0-9]+)*$'),
     status text not null check (status in ('staging', 'active', 'deprecated', 'archived')),
@@ -28,7 +29,6 @@ create table public.model_versions (
     watermark text,
     unique (model_type, version),
     unique (model_type, content_digest),
-    unique (file_path),
     check ((file_path is null) = (size_bytes is null) and (file_path is null) = (client_runtime_floor is null)),
     check (case status when 'active' then traffic = 1 when 'staging' then true else traffic = 0 end)
 );

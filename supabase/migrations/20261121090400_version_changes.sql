@@ -134,6 +134,12 @@ begin
     select * into known from public.model_versions
     where model_type = given.model_type and content_digest = given.content_digest;
     if found then
+        -- The same model may come in another file, made by a later program: the version stays what it is.
+        if given.sha256 is distinct from known.sha256 then
+            p_file_path := null;
+            p_size_bytes := null;
+            p_client_runtime_floor := null;
+        end if;
         update public.model_versions
         set last_registered_at = p_at, updated_at = p_at, watermark = coalesce(p_watermark, watermark),
             file_path = coalesce(file_path, p_file_path), size_bytes = coalesce(size_bytes, p_size_bytes),

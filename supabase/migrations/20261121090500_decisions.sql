@@ -22,19 +22,21 @@ create table public.decisions (
     explored boolean not null,
     propensity double precision check (propensity between 0 and 1),
     feature_digest text not null check (feature_digest ~ '^[0-9a-f]{64}$'),
-    past_positive_rate real not null check (past_positive_rate between 0 and 1),
-    past_negative_rate real not null check (past_negative_rate between 0 and 1),
-    average_engagement real not null check (average_engagement between 0 and 1),
-    interaction_count real not null check (interaction_count between 0 and 1),
-    time_since_last_positive real not null check (time_since_last_positive between 0 and 1),
-    activity_level real not null check (activity_level between 0 and 1),
+    -- Numbers of 32 bits, widened: as `real` they would be told in so few digits that a reader who takes every number
+    -- for one of 64 bits gets the neighbour of some.
+    past_positive_rate double precision not null check (past_positive_rate between 0 and 1),
+    past_negative_rate double precision not null check (past_negative_rate between 0 and 1),
+    average_engagement double precision not null check (average_engagement between 0 and 1),
+    interaction_count double precision not null check (interaction_count between 0 and 1),
+    time_since_last_positive double precision not null check (time_since_last_positive between 0 and 1),
+    activity_level double precision not null check (activity_level between 0 and 1),
     watermark text,
     fallback text
 );
 create sequence public.decision_rows as bigint owned by public.decisions.row_sequence;
 revoke all on sequence public.decision_rows from public, anon, authenticated, service_role;
 create unique index decisions_by_arrival on public.decisions (row_sequence);
-create index decisions_by_time on public.decisions (decided_at, decision_id);
+create index decisions_by_time on public.decisions (decided_at, decision_id) include (row_sequence);
 
 create trigger a_take_turns before insert on public.decisions
     for each statement execute function private.take_turns();
@@ -50,51 +52,58 @@ left join public.calling_score_training_data as outcome
     on outcome.agent_id = decided.agent_id and outcome.opportunity_id = decided.opportunity_id
     and outcome."timestamp" = decided.decided_at;
 
-create type public.log_report as (status text, n_new bigint, n_known bigint, conflict jsonb);
-
--- Adds decisions, each once, all of a call or none; it may be sent again. Refused: an id is logged, or stands in the
--- call, with other content; `conflict` has the 0-based position of the first one and both contents. The watermark is
--- no part of the content: the same history may be served at two of them.
-create function public.log_decisions(p_decisions jsonb, p_logged_at timestamptz) returns public.log_report
-language plpgsql security definer set search_path = '' set timezone = 'UTC'
+-- Logs the decisions of a batch of incoming_rows, each once, all or none. Sent again, it answers the same. Status `ok`:
+-- n_new, n_known. `refused`: an id is logged, or stands in the batch, with other content; position (0-based) of the first
+-- one, known, given. `incomplete`: n_rows are there, not p_n_rows. The watermark is no part of the content: the same
+-- history may be served at two of them.
+create function public.log_decisions(p_batch uuid, p_n_rows bigint, p_logged_at timestamptz) returns jsonb
+language plpgsql security definer set search_path = '' set timezone = 'UTC' set statement_timeout = '60s'
 as $$
 declare
-    aside constant text[] := array['decision_id', 'row_sequence', 'logged_at', 'watermark'];
-    sent constant jsonb := private.document(p_decisions);
-    n_given constant bigint := jsonb_array_length(sent);
+    aside constant text[] := array['row_sequence', 'logged_at', 'watermark'];
+    report jsonb := private.batch_report(p_batch);
+    n_there bigint;
     n_new bigint;
-    difference jsonb;
 begin
+    if report is not null then
+        return report;
+    end if;
+    n_there := private.batch_rows(p_batch);
+    if n_there is distinct from p_n_rows then
+        return jsonb_build_object('status', 'incomplete', 'n_rows', n_there);
+    end if;
     begin
         insert into public.decisions
         select typed.*
-        from jsonb_array_elements(sent) with ordinality as given (item, place)
+        from public.incoming_rows as sent
         cross join lateral jsonb_populate_record(
-            null::public.decisions, item || jsonb_build_object('logged_at', p_logged_at)
+            null::public.decisions, sent.item || jsonb_build_object('logged_at', p_logged_at)
         ) as typed
-        order by place
+        where sent.batch = p_batch order by sent.position
         on conflict (decision_id) do nothing;
         get diagnostics n_new = row_count;
-        select jsonb_build_object(
-            'position', place - 1, 'decision_id', known.decision_id, 'known', to_jsonb(known) - aside,
-            'given', to_jsonb(typed) - aside
-        ) into difference
-        from jsonb_array_elements(sent) with ordinality as given (item, place)
-        cross join lateral jsonb_populate_record(null::public.decisions, item) as typed
-        join public.decisions as known on known.decision_id = typed.decision_id
-        where to_jsonb(known) - aside is distinct from to_jsonb(typed) - aside
-        order by place limit 1;
-        if difference is not null then
-            raise exception 'takes the insertion back' using errcode = 'SPDEC';
+        if n_new < n_there then
+            select jsonb_build_object(
+                'status', 'refused', 'position', sent.position, 'known', to_jsonb(known), 'given', to_jsonb(typed)
+            ) into report
+            from public.incoming_rows as sent
+            cross join lateral jsonb_populate_record(null::public.decisions, sent.item) as typed
+            join public.decisions as known on known.decision_id = typed.decision_id
+            where sent.batch = p_batch and to_jsonb(known) - aside is distinct from to_jsonb(typed) - aside
+            order by sent.position limit 1;
+            if report is not null then
+                raise exception 'takes the insertion back' using errcode = 'SPDEC';
+            end if;
         end if;
+        report := jsonb_build_object('status', 'ok', 'n_new', n_new, 'n_known', n_there - n_new);
     exception when sqlstate 'SPDEC' then
-        return ('refused', 0, 0, difference)::public.log_report;
+        null;
     end;
-    return ('ok', n_new, n_given - n_new, null)::public.log_report;
+    return private.finish_batch(p_batch, report);
 end $$;
 
 alter table public.decisions enable row level security;
 revoke all on public.decisions, public.decisions_with_outcomes from public, anon, authenticated, service_role;
 grant select on public.decisions, public.decisions_with_outcomes to service_role;
-revoke all on function public.log_decisions(jsonb, timestamptz) from public, anon, authenticated;
-grant execute on function public.log_decisions(jsonb, timestamptz) to service_role;
+revoke all on function public.log_decisions(uuid, bigint, timestamptz) from public, anon, authenticated;
+grant execute on function public.log_decisions(uuid, bigint, timestamptz) to service_role;

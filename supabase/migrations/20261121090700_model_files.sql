@@ -9,6 +9,7 @@ begin
     end if;
     insert into storage.buckets (id, name, public) values ('models', 'models', false)
     on conflict (id) do update set public = false;
+    drop policy if exists models_the_phone_may_download on storage.objects;
     create policy models_the_phone_may_download on storage.objects for select to authenticated
         using (
             bucket_id = 'models'

@@ -1,0 +1,107 @@
+"""The address of a project's Postgres, checked: what may be told of it, and what may not."""
+
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+from spots_ml.errors import ConfigError
+from spots_ml.stores.supabase.connection import LOOPBACK
+
+_TRANSACTION_POOLER_PORT: Final = 6543
+_EXPECTED: Final = (
+    "expected the address of the direct connection or of the session pooler, such as "
+    "postgresql://user:password@host:5432/postgres"
+)
+_DEFAULTS: Final = {"connect_timeout": "10", "application_name": "spots_ml"}
+_HIDDEN: Final = "(password)"
+
+
+@dataclass(frozen=True)
+class PostgresDsn:
+    """Where a Postgres is and who asks; read from text by `read`.
+
+    Attributes:
+        open_address: The address without its password, completed by what is the same for every connection: encrypted
+            unless it says otherwise or names this machine.
+        host: Host and port, for messages.
+        password: The password as it is, not as it is written in an address; in no representation. None: none is told.
+    """
+
+    open_address: str
+    host: str
+    password: str | None = field(repr=False)
+
+    @classmethod
+    def read(cls, text: str) -> "PostgresDsn":
+        """Read an address.
+
+        Args:
+            text: `postgresql://user:password@host:port/database`. Supabase's transaction pooler (port 6543) gives no
+                connection that stays, so it is refused.
+
+        Returns:
+            What it says.
+
+        Raises:
+            ConfigError: When it is no such address; the message holds nothing of it but its port.
+
+        >>> dsn = PostgresDsn.read("postgresql://postgres:secr%20et@127.0.0.1:5432/postgres")
+        >>> dsn.host, dsn.password
+        ('127.0.0.1:5432', 'secr et')
+        >>> dsn.open_address
+        'postgresql://postgres@127.0.0.1:5432/postgres?connect_timeout=10&application_name=spots_ml'
+        """
+        try:
+            parts = urlsplit(text)
+            host, port = parts.hostname, parts.port
+            options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+        except ValueError:
+            # The error's own words may hold the password.
+            raise ConfigError(f"the Postgres DSN cannot be read as an address; {_EXPECTED}") from None
+        if parts.scheme not in ("postgresql", "postgres") or not host:
+            raise ConfigError(f"the Postgres DSN is no address of a Postgres; {_EXPECTED}")
+        if port == _TRANSACTION_POOLER_PORT:
+            raise ConfigError(
+                f"the Postgres DSN names port {port}, the transaction pooler, whose connections do not stay; "
+                f"{_EXPECTED}"
+            )
+        defaults = _DEFAULTS if host in LOOPBACK else _DEFAULTS | {"sslmode": "require"}
+        password = options.pop("password", None) if parts.password is None else unquote(parts.password)
+        user, _, place = parts.netloc.rpartition("@")
+        netloc = f"{user.partition(':')[0]}@{place}" if user else place
+        return cls(
+            open_address=parts._replace(netloc=netloc, query=urlencode(defaults | options)).geturl(),
+            host=host if port is None else f"{host}:{port}",
+            password=password,
+        )
+
+    @property
+    def user(self) -> str | None:
+        """Who asks; None: whoever the process runs as."""
+        name = urlsplit(self.open_address).username
+        return None if name is None else unquote(name)
+
+    @property
+    def address(self) -> str:
+        """The address with its password, for a driver alone."""
+        parts = urlsplit(self.open_address)
+        if self.password is None:
+            return self.open_address
+        secret = quote(self.password, safe="")
+        if parts.username is None:
+            return f"{self.open_address}&password={secret}"
+        user, _, place = parts.netloc.rpartition("@")
+        return parts._replace(netloc=f"{user}:{secret}@{place}").geturl()
+
+    def without_password(self, text: str) -> str:
+        """Take the password out of a text that goes into a message.
+
+        Args:
+            text: What a server, a library or a program said.
+
+        Returns:
+            The text with the password replaced, however it is written.
+        """
+        for secret in filter(None, (self.password, quote(self.password or "", safe=""), quote(self.password or ""))):
+            text = text.replace(secret, _HIDDEN)
+        return text

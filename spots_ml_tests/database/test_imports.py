@@ -1,0 +1,185 @@
+"""Taking in interactions: which are the same one, what changes a known one, and in which order labels are numbered."""
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from spots_ml.features.contract import RAW_FEATURES
+from spots_ml.interactions.record_layout import FEATURE_GROUPS
+from spots_ml_tests.database.roles import START, call, hours, insert, interaction, outcome
+
+TABLE = "calling_score_training_data"
+APPS_OWN = ("formula_breakdown", "metadata")
+
+
+def item(opportunity="spot-1", **changes):
+    """An interaction as an import sends it: what is unknown is left out."""
+    row = {name: value for name, value in interaction(opportunity=opportunity).items() if name not in APPS_OWN}
+    row["timing_features"] = {"opportunity_timing": 0.5}
+    row |= changes
+    return {name: told(value) for name, value in row.items() if value is not None}
+
+
+def told(value):
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def send(connection, items, batch=None):
+    batch = batch or uuid.uuid4()
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into public.incoming_rows (batch, position, item) values (%s, %s, %s)",
+            [(batch, position, Jsonb(one)) for position, one in enumerate(items)],
+        )
+    return {"p_batch": batch, "p_n_rows": len(items), "p_source_kind": "real", "p_source": "a test", "p_at": START}
+
+
+def take_in(connection, *items):
+    return call(connection, "import_interactions", **send(connection, items))
+
+
+def counts(report):
+    return tuple(report[name] for name in ("n_distinct", "n_new", "n_updated", "n_new_labels"))
+
+
+def rows(connection):
+    return connection.execute(f"select * from public.{TABLE} order by row_sequence").fetchall()
+
+
+def test_the_raw_features_are_those_of_the_contract_in_its_order(shared):
+    numbers = iter(range(len(RAW_FEATURES)))
+    groups = [{key: next(numbers) for key in keys} | {"of the app": 7} for keys in FEATURE_GROUPS.values()]
+    with shared.owner() as connection:
+        found = connection.execute(
+            "select private.raw_features(%s, %s, %s, %s) as features", [Jsonb(group) for group in groups]
+        ).fetchone()
+
+    assert [column for keys in FEATURE_GROUPS.values() for column in keys.values()] == list(RAW_FEATURES)
+    assert found["features"] == list(range(len(RAW_FEATURES)))
+
+
+@pytest.mark.parametrize("missing", ["agent_id", "opportunity_id", "timestamp"])
+def test_an_anonymous_interaction_is_told_by_its_features(database, missing):
+    known = item(**{missing: None}, user_vibe_dimensions={"novelty_seeking": 1.0, "energy_preference": None})
+    same = known | {"user_vibe_dimensions": {"novelty_seeking": 1, "of the app": 2}} | outcome()
+    other = known | {"timing_features": {"opportunity_timing": 0.6}}
+    with database.service() as connection:
+        assert counts(take_in(connection, known)) == (1, 1, 0, 0)
+        assert counts(take_in(connection, {**same, "outcome_timestamp": hours(5).isoformat()}, other)) == (2, 1, 1, 1)
+        with pytest.raises(psycopg.errors.RestrictViolation, match="never change"):
+            connection.execute(f"update public.{TABLE} set spot_vibe_dimensions = '{{}}'")
+
+
+def test_an_interaction_of_the_app_is_known_and_what_the_app_added_stays(database):
+    with database.service() as connection:
+        insert(connection, TABLE, **interaction(timing_features={"opportunity_timing": 0.5, "timing_alignment": 0.5}))
+        assert counts(take_in(connection, item())) == (1, 0, 0, 0)
+        late = {name: told(value) for name, value in outcome().items()}
+        assert counts(take_in(connection, item(**late))) == (1, 0, 1, 1)
+        kept = rows(connection)
+        assert counts(take_in(connection, item(timing_features={"opportunity_timing": 0.75}))) == (1, 0, 1, 0)
+        corrected = rows(connection)
+
+    assert [row["timing_features"] for row in kept] == [{"opportunity_timing": 0.5, "timing_alignment": 0.5}]
+    assert [row["timing_features"] for row in corrected] == [{"opportunity_timing": 0.75}]
+    assert [(row["metadata"], row["outcome_score"]) for row in corrected] == [({"app": "3.1"}, 0.8)]
+    assert corrected[0]["updated_at"] > kept[0]["updated_at"]
+
+
+def test_of_repeats_the_later_one_counts_where_it_says_anything(database):
+    late = {name: told(value) for name, value in outcome(0.9).items()}
+    with database.service() as connection:
+        report = take_in(
+            connection,
+            item(**late | {"outcome_score": 0.8}),
+            item(opportunity="spot-2"),
+            item(formula_calling_score=None, outcome_score=0.9, user_vibe_dimensions={"novelty_seeking": 0.1}),
+        )
+        found = rows(connection)
+
+    assert counts(report) == (2, 2, 0, 1)
+    assert [row["opportunity_id"] for row in found] == ["spot-1", "spot-2"]
+    first = found[0]
+    assert (first["formula_calling_score"], first["outcome_type"], first["outcome_score"]) == (0.75, "positive", 0.9)
+    assert first["user_vibe_dimensions"] == {"novelty_seeking": 0.1}
+
+
+def test_labels_are_numbered_in_the_order_they_were_sent_in_known_or_not(database):
+    late = {name: told(value) for name, value in outcome().items()}
+    names = ["new-1", "known-2", "new-3", "known-1"]
+    with database.service() as connection:
+        take_in(connection, item("known-1"), item("known-2"))
+        report = take_in(connection, *(item(name, **late) for name in names))
+        found = sorted(rows(connection), key=lambda row: row["label_sequence"])
+
+    assert counts(report) == (4, 2, 2, 4)
+    assert [row["opportunity_id"] for row in found] == names
+
+
+def test_what_says_nothing_new_is_not_written(database):
+    versions = f"select xmin::text, xmax::text, ctid::text from public.{TABLE}"
+    with database.service() as connection:
+        take_in(connection, item(formula_is_called=None), item("spot-2"))
+        before = connection.execute(versions).fetchall()
+        take_in(connection, item("spot-2"), item(formula_is_called=None), item())
+        assert len({row["ctid"] for row in connection.execute(versions)} - {row["ctid"] for row in before}) == 1
+        before = connection.execute(versions).fetchall()
+        assert counts(take_in(connection, item(formula_calling_score=None), item("spot-2"))) == (2, 0, 0, 0)
+        assert connection.execute(versions).fetchall() == before
+
+
+def test_a_batch_with_a_page_missing_is_refused_and_taken_in_once_it_is_there(database):
+    with database.service() as connection:
+        arguments = send(connection, [item(f"spot-{number}") for number in range(3)])
+        call_in = {**arguments, "p_n_rows": 4}
+        refused = call(connection, "import_interactions", **call_in)
+        assert (refused["status"], refused["reason"]) == ("refused", "3 of 4 rows of the batch are there")
+        assert rows(connection) == []
+
+        connection.execute(
+            "insert into public.incoming_rows (batch, position, item) values (%s, 3, %s)",
+            (arguments["p_batch"], Jsonb(item("spot-3"))),
+        )
+        reports = [call(connection, "import_interactions", **call_in) for _ in range(2)]
+        assert counts(reports[0]) == (4, 4, 0, 0)
+        assert reports[1] == reports[0]
+        assert len(rows(connection)) == 4
+        assert connection.execute("select count(*) as n from public.incoming_rows").fetchone()["n"] == 0
+
+
+def test_a_row_that_cannot_be_takes_the_whole_batch_back(database):
+    with database.service() as connection:
+        with pytest.raises(psycopg.errors.CheckViolation):
+            take_in(connection, item(), {"reasons": [], "record": "", "position": 1}, item("spot-2", outcome_score=7))
+        assert rows(connection) == []
+        assert connection.execute("select * from public.quarantined_interactions").fetchall() == []
+
+
+def test_broken_records_are_kept_once_with_what_was_wrong(database):
+    broken = {"position": 7, "reasons": ["empty_id", "out_of_range"], "record": '{"agent_id": ""'}
+    other = broken | {"record": "{", "position": 8}
+    with database.service() as connection:
+        assert counts(take_in(connection, broken, item(), other, broken)) == (1, 1, 0, 0)
+        take_in(connection, broken | {"position": 9})
+        found = connection.execute("select * from public.quarantined_interactions order by position").fetchall()
+
+    assert [{name: row[name] for name in broken} for row in found] == [broken, other]
+    assert {(row["source"], row["imported_at"]) for row in found} == {("a test", START)}
+
+
+def test_the_same_sent_by_several_at_once_is_taken_in_once(database):
+    late = {name: told(value) for name, value in outcome().items()}
+    items = [item(f"spot-{number}", **late) for number in range(300)]
+
+    def run(turn):
+        with database.service() as connection:
+            return counts(take_in(connection, *(reversed(items) if turn % 2 else items)))
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(run, range(4)))
+    assert sorted(found) == [(300, 0, 0, 0)] * 3 + [(300, 300, 0, 300)]
+    with database.service() as connection:
+        assert call(connection, "count_labels_after", p_label=0)["count_labels_after"] == 300
