@@ -62,7 +62,8 @@ def derive(raw: Mapping[str, np.ndarray] | np.ndarray) -> np.ndarray:
     features = np.empty((n_rows, len(FEATURES)), dtype=np.float32)
     for start in range(0, n_rows, _PIECE_ROWS):
         piece = slice(start, min(start + _PIECE_ROWS, n_rows))
-        features[piece] = _derive_piece(take(piece)).T
+        with np.errstate(over="ignore"):  # a value far out of range is for the rules to find
+            features[piece] = _derive_piece(take(piece)).T
     return features
 
 

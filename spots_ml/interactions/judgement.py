@@ -158,14 +158,25 @@ def record_text(row: dict[str, Any]) -> str:
     Returns:
         JSON text; NaN and infinity stand there as such, which strict JSON does not know.
     """
+    return json.dumps(app_record(row), ensure_ascii=False)
+
+
+def app_record(row: dict[str, Any]) -> dict[str, Any]:
+    """Give an interaction the keys that the app writes.
+
+    Args:
+        row: Values by column of schema `INTERACTIONS`.
+
+    Returns:
+        A document of JSON, the features in their groups; None where unknown, times as ISO 8601.
+    """
     record: dict[str, Any] = {
         group: {key: row[column] for key, column in keys.items()} for group, keys in FEATURE_GROUPS.items()
     }
     record |= {key: row[column] for key, column in NUMBER_KEYS.items()}
     record |= {CALLED_KEYS[0]: row["is_called"]}
     record |= {key: row[key] for key in ("outcome_type", "agent_id", "opportunity_id")}
-    record |= {key: row[column] and row[column].isoformat() for key, column in TIME_KEYS.items()}
-    return json.dumps(record, ensure_ascii=False)
+    return record | {key: row[column] and row[column].isoformat() for key, column in TIME_KEYS.items()}
 
 
 def _no_rows() -> tuple[np.ndarray, ...]:

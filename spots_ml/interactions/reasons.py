@@ -4,7 +4,7 @@ from typing import Final
 
 REASONS: Final[dict[str, str]] = {
     "malformed_record": "the record is not a JSON object, or its text cannot be parsed",
-    "invalid_encoding": "the record's text is not valid UTF-8, or holds half of a surrogate pair",
+    "invalid_encoding": "the record's text is not valid UTF-8, or holds half of a surrogate pair or a NUL",
     "missing_key": "a key that every record must have is absent",
     "unknown_key": "a key that the contract does not know is present",
     "conflicting_keys": "the old and the new name of a key are both present and disagree",

@@ -43,6 +43,7 @@ def find_problems(batch: pa.RecordBatch, *, config: ValidationConfig, now: datet
     masks |= _number_problems(batch)
     for name in ("agent_id", "opportunity_id"):
         masks |= _where(_bools(pc.equal(batch[name], "")), "empty_id")
+        masks |= _where(_bools(pc.match_substring(batch[name], "\0")), "invalid_encoding")
     masks |= _time_problems(batch, config, now)
     masks |= _outcome_problems(batch, config)
     return masks

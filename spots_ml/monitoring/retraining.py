@@ -5,21 +5,8 @@ Nothing here counts, starts or schedules; the state is collected by whoever asks
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
-
-
-class LabelCounts(Protocol):
-    """What a store must answer so that new labels can be counted by arrival, exactly."""
-
-    def label_watermark(self) -> str:
-        """Name the point up to which labels have arrived; opaque, compared by the same store only."""
-        ...
-
-    def count_labels_after(self, watermark: str | None) -> int:
-        """Count the labels that arrived after a watermark; all of them for None."""
-        ...
 
 
 class RetrainConfig(BaseModel):

@@ -7,18 +7,17 @@ which reads single agents through an index.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spots_ml.errors import ConfigError, InputError
+from spots_ml.errors import ConfigError
 from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.features.history import history_features
 from spots_ml.interactions.schema import INTERACTIONS
-from spots_ml.interactions.source import InteractionStream
-from spots_ml.monitoring.retraining import LabelCounts
+from spots_ml.interactions.store import EmptyStoreError, InteractionStore
 from spots_ml.scoring.decision_log import ORIGINS, DecisionLog
 from spots_ml.verdicts import Verdict
 
@@ -27,14 +26,6 @@ MAX_WATERMARKS: Final = 8
 """Watermarks looked into for each origin: every one of them takes reading all interactions once."""
 _SHOWN: Final = 10
 _COLUMNS: Final = ["agent_id", "scored_at", "outcome_at", "outcome_score", "outcome_type"]
-
-
-class KnownInteractions(LabelCounts, Protocol):
-    """What a store must answer so that served history can be computed again."""
-
-    def read_interactions(self, up_to: str | None = None) -> InteractionStream:
-        """Read all interactions as they were known at a watermark; InputError when there were none."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -89,7 +80,7 @@ class HistoryCheck:
 
 
 def check_served_history(
-    log: DecisionLog, interactions: KnownInteractions, *, since: datetime, until: datetime, sample: int, seed: int
+    log: DecisionLog, interactions: InteractionStore, *, since: datetime, until: datetime, sample: int, seed: int
 ) -> HistoryCheck:
     """Compare the history that decisions were made on with what training computes for the same moment and knowledge.
 
@@ -154,7 +145,7 @@ def _draw(served: pa.Table, sample: int, random: np.random.Generator) -> np.ndar
     return np.sort(np.array(drawn, np.int64))
 
 
-def _recomputed(decisions: pa.Table, interactions: KnownInteractions, watermark: str | None) -> np.ndarray:
+def _recomputed(decisions: pa.Table, interactions: InteractionStore, watermark: str | None) -> np.ndarray:
     """Compute the history of each decision's agent, as training does with what was known at a watermark."""
     agents = pc.unique(decisions["agent_id"])
     past = _past(_batches(interactions, watermark), agents)
@@ -190,11 +181,11 @@ def _past(batches: Iterator[pa.RecordBatch], agents: pa.Array) -> tuple[np.ndarr
     return tuple(column[order] for column in columns)
 
 
-def _batches(interactions: KnownInteractions, watermark: str | None) -> Iterator[pa.RecordBatch]:
+def _batches(interactions: InteractionStore, watermark: str | None) -> Iterator[pa.RecordBatch]:
     interactions.count_labels_after(watermark)  # refuses what is no watermark
     try:
         return interactions.read_interactions(watermark).batches
-    except InputError:
+    except EmptyStoreError:
         return iter(())  # there were no interactions yet
 
 

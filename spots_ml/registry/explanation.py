@@ -170,6 +170,7 @@ def explain_request(
                 row,
                 answer=float(answer[0]),
                 fallback=_why_not(model, int(code[0])),
+                store=store,
                 models_dir=models_dir,
                 trained_dir=trained_dir,
             )

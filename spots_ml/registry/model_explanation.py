@@ -16,6 +16,7 @@ from spots_ml.features.contract import ModelType, input_names
 from spots_ml.features.input_groups import group_of_input, input_groups
 from spots_ml.registry.records import ModelVersion
 from spots_ml.registry.serving import read_version
+from spots_ml.registry.store import VersionStore
 from spots_ml.release.onnx_graph import training_means
 from spots_ml.scoring.fallback import ModelUnavailableError
 from spots_ml.scoring.served import MissingModel, ServedModel
@@ -103,6 +104,7 @@ def explain_model(
     *,
     answer: float,
     fallback: str | None,
+    store: VersionStore,
     models_dir: Path,
     trained_dir: Path,
 ) -> ModelExplanation:
@@ -115,6 +117,7 @@ def explain_model(
         inputs: `(1, n_inputs)` float32, as they were fed.
         answer: What the scorer got from the model; NaN: nothing.
         fallback: Why the model did not answer; None: it did.
+        store: The registry.
         models_dir: The folder of all published versions.
         trained_dir: The folder of trained models.
 
@@ -125,7 +128,8 @@ def explain_model(
     onnx = None
     if fallback is None and isinstance(model, ServedModel) and row is not None:
         try:
-            onnx = _from_onnx(model, models_dir, row, inputs, answer)
+            content, _ = read_version(store, models_dir, row)
+            onnx = _from_onnx(model, content, model_type, inputs, answer)
         except (ModelUnavailableError, ArtifactError) as error:
             fallback = str(error)
     names, groups, group_of = input_names(model_type), input_groups(model_type), group_of_input(model_type)
@@ -179,10 +183,9 @@ def _from_torch(trained_dir: Path, row: ModelVersion | None, inputs: np.ndarray)
     return _Torch(float(model.predict(inputs)[0]), model.network.shift.numpy(), attribution), None
 
 
-def _from_onnx(model: ServedModel, models_dir: Path, row: ModelVersion, inputs: np.ndarray, answer: float) -> _Onnx:
-    content, _ = read_version(models_dir, row)
+def _from_onnx(model: ServedModel, content: bytes, model_type: ModelType, inputs: np.ndarray, answer: float) -> _Onnx:
     background = training_means(content)[None]
-    shapley = group_shapley(model.predictor.predict, inputs, background, input_groups(row.model_type))
+    shapley = group_shapley(model.predictor.predict, inputs, background, input_groups(model_type))
     if not np.isfinite(shapley.contributions).all():
         raise ModelUnavailableError("bad_answer", "it answers some coalition of groups with no number in [0, 1]")
     return _Onnx(answer, shapley)

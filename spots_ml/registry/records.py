@@ -7,7 +7,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from spots_ml.features.contract import ModelType
 from spots_ml.interactions.kinds import SourceKind
-from spots_ml.release.documents import Digest
+from spots_ml.release.documents import Digest, RuntimeVersion
 from spots_ml.verdicts import Verdict
 
 Status = Literal["staging", "active", "deprecated", "archived"]
@@ -48,12 +48,21 @@ class VersionContent(_Record):
     metrics: dict[str, float] = Field(description="Headline numbers on the test rows; units in the keys.")
 
 
+class FileLocation(_Record):
+    """Where a phone gets the ONNX file of a version, and what it needs to run it."""
+
+    path: str = Field(min_length=1, description="Name of the file where the store keeps files.")
+    size_bytes: int = Field(ge=1, description="Size of the file.")
+    client_runtime_floor: RuntimeVersion = Field(description="Oldest client runtime it was certified in.")
+
+
 class Candidate(_Record):
     """A version offered for registration, with what the gates said about it."""
 
     content: VersionContent
     watermark: str | None = Field(description="Label watermark of the store behind the data; None: not from a store.")
     verdicts: tuple[Verdict, ...]
+    file: FileLocation | None = Field(default=None, description="What `keep_files` answered; None: nothing is kept.")
 
 
 class ModelVersion(VersionContent):

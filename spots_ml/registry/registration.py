@@ -1,43 +1,30 @@
-"""Publishing a version: its files first, whole or absent, then the row that makes it exist.
+"""Publishing a version: its files first, whole or absent, here and in the store, then the row that makes it exist.
 
 A process killed anywhere in between leaves at most files that no row names; running again finishes with exactly one
-version. Published versions lie in `models/<model_type>/<version>/` as `model.onnx` and `manifest.json`.
+version. Where the files lie and how they are read is in `published_files`.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
-from spots_ml.digests import digest_bytes, digest_file
+from spots_ml.digests import digest_bytes
 from spots_ml.errors import ArtifactError, ConfigError, RegistryError
 from spots_ml.features.contract import CONTRACT_DIGEST, ModelType
-from spots_ml.files import exclusive, publish_directory
+from spots_ml.files import exclusive
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.registry.gates import require_verdicts
+from spots_ml.registry.published_files import (
+    PublishedFiles,
+    publish_files,
+    published_content,
+    published_files,
+    version_directory,
+)
 from spots_ml.registry.records import Candidate, Registration, VersionContent
 from spots_ml.registry.store import VersionStore
 from spots_ml.release.manifest import Manifest
-from spots_ml.release.versions import parse_version
-
-ONNX_NAME: Final = "model.onnx"
-MANIFEST_NAME: Final = "manifest.json"
-
-
-def version_directory(models_dir: Path, model_type: ModelType, version: str) -> Path:
-    """Name the folder of a published version.
-
-    Args:
-        models_dir: The folder of all published versions.
-        model_type: The model.
-        version: A version name.
-
-    Returns:
-        `models_dir/<model_type>/<version>`.
-
-    Raises:
-        ConfigError: When the version is not a version name.
-    """
-    return models_dir / model_type / str(parse_version(version))
+from spots_ml.release.versions import next_version, parse_version
 
 
 def propose_version(
@@ -62,10 +49,35 @@ def propose_version(
     unregistered = _published_names(models_dir / model_type) - registered
     if store.find_content(model_type, content_digest) is None:
         for name in sorted(unregistered, key=parse_version):
-            left_over = _content_in(models_dir / model_type / name)
-            if left_over is not None and left_over.content_digest == content_digest:
+            left_over = published_content(models_dir / model_type / name)
+            if left_over is not None and left_over[0].digests.trained == content_digest:
                 return name
     return store.propose_version(model_type, content_digest, source_kind, also_taken=unregistered)
+
+
+def proposed_name(
+    store: VersionStore,
+    model_type: ModelType,
+    content_digest: str,
+    source_kind: SourceKind,
+    also_taken: Collection[str],
+) -> str:
+    """Name a version by what a registry holds: how every store answers `VersionStore.propose_version`.
+
+    Args:
+        store: The registry.
+        model_type: The model.
+        content_digest: What identifies the trained model.
+        source_kind: The kind of data behind it.
+        also_taken: Names to be passed over although no row has them.
+
+    Returns:
+        The name this content has already, else the next free one.
+    """
+    known = store.find_content(model_type, content_digest)
+    if known is not None:
+        return known.version
+    return next_version([*(one.version for one in store.list_versions(model_type)), *also_taken], source_kind)
 
 
 def _published_names(directory: Path) -> set[str]:
@@ -102,7 +114,8 @@ def register_version(
 
     Raises:
         GateError: When a required verdict is missing or negative; nothing is written.
-        ArtifactError: When the ONNX file or published files are not what their digests say.
+        ArtifactError: When the ONNX file or published files are not what their digests say, or the store did not keep
+            them as they were sent.
         RegistryError: When the version's name belongs to other content.
     """
     require_verdicts(manifest.model_type, manifest.version, manifest.verdicts)
@@ -113,11 +126,16 @@ def register_version(
             content: VersionContent = VersionContent.model_validate(
                 known.model_dump(include=set(VersionContent.model_fields))
             )
-            _require_files(models_dir, content)
+            files = published_files(store, models_dir, content)
         else:
             _require_free(store, manifest)
-            content = _publish(models_dir, onnx, manifest)
-        candidate = Candidate(content=content, watermark=manifest.watermark, verdicts=manifest.verdicts)
+            content, files = _publish(models_dir, onnx, manifest)
+        candidate = Candidate(
+            content=content,
+            watermark=manifest.watermark,
+            verdicts=manifest.verdicts,
+            file=store.keep_files(content, files.onnx, files.manifest),
+        )
         return store.register(candidate, now=now, actor=actor)
 
 
@@ -187,51 +205,20 @@ def name_taken(model_type: ModelType, version: str, holder: str) -> RegistryErro
     )
 
 
-def _publish(models_dir: Path, onnx: bytes, manifest: Manifest) -> VersionContent:
+def _publish(models_dir: Path, onnx: bytes, manifest: Manifest) -> tuple[VersionContent, PublishedFiles]:
     """Put the files in place; files that a killed process left are used when they are this very model."""
     directory = version_directory(models_dir, manifest.model_type, manifest.version)
-    content = manifest.to_bytes()
+    files = PublishedFiles(onnx, manifest.to_bytes())
     if directory.exists():
-        left_over = _content_in(directory)
-        if left_over is None or not _same_file(left_over, manifest):
+        left_over = published_content(directory)
+        if left_over is None or not _same_file(left_over[0], manifest):
             raise name_taken(manifest.model_type, manifest.version, f"unregistered files in {directory}")
-        return left_over
-
-    def fill(target: Path) -> None:
-        (target / ONNX_NAME).write_bytes(onnx)
-        (target / MANIFEST_NAME).write_bytes(content)
-
-    publish_directory(directory, fill)
-    return content_of(manifest, digest_bytes(content))
+        manifest, files = left_over
+    publish_files(directory, files)
+    return content_of(manifest, digest_bytes(files.manifest)), files
 
 
-def _same_file(left_over: VersionContent, manifest: Manifest) -> bool:
+def _same_file(left_over: Manifest, manifest: Manifest) -> bool:
     """Whether this is the very model and file; what was measured on a clock, or said of the source, may differ."""
     expected = (manifest.model_type, manifest.version, manifest.digests.trained, manifest.digests.onnx)
-    return (left_over.model_type, left_over.version, left_over.content_digest, left_over.sha256) == expected
-
-
-def _content_in(directory: Path) -> VersionContent | None:
-    """Read whole, undamaged published files; None when there are none."""
-    onnx = directory / ONNX_NAME
-    try:
-        manifest = Manifest.from_file(directory / MANIFEST_NAME)
-    except ArtifactError:
-        return None
-    if not onnx.is_file() or digest_file(onnx) != manifest.digests.onnx:
-        return None
-    return content_of(manifest, digest_file(directory / MANIFEST_NAME))
-
-
-def _require_files(models_dir: Path, content: VersionContent) -> None:
-    """Insist that a registered version's files are what its row says."""
-    directory = version_directory(models_dir, content.model_type, content.version)
-    if _content_in(directory) == content:
-        return
-    state = "are damaged" if directory.exists() else "are missing"
-    raise ArtifactError(
-        f"{content.model_type} {content.version} is registered with this content, but its files in {directory} "
-        f"{state}; "
-        f"restore {ONNX_NAME} ({content.sha256[:12]}) and {MANIFEST_NAME} ({content.manifest_sha256[:12]}) from a "
-        "backup, or train with another seed for a version of its own"
-    )
+    return (left_over.model_type, left_over.version, left_over.digests.trained, left_over.digests.onnx) == expected

@@ -7,11 +7,10 @@ that does not exist is an error.
 from collections.abc import Mapping
 from pathlib import Path
 
-from spots_ml.digests import digest_bytes
 from spots_ml.errors import ArtifactError, ConfigError
 from spots_ml.features.contract import CONTRACT_DIGEST, ModelType
+from spots_ml.registry.published_files import PublishedFilesError, published_files
 from spots_ml.registry.records import ModelVersion
-from spots_ml.registry.registration import MANIFEST_NAME, ONNX_NAME, version_directory
 from spots_ml.registry.store import VersionStore
 from spots_ml.release.manifest import Manifest
 from spots_ml.release.onnx_predictor import TIME_LIMIT_S, OnnxPredictor
@@ -69,7 +68,7 @@ def serve_model(
         detail = f"made for the contract {row.contract_digest[:12]}, in force is {CONTRACT_DIGEST[:12]}; train again"
         return MissingModel("wrong_contract", detail, row.version)
     try:
-        onnx, manifest = read_version(models_dir, row)
+        onnx, manifest = read_version(store, models_dir, row)
         predictor = OnnxPredictor(onnx, model_type, time_limit_s=time_limit_s)
     except ModelUnavailableError as error:
         return MissingModel(error.reason, error.detail, row.version)
@@ -82,10 +81,11 @@ def serve_model(
     return ServedModel(version=row.version, predictor=predictor, weight=row.weight, confidence=confidence)
 
 
-def read_version(models_dir: Path, row: ModelVersion) -> tuple[bytes, Manifest]:
-    """Read a version's files and hold them against the registry's digests.
+def read_version(store: VersionStore, models_dir: Path, row: ModelVersion) -> tuple[bytes, Manifest]:
+    """Read a version's files as `published_files` does, for whoever answers without the model then.
 
     Args:
+        store: The registry.
         models_dir: The folder of all published versions.
         row: The version in the registry.
 
@@ -95,19 +95,11 @@ def read_version(models_dir: Path, row: ModelVersion) -> tuple[bytes, Manifest]:
     Raises:
         ModelUnavailableError: `unreadable` or `damaged`.
     """
-    directory = version_directory(models_dir, row.model_type, row.version)
     try:
-        onnx, document = (directory / ONNX_NAME).read_bytes(), (directory / MANIFEST_NAME).read_bytes()
-    except OSError as error:
-        detail = f"{error.filename} cannot be read ({error.strerror}); restore it from a backup"
-        raise ModelUnavailableError("unreadable", detail) from error
-    found = {ONNX_NAME: (digest_bytes(onnx), row.sha256), MANIFEST_NAME: (digest_bytes(document), row.manifest_sha256)}
-    for name, (digest, registered) in found.items():
-        if digest != registered:
-            detail = f"{directory / name} has the digest {digest[:12]}, registered is {registered[:12]}; restore it"
-            raise ModelUnavailableError("damaged", detail)
-    try:
-        return onnx, Manifest.from_bytes(document)
+        files = published_files(store, models_dir, row)
+        return files.onnx, Manifest.from_bytes(files.manifest)
+    except PublishedFilesError as error:
+        raise ModelUnavailableError(error.reason, str(error)) from error
     except ArtifactError as error:
         raise ModelUnavailableError("damaged", str(error)) from error
 

@@ -6,7 +6,15 @@ from typing import Protocol
 
 from spots_ml.features.contract import ModelType
 from spots_ml.interactions.kinds import SourceKind
-from spots_ml.registry.records import Candidate, HistoryEntry, ModelVersion, Registration
+from spots_ml.registry.records import (
+    Candidate,
+    FileLocation,
+    HistoryEntry,
+    ModelVersion,
+    Registration,
+    VersionContent,
+)
+from spots_ml.release.phone_manifest import PhoneManifest
 
 
 class VersionStore(Protocol):
@@ -50,6 +58,37 @@ class VersionStore(Protocol):
             GateError: When a required verdict is missing or negative.
             RegistryError: When the name belongs to other content.
         """
+        ...
+
+    def keep_files(self, content: VersionContent, onnx: bytes, manifest: bytes) -> FileLocation | None:
+        """Keep a version's files before the registry names them, so that every machine can get them back.
+
+        Keeping the same files again changes nothing. What is kept and never registered is never found.
+
+        Args:
+            content: The version that is about to be registered.
+            onnx: The bytes of `model.onnx`.
+            manifest: The bytes of `manifest.json`.
+
+        Returns:
+            What the candidate has to tell about its file; None: this store keeps no files, the folder of published
+            versions is all there is.
+
+        Raises:
+            ArtifactError: When the files are not what the content says, or do not come back as they were sent.
+        """
+        ...
+
+    def fetch_files(self, version: VersionContent) -> tuple[bytes, bytes] | None:
+        """Get `model.onnx` and `manifest.json` of a registered version; None: this store keeps no files.
+
+        Raises:
+            ArtifactError: When they are not kept, or not as they were registered.
+        """
+        ...
+
+    def phone_manifest(self) -> PhoneManifest | None:
+        """Read what a phone is told; None: this store serves no phones, see `registry.phone_manifest`."""
         ...
 
     def get(self, model_type: ModelType, version: str) -> ModelVersion:

@@ -1,8 +1,10 @@
 """Re-checks a registered version from its bytes up, years later: every digest, every stored part, parity with torch.
 
-It changes nothing. What it needs is where things lie; what the checks mean is said in each check's detail.
+It changes nothing, but that files which are missing or damaged here are first taken from a store that keeps them.
+What it needs is where things lie; what the checks mean is said in each check's detail.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +12,16 @@ from pathlib import Path
 from spots_ml.digests import digest_bytes, digest_file
 from spots_ml.errors import ArtifactError, SpotsMLError
 from spots_ml.registry.gates import require_verdicts
+from spots_ml.registry.published_files import (
+    MANIFEST_NAME,
+    ONNX_NAME,
+    PublishedFilesError,
+    published_files,
+    version_directory,
+)
 from spots_ml.registry.records import ModelVersion, VersionContent
-from spots_ml.registry.registration import MANIFEST_NAME, ONNX_NAME, content_of, version_directory
+from spots_ml.registry.registration import content_of
+from spots_ml.registry.store import VersionStore
 from spots_ml.release.manifest import Manifest
 
 
@@ -53,12 +63,13 @@ class Check:
     detail: str
 
 
-def verify_version(version: ModelVersion, places: Places) -> tuple[Check, ...]:
+def verify_version(version: ModelVersion, places: Places, *, store: VersionStore | None = None) -> tuple[Check, ...]:
     """Check everything a version is made of; nothing stops at the first finding.
 
     Args:
         version: The registry's row.
         places: Where its parts lie.
+        store: The registry, to take missing or damaged files from; None: only what lies here is looked at.
 
     Returns:
         Every check that was made; the version is sound when all passed. Without a readable manifest only the files
@@ -66,6 +77,9 @@ def verify_version(version: ModelVersion, places: Places) -> tuple[Check, ...]:
     """
     directory = version_directory(places.models_dir, version.model_type, version.version)
     onnx_path, manifest_path = directory / ONNX_NAME, directory / MANIFEST_NAME
+    if store is not None:
+        with contextlib.suppress(PublishedFilesError):
+            published_files(store, places.models_dir, version)
     checks = [
         _attempt(ONNX_NAME, lambda: _file(onnx_path, version.sha256)),
         _attempt(MANIFEST_NAME, lambda: _file(manifest_path, version.manifest_sha256)),

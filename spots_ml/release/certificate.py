@@ -96,6 +96,21 @@ class Certificate(ReleaseDocument):
         """Largest |ONNX - torch| over all runtimes and batch sizes; None when nothing could be compared."""
         return max((d for report in self.runtimes for d in report.max_abs_difference.values()), default=None)
 
+    @property
+    def client_runtime_floor(self) -> str:
+        """Version of the client's runtime that ran the file: an older one was never tried.
+
+        Raises:
+            CertificationError: When the client's runtime gave no answer.
+        """
+        for report in self.runtimes:
+            if report.name == CLIENT_RUNTIME and report.onnxruntime_version is not None:
+                return report.onnxruntime_version
+        raise CertificationError(
+            f"the certificate of the {self.model_type} ONNX file {self.onnx_digest[:12]} has no answer of the client's "
+            "runtime, so nobody knows which one a phone needs; certify the file again"
+        )
+
     def verdict(self) -> Verdict:
         """Judge: certified only when nothing was found and every runtime did the whole work.
 

@@ -14,6 +14,9 @@ from spots_ml.errors import ArtifactError
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """64 lower-case hexadecimal digits of SHA-256."""
 
+RuntimeVersion = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)*$")]
+"""Version of an ONNX Runtime that was released, such as 1.15.1."""
+
 _MAX_LISTED_PROBLEMS: Final = 20
 
 

@@ -8,12 +8,13 @@ import pyarrow as pa
 
 from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.scoring.decision_log import DECISIONS_WITH_OUTCOMES
-from spots_ml.stores.decision_sql import COLUMNS
+from spots_ml.stores.decision_sql import COLUMNS, TOLD
 from spots_ml.stores.interaction_rows import identity_of
 
 _HISTORY_DTYPE: Final = np.dtype("<f4")
 _HISTORY_BYTES: Final = len(HISTORY_FEATURES) * _HISTORY_DTYPE.itemsize
-_READ: Final = (*(name for name in COLUMNS if name != "identity"), "outcome_type", "outcome_score", "outcome_at")
+_OUTCOME: Final = ("outcome_type", "outcome_score", "outcome_at")
+_READ: Final = (*TOLD, *_OUTCOME)
 """The columns of `decision_sql.READ`."""
 
 
@@ -64,3 +65,18 @@ def to_batch(rows: Sequence[tuple[Any, ...]]) -> pa.RecordBatch:
         [pa.array(columns[field.name], field.type) for field in DECISIONS_WITH_OUTCOMES],
         schema=DECISIONS_WITH_OUTCOMES,
     )
+
+
+def to_pair(conflict: Sequence[Any]) -> tuple[int, dict[str, Any], dict[str, Any]]:
+    """Turn a row of `decision_sql.CONFLICTS` into the two decisions of one id.
+
+    Args:
+        conflict: The row.
+
+    Returns:
+        The position in the call, the decision that is logged, and the one that is not, by the names of `DECISIONS`.
+    """
+    position, *contents = conflict
+    nothing = (None,) * len(_OUTCOME)
+    known, given = to_batch([(*contents[: len(TOLD)], *nothing), (*contents[len(TOLD) :], *nothing)]).to_pylist()
+    return position, known, given

@@ -31,6 +31,9 @@ COLUMNS: Final = (
 CONTENT: Final = tuple(name for name in COLUMNS if name not in ("decision_id", "watermark"))
 """What makes two decisions of one id the same. Not the watermark: the same history may be served at two of them."""
 
+TOLD: Final = tuple(name for name in COLUMNS if name != "identity")
+"""What is read of a decision: its identity only links it to its outcome."""
+
 _NAMES: Final = ", ".join(COLUMNS)
 
 STAGE: Final = f"CREATE TEMP TABLE incoming (position INTEGER PRIMARY KEY, {_NAMES})"
@@ -47,20 +50,23 @@ ON CONFLICT (decision_id) DO NOTHING
 """Adds the decisions that are not known; takes the present."""
 
 CONFLICTS: Final = f"""
-SELECT incoming.position, incoming.decision_id, {", ".join(f"known.{name} AS known_{name}" for name in CONTENT)},
-    {", ".join(f"incoming.{name}" for name in CONTENT)}
+SELECT incoming.position, {", ".join(f"known.{name}" for name in TOLD)},
+    {", ".join(f"incoming.{name}" for name in TOLD)}
 FROM incoming JOIN decisions AS known ON known.decision_id = incoming.decision_id
 WHERE {" OR ".join(f"incoming.{name} IS NOT known.{name}" for name in CONTENT)}
 ORDER BY incoming.position
 LIMIT 1
 """  # noqa: S608 - column names of this module
-"""The first decision of the call whose id is logged with other content, asked after `INSERT`."""
+"""The first decision of the call whose id is logged with other content, asked after `INSERT`.
+
+Its position, then `TOLD` of the one that is logged, then `TOLD` of the one that is not.
+"""
 
 COUNT: Final = "SELECT count(*) FROM decisions WHERE decided_at >= :since AND decided_at < :until"
 """Decisions of a period in microseconds, from an index."""
 
 READ: Final = f"""
-SELECT {", ".join(f"decisions.{name}" for name in COLUMNS if name != "identity")},
+SELECT {", ".join(f"decisions.{name}" for name in TOLD)},
     outcome.outcome_type, outcome.outcome_score, outcome.outcome_at
 FROM decisions LEFT JOIN interactions AS outcome ON outcome.identity = decisions.identity
 WHERE decided_at >= :since AND decided_at < :until

@@ -3,20 +3,18 @@
 The row of a decision holds the identity of the interaction it belongs to; the outcome stays with the interaction.
 """
 
-import sqlite3
 from datetime import UTC, datetime, timedelta
-from typing import Final, NoReturn
+from typing import Final
 
-import numpy as np
 import pyarrow as pa
 
 from spots_ml.errors import InputError
-from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.scoring.decision_checks import check_decisions
 from spots_ml.scoring.decision_log import DECISIONS_WITH_OUTCOMES, LogReport
 from spots_ml.stores import decision_sql as sql
 from spots_ml.stores.database import Database, to_text, transaction
-from spots_ml.stores.decision_rows import to_batch, to_rows
+from spots_ml.stores.decision_refusals import check_period, refuse_other_content
+from spots_ml.stores.decision_rows import to_batch, to_pair, to_rows
 
 _BATCH_ROWS: Final = 50_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,7 +59,7 @@ class EmbeddedDecisionLog:
                 n_new = connection.execute(sql.INSERT, (logged_at,)).rowcount
                 conflict = connection.execute(sql.CONFLICTS).fetchone()
                 if conflict is not None:
-                    _refuse(conflict)
+                    refuse_other_content(*to_pair(conflict))
         return LogReport(n_new=n_new, n_known=checked.num_rows - n_new)
 
     def read_decisions(self, since: datetime, until: datetime) -> pa.Table:
@@ -77,11 +75,8 @@ class EmbeddedDecisionLog:
         Raises:
             InputError: When a moment has no zone, the period ends before it starts, or rows are missing.
         """
+        check_period(since, until)
         limits = {"since": _microseconds(since), "until": _microseconds(until)}
-        if limits["since"] > limits["until"]:
-            raise InputError(
-                f"the period from {since} ends before it starts, on {until}; give the earlier moment first"
-            )
         batches = []
         with self._database.consistent() as connection:
             expected = connection.execute(sql.COUNT, limits).fetchone()[0]
@@ -100,26 +95,4 @@ class EmbeddedDecisionLog:
 
 
 def _microseconds(moment: datetime) -> int:
-    if moment.tzinfo is None:
-        raise InputError(f"the time {moment} has no zone; expected UTC")
     return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def _refuse(conflict: sqlite3.Row) -> NoReturn:
-    told = []
-    for name in sql.CONTENT:
-        known, given = conflict[f"known_{name}"], conflict[name]
-        if known == given:
-            continue
-        if name == "history":
-            served = zip(HISTORY_FEATURES, np.frombuffer(known, "<f4"), np.frombuffer(given, "<f4"), strict=True)
-            told += [f"{feature} {one:g} -> {other:g}" for feature, one, other in served if one != other]
-        elif isinstance(known, bytes):
-            told.append(name)
-        else:
-            told.append(f"{'group' if name == 'agent_group' else name} {known!r} -> {given!r}")
-    raise InputError(
-        f"decision {conflict['position']} of the table ({conflict['decision_id']}) is logged already with other "
-        f"content: {', '.join(told)}. Nothing was logged: a decision stays as it was made; "
-        "leave out those that are known, or score with another version"
-    )

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from spots_ml.errors import InputError
 from spots_ml.interactions.identity import coded
 from spots_ml.scoring.served_history import Past, ServedHistory, history_at
 from spots_ml.stores import watermark
 from spots_ml.stores.database import Database
+from spots_ml.stores.history_requests import check_moments, check_reached
 from spots_ml.stores.watermark import Watermark
 
 _UNKNOWN_TIME: Final = np.iinfo(np.int64).min
@@ -62,20 +62,12 @@ class EmbeddedHistoryServer:
             InputError: When ids and moments differ in number, the moments are no datetime64, or `up_to` is no
                 watermark that this store has reached.
         """
-        if at.shape != (len(agent_ids),) or not np.issubdtype(at.dtype, np.datetime64):
-            raise InputError(
-                f"{len(agent_ids):,} agents are asked for at moments of shape {at.shape} and type {at.dtype}; "
-                "expected one datetime64 each"
-            )
+        check_moments(agent_ids, at)
         agents, codes = coded(agent_ids)
         with self._database.consistent() as connection:
             reached = watermark.present(connection)
             known = reached if up_to is None else watermark.parse(up_to)
-            if known.labels > reached.labels or known.rows > reached.rows:
-                raise InputError(
-                    f"the watermark {known} lies ahead of {reached}, which {self._database.path} has reached; "
-                    "expected one of this very store"
-                )
+            check_reached(known, reached, str(self._database.path))
             past = _past(connection, agents, known)
         return ServedHistory(values=history_at(past, codes, at), watermark=str(known))
 

@@ -5,24 +5,22 @@ after a watermark is the count of larger numbers in an index, whatever the clock
 """
 
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 
 from spots_ml.digests import canonical_json, digest_json
 from spots_ml.errors import InputError
-from spots_ml.interactions.judgement import quarantined
+from spots_ml.interactions.import_report import ImportReport
+from spots_ml.interactions.intake import Intake
 from spots_ml.interactions.kinds import SourceKind
-from spots_ml.interactions.rules import find_problems
 from spots_ml.interactions.source import InteractionStream
+from spots_ml.interactions.store import EmptyStoreError
 from spots_ml.interactions.validation_config import ValidationConfig
 from spots_ml.stores import interaction_sql as sql
 from spots_ml.stores.database import Database, to_text, transaction
-from spots_ml.stores.import_report import ImportReport
 from spots_ml.stores.interaction_rows import to_batch, to_rows
 from spots_ml.stores.watermark import parse, present
 
@@ -58,10 +56,10 @@ class EmbeddedInteractionStore:
         Raises:
             InputError: When the stream turns out to be broken while it is read.
         """
-        rules = config or ValidationConfig()
+        intake = Intake(config or ValidationConfig(), now)
         with self._database.reading() as connection:
             connection.executescript(sql.STAGE)
-            n_read, n_broken, reasons = _stage(connection, stream.batches, rules, now)
+            _stage(connection, stream.batches, intake)
             with transaction(connection):
                 n_updated = connection.execute(sql.UPDATE).rowcount
                 n_new = connection.execute(sql.INSERT, (stream.kind,)).rowcount
@@ -71,16 +69,7 @@ class EmbeddedInteractionStore:
                 )
                 connection.execute(sql.QUARANTINE, (stream.description, to_text(now)))
             n_distinct = connection.execute("SELECT count(*) FROM incoming").fetchone()[0]
-        return ImportReport(
-            n_read=n_read,
-            n_new=n_new,
-            n_updated=n_updated,
-            n_unchanged=n_distinct - n_new - n_updated,
-            n_repeated=n_read - n_broken - n_distinct,
-            n_quarantined=n_broken,
-            n_new_labels=n_new_labels,
-            reasons=dict(sorted(reasons.items())),
-        )
+        return intake.report(n_distinct=n_distinct, n_new=n_new, n_updated=n_updated, n_new_labels=n_new_labels)
 
     def label_watermark(self) -> str:
         """Name the present point of arrival.
@@ -121,10 +110,11 @@ class EmbeddedInteractionStore:
             `hybrid` when kinds are mixed.
 
         Raises:
-            InputError: When the store holds none, or `up_to` is no watermark; while reading: when rows are missing.
+            EmptyStoreError: When the store holds none.
+            InputError: When `up_to` is no watermark; while reading: when rows are missing.
         """
         watermark = self.label_watermark() if up_to is None else up_to
-        labels, n_rows = parse(watermark)
+        labels, n_rows, _ = parse(watermark)
         with self._database.consistent() as connection:
             kinds: list[SourceKind] = [
                 row[0]
@@ -136,10 +126,7 @@ class EmbeddedInteractionStore:
                 "SELECT count(*) FROM interactions WHERE row_sequence <= ?", (n_rows,)
             ).fetchone()[0]
         if not expected:
-            raise InputError(
-                f"the store {self._database.path} holds no interactions; fill it with `spots-ml import FILE`, "
-                "or choose another SPOTS_ML_SOURCE"
-            )
+            raise EmptyStoreError(f"the store {self._database.path}")
         return InteractionStream(
             kind=kinds[0] if len(kinds) == 1 else "hybrid",
             batches=self._pages(labels, n_rows, expected),
@@ -162,31 +149,20 @@ class EmbeddedInteractionStore:
             after, position = rows[-1]["row_sequence"], position + len(rows)
 
 
-def _stage(
-    connection: sqlite3.Connection, batches: Iterator[pa.RecordBatch], config: ValidationConfig, now: datetime
-) -> tuple[int, int, Counter[str]]:
-    """Put a stream into temporary tables, which hold up nobody; the counts are of records read and broken."""
-    n_read, n_broken = 0, 0
-    reasons: Counter[str] = Counter()
+def _stage(connection: sqlite3.Connection, batches: Iterator[pa.RecordBatch], intake: Intake) -> None:
+    """Put a stream into temporary tables, which hold up nobody."""
     with transaction(connection):
-        for batch in batches:
-            masks = find_problems(batch, config=config, now=now)
-            connection.executemany(sql.ADD, to_rows(batch.filter(pa.array(masks == 0))))
-            if (masks != 0).any():
-                rows = quarantined(batch, masks).to_pylist()
-                reasons.update(code for row in rows for code in row["reasons"])
-                connection.executemany(
-                    sql.ADD_BROKEN,
+        for accepted, broken in intake.judged(batches):
+            connection.executemany(sql.ADD, to_rows(accepted))
+            connection.executemany(
+                sql.ADD_BROKEN,
+                (
                     (
-                        (
-                            bytes.fromhex(digest_json([row["record"], row["reasons"]]))[:16],
-                            row["position"],
-                            canonical_json(row["reasons"]).decode(),
-                            row["record"],
-                        )
-                        for row in rows
-                    ),
-                )
-            n_read += batch.num_rows
-            n_broken += int(np.count_nonzero(masks))
-    return n_read, n_broken, reasons
+                        bytes.fromhex(digest_json([row["record"], row["reasons"]]))[:16],
+                        row["position"],
+                        canonical_json(row["reasons"]).decode(),
+                        row["record"],
+                    )
+                    for row in broken
+                ),
+            )

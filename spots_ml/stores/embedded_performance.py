@@ -1,15 +1,12 @@
 """Daily performance in SQLite: implements `monitoring.performance.PerformanceStore`, one JSON document a row."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from pydantic import ValidationError
-
 from spots_ml.digests import canonical_json
-from spots_ml.errors import ArtifactError, InputError
 from spots_ml.monitoring.performance import PerformanceRow
 from spots_ml.stores.database import Database, to_text
+from spots_ml.stores.performance_rows import from_documents, to_documents
 
 _SAVE = "INSERT OR REPLACE INTO performance (day, arm, origin, saved_at, document) VALUES (?, ?, ?, ?, ?)"
 _READ = "SELECT document FROM performance WHERE day >= ? AND day < ? ORDER BY day, origin, arm"
@@ -36,16 +33,11 @@ class EmbeddedPerformanceStore:
             InputError: When two rows have the same day, arm and origin; nothing is kept then.
         """
         saved_at = to_text(now)
-        keys = [(row.day.isoformat(), row.arm, row.origin) for row in rows]
-        twice = [key for key, count in Counter(keys).items() if count > 1]
-        if twice:
-            raise InputError(
-                f"the performance of {', '.join(twice[0])} is given more than once; give each arm once a day"
-            )
-        documents = (canonical_json(row.model_dump(mode="json")).decode() for row in rows)
+        documents = to_documents(rows)
         with self._database.writing() as connection:
             connection.executemany(
-                _SAVE, ((*key, saved_at, document) for key, document in zip(keys, documents, strict=True))
+                _SAVE,
+                ((*key, saved_at, canonical_json(document).decode()) for key, document in documents.items()),
             )
 
     def read_performance(self, since: date, until: date) -> tuple[PerformanceRow, ...]:
@@ -63,10 +55,4 @@ class EmbeddedPerformanceStore:
         """
         with self._database.reading() as connection:
             found = connection.execute(_READ, (since.isoformat(), until.isoformat())).fetchall()
-        try:
-            return tuple(PerformanceRow.model_validate_json(row["document"]) for row in found)
-        except ValidationError as error:
-            raise ArtifactError(
-                f"the store {self._database.path} holds performance that this program cannot read ({error}); "
-                "measure these days again"
-            ) from error
+        return from_documents((row["document"] for row in found), str(self._database.path))

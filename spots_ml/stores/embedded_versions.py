@@ -21,8 +21,7 @@ from spots_ml.registry.records import (
     Status,
     VersionContent,
 )
-from spots_ml.registry.registration import name_taken
-from spots_ml.release.versions import next_version
+from spots_ml.registry.registration import name_taken, proposed_name
 from spots_ml.stores.database import Database, to_text
 
 _VERSIONS = (
@@ -53,10 +52,16 @@ class EmbeddedVersionStore:
         also_taken: Collection[str] = (),
     ) -> str:
         """Name a version without reserving anything."""
-        known = self.find_content(model_type, content_digest)
-        if known is not None:
-            return known.version
-        return next_version([*(one.version for one in self.list_versions(model_type)), *also_taken], source_kind)
+        return proposed_name(self, model_type, content_digest, source_kind, also_taken)
+
+    def keep_files(self, content: VersionContent, onnx: bytes, manifest: bytes) -> None:
+        """Keep nothing: this store's versions are on this machine, and so is the folder that they are published in."""
+
+    def fetch_files(self, version: VersionContent) -> None:
+        """Have nothing to give back."""
+
+    def phone_manifest(self) -> None:
+        """Serve no phones."""
 
     def register(self, candidate: Candidate, *, now: datetime, actor: str) -> Registration:
         """Add a version in staging, or reaffirm the one that has the same content."""

@@ -1,12 +1,16 @@
-"""Label watermarks of the embedded store: how many labels and how many interactions had arrived at a point."""
+"""Label watermarks: how many labels and how many interactions had arrived in a store at a point."""
 
 import re
 import sqlite3
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from spots_ml.errors import InputError
 
-_PATTERN: Final = re.compile(r"([0-9]{1,18})/([0-9]{1,18})")
+StoreName = Literal["embedded", "supabase"]
+"""Whose numbers a watermark holds: those of one store say nothing in another."""
+
+_PREFIXES: Final[dict[StoreName, str]] = {"embedded": "", "supabase": "supabase:"}
+_NUMBERS: Final = re.compile(r"([0-9]{1,18})/([0-9]{1,18})")
 
 
 class Watermark(NamedTuple):
@@ -15,18 +19,20 @@ class Watermark(NamedTuple):
     Attributes:
         labels: The last number of `label_sequence` that had been given.
         rows: The last `row_sequence`.
+        store: The kind of the store that gave them.
     """
 
     labels: int
     rows: int
+    store: StoreName = "embedded"
 
     def __str__(self) -> str:
         """Write it as the opaque text the store hands out."""
-        return f"{self.labels}/{self.rows}"
+        return f"{_PREFIXES[self.store]}{self.labels}/{self.rows}"
 
 
 def present(connection: sqlite3.Connection) -> Watermark:
-    """Read the present point of arrival.
+    """Read the present point of arrival in an embedded store.
 
     Args:
         connection: Inside a transaction, so that both numbers belong together.
@@ -39,25 +45,29 @@ def present(connection: sqlite3.Connection) -> Watermark:
     return Watermark(labels, rows)
 
 
-def parse(text: str) -> Watermark:
+def parse(text: str, store: StoreName = "embedded") -> Watermark:
     """Read a watermark.
 
     Args:
         text: What `label_watermark` answered.
+        store: The kind of the store that is asked.
 
     Returns:
         The watermark.
 
     Raises:
-        InputError: When it is none of an embedded store.
+        InputError: When it is none of such a store.
 
     >>> parse("742/1000")
-    Watermark(labels=742, rows=1000)
+    Watermark(labels=742, rows=1000, store='embedded')
+    >>> str(parse("supabase:742/1000", "supabase"))
+    'supabase:742/1000'
     """
-    match = _PATTERN.fullmatch(text)
+    prefix = _PREFIXES[store]
+    match = _NUMBERS.fullmatch(text.removeprefix(prefix)) if text.startswith(prefix) else None
     if match is None:
         raise InputError(
-            f"{text!r} is not a watermark of an embedded store; "
-            "expected what `label_watermark` answered, such as 742/1000"
+            f"{text!r} is not a watermark of a store of kind {store!r}; expected what its `label_watermark` answered, "
+            f"such as {Watermark(742, 1000, store)}"
         )
-    return Watermark(int(match[1]), int(match[2]))
+    return Watermark(int(match[1]), int(match[2]), store)

@@ -9,7 +9,7 @@ from spots_ml.features.contract import CONTRACT_DIGEST, input_names
 from spots_ml.registry.gates import REQUIRED_GATES
 from spots_ml.registry.records import Candidate
 from spots_ml.registry.registration import content_of, register_version
-from spots_ml.release.certificate import Certificate, CertificationLimits, StaticReport
+from spots_ml.release.certificate import CLIENT_RUNTIME, Certificate, CertificationLimits, RuntimeReport, StaticReport
 from spots_ml.release.latency_report import LatencyConfig, LatencyReport, LatencySummary
 from spots_ml.release.manifest import ContentDigests, Manifest
 from spots_ml.release.onnx_graph import build_onnx
@@ -72,7 +72,7 @@ def make_manifest(name="first", version="v1.0-synthetic", model_type="calling_sc
             size_bytes=len(onnx),
             limits=CertificationLimits(),
             static=StaticReport(ir_version=8, opset=18, operators=("Gemm",), findings=()),
-            runtimes=(),
+            runtimes=(RuntimeReport(name=CLIENT_RUNTIME, onnxruntime_version="1.15.1"),),
         ),
         "latency": LatencyReport(
             onnx_digest=digest_bytes(onnx),

@@ -7,7 +7,8 @@ import pytest
 from spots_ml.digests import digest_bytes
 from spots_ml.errors import ArtifactError, GateError, RegistryError
 from spots_ml.registry import registration
-from spots_ml.registry.registration import propose_version, register_version, version_directory
+from spots_ml.registry.published_files import version_directory
+from spots_ml.registry.registration import propose_version, register_version
 from spots_ml.stores.embedded import EmbeddedStore
 from spots_ml_tests.registry.building import all_verdicts, hours, make_manifest, onnx_bytes
 
@@ -132,7 +133,7 @@ def killed_at_call(number, store, tmp_path):
 
     os.fsync = die_at(os.fsync)
     os.rename = die_at(os.rename)
-    registration.publish_directory = die_at(registration.publish_directory)
+    registration.publish_files = die_at(registration.publish_files)
     EmbeddedStore.register = die_at(EmbeddedStore.register)
     register(store, tmp_path)
 

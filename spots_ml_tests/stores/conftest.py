@@ -1,24 +1,48 @@
-"""One fixture per kind of store: every check of the contract runs over each of them."""
+"""One fixture per kind of store: every check of the contract runs over each of them.
+
+`supabase` does everything over the API of a local project; `postgres` is the same with bulk reads straight from its
+Postgres.
+"""
 
 from itertools import count
 
+import numpy as np
 import pytest
 
 from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.supabase.calls import Calls
+from spots_ml.stores.supabase.connection import SupabaseConnection
+from spots_ml.stores.supabase.direct import DirectReads
+from spots_ml.stores.supabase.store import SupabaseStore
 
-STORES = {"embedded": lambda folder: EmbeddedStore(folder / "store.sqlite")}
+STORES = ("embedded", "supabase", "postgres")
 
 
-@pytest.fixture(params=list(STORES))
-def store(request, tmp_path):
-    return STORES[request.param](tmp_path)
+@pytest.fixture
+def calls(project):
+    with Calls(SupabaseConnection(project.url, project.keys.secret), random=np.random.default_rng(1)) as calls:
+        yield calls
 
 
-@pytest.fixture(params=list(STORES))
+@pytest.fixture(params=STORES)
 def new_store(request, tmp_path):
-    """Make empty stores, as many as a property needs."""
-    numbers = count()
-    return lambda: STORES[request.param](tmp_path / str(next(numbers)))
+    """Make empty stores, as many as a property needs; on Supabase the one before is emptied."""
+    if request.param == "embedded":
+        numbers = count()
+        return lambda: EmbeddedStore(tmp_path / f"{next(numbers)}.sqlite")
+    project, calls = request.getfixturevalue("project"), request.getfixturevalue("calls")
+    direct = DirectReads(project.dsn) if request.param == "postgres" else None
+
+    def make():
+        project.empty()
+        return SupabaseStore(calls, direct)
+
+    return make
+
+
+@pytest.fixture
+def store(new_store):
+    return new_store()
 
 
 @pytest.fixture

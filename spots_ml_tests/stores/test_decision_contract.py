@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -48,6 +49,28 @@ def test_what_was_logged_is_read_back_bit_by_bit_by_moment(store):
     read = store.read_decisions(*EVER)
     assert read.schema.equals(DECISIONS_WITH_OUTCOMES)
     assert read.select(DECISIONS.names).combine_chunks().equals(table.take(pa.array(range(99, -1, -1))))
+
+
+def test_the_smallest_numbers_and_the_strangest_texts_are_read_back_bit_by_bit(store):
+    table = decided(*range(6))
+    # As a decimal number of 64 bits, the first float32 lies nearer to its neighbour.
+    history = np.array([7.038531e-26, 1e-45, 0.1, 1 / 3, np.nextafter(np.float32(1), np.float32(0)), 1], np.float32)
+    numbers = [5e-324, 0.1 + 0.2, 1 / 3, float(np.nextafter(1, 0)), 1e-17, 0.0]
+    texts = ["'a'; --", '{"b": [1, null]}', "c\\d", "ä\u2028𝄞", " e,(f).g ", "%2B+"]
+    for name, values in (("activity_level", history), ("score", numbers), ("agent_id", texts), ("fallback", texts)):
+        field = DECISIONS.field(name)
+        table = table.set_column(table.column_names.index(name), field, pa.array(values, field.type))
+    log(store, table)
+
+    assert store.read_decisions(*EVER).select(DECISIONS.names).combine_chunks().equals(table.combine_chunks())
+
+
+def test_more_decisions_than_any_page_holds_are_all_read_in_order(store):
+    log(store, decide([interaction(number, scored_at=NOW) for number in range(1100)], now=NOW))
+
+    ids = store.read_decisions(*EVER)["decision_id"].to_pylist()
+    assert len(set(ids)) == 1100
+    assert ids == sorted(ids)
 
 
 def test_decisions_of_one_moment_are_read_by_id_whatever_order_they_were_logged_in(store):
@@ -112,6 +135,24 @@ def test_a_known_decision_with_other_content_is_refused_and_nothing_is_logged(st
     with pytest.raises(InputError, match=f"decision 2 of the table .* logged already with other content: .*{told}"):
         log(store, changed(decided(5, 6, 1, 7), name, 2, value))
     assert store.read_decisions(*EVER).equals(before)
+
+
+def test_every_store_tells_all_that_differs_in_the_same_words(store):
+    table = decided(0, 1)
+    log(store, table)
+    other = changed(changed(changed(table, "neural_score", 1, 1 / 3), "called", 1, True), "activity_level", 1, 0.75)
+    other = changed(changed(other, "feature_digest", 1, "0" * 64), "agent_id", 1, "o'hara")
+    other = changed(other, "decided_at", 1, NOW)
+
+    with pytest.raises(InputError) as raised:
+        log(store, other)
+    assert str(raised.value) == (
+        f"decision 1 of the table ({table['decision_id'][1]}) is logged already with other content: "
+        "agent_id 'agent 1' -> \"o'hara\", decided_at 2026-11-11 00:01:00+00:00 -> 2026-11-21 00:00:00+00:00, "
+        "neural_score None -> 0.3333333333333333, called 0 -> 1, feature_digest, activity_level 0.5 -> 0.75. "
+        "Nothing was logged: a decision stays as it was made; leave out those that are known, or score with another "
+        "version"
+    )
 
 
 def test_two_decisions_of_one_id_and_other_content_in_one_table_are_refused(store):

@@ -1,5 +1,6 @@
 """What every store of interactions promises, whatever it keeps them in."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -175,10 +176,79 @@ def test_what_is_no_watermark_is_refused(store, text):
         store.count_labels_after(text)
 
 
-def test_the_size_of_batches_changes_nothing(store, tmp_path):
+def test_the_size_of_batches_changes_nothing(new_store):
     rows = [interaction(number % 40, labelled=number > 20) for number in range(60)]
-    take_in(store, rows, batch_rows=7)
-    other = type(store)(tmp_path / "other")
-    take_in(other, rows, batch_rows=60)
 
-    assert read(other).equals(read(store))
+    def imported(batch_rows):
+        store = new_store()
+        take_in(store, rows, batch_rows=batch_rows)
+        return read(store)
+
+    assert imported(60).equals(imported(7))
+
+
+def test_labels_arrive_in_the_order_of_the_stream_whether_their_interactions_were_known_or_not(store):
+    take_in(store, [interaction(number, labelled=False) for number in range(4)])
+    take_in(store, [interaction(number) for number in (5, 3, 6, 1)], batch_rows=3)
+    prefix, n_labels, n_rows = re.fullmatch(r"(.*?)([0-9]+)/([0-9]+)", store.label_watermark()).groups()
+    arrived = []
+    for label in range(1, int(n_labels) + 1):
+        known = read(store, f"{prefix}{label}/{n_rows}").to_pylist()
+        arrived += {row["opportunity_id"] for row in known if row["outcome_type"]} - set(arrived)
+
+    assert arrived == ["spot 5", "spot 3", "spot 6", "spot 1"]
+
+
+def test_of_repeats_in_a_stream_the_later_one_counts_where_it_says_anything(store):
+    name = RAW_FEATURES[0]
+    take_in(
+        store,
+        [
+            interaction(0, **{name: 0.25}),
+            interaction(0, labelled=False, formula_score=None, **{name: 0.75}),
+            interaction(0, outcome_score=0.8, outcome_at=None, is_called=None, **{name: None}),
+        ],
+    )
+    row = read(store).to_pylist()[0]
+
+    assert {column: row[column] for column in (name, "formula_score", "is_called", "outcome_score")} == {
+        name: None,
+        "formula_score": 0.5,
+        "is_called": True,
+        "outcome_score": 0.8,
+    }
+    assert row["outcome_at"] == interaction(0)["outcome_at"]
+
+
+def test_corrected_features_replace_the_known_ones_and_nothing_else(store):
+    name = RAW_FEATURES[-1]
+    take_in(store, [interaction(0), interaction(1)])
+    report = take_in(store, [interaction(1, labelled=False, formula_score=None, **{name: 0.0625})])
+
+    assert (report.n_updated, report.n_new_labels) == (1, 0)
+    expected = [interaction(0), interaction(1, **{name: 0.0625})]
+    assert read(store).equals(pa.Table.from_batches(list(stream(expected).batches), schema=INTERACTIONS))
+
+
+def test_names_of_any_signs_are_told_apart_and_one_with_a_nul_is_kept_aside(store):
+    names = ["a", "A", "a ", "ä", "a\u0308", "\"', null", "\\u0000", "😀", "null"]
+    broken = [interaction(0, agent_id="a\0"), {"record": "{\0", "problems": ["malformed_record"]}]
+    report = take_in(store, [*(interaction(0, agent_id=name) for name in names), *broken])
+
+    assert (report.n_new, report.n_quarantined) == (len(names), 2)
+    assert report.reasons == {"invalid_encoding": 1, "malformed_record": 1}
+    assert read(store)["agent_id"].to_pylist() == names
+
+
+def test_a_stream_of_nothing_changes_nothing(store):
+    assert take_in(store, []).n_read == 0
+    assert store.count_labels_after(store.label_watermark()) == 0
+
+
+def test_what_can_be_known_of_an_interaction_is_all_that_need_be(store):
+    unknown = dict.fromkeys(["agent_id", "opportunity_id", "scored_at", "formula_score", "is_called", *RAW_FEATURES])
+    rows = [interaction(0, **unknown), interaction(0, **unknown | {RAW_FEATURES[0]: 5e-324})]
+    report = take_in(store, [*rows, *rows])
+
+    assert (report.n_new, report.n_repeated, report.n_new_labels) == (2, 2, 2)
+    assert read(store).equals(pa.Table.from_batches(list(stream(rows).batches), schema=INTERACTIONS))

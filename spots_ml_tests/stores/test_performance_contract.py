@@ -51,6 +51,20 @@ def test_rows_are_read_back_bit_by_bit_by_day_origin_and_arm(store):
     assert read(store) == tuple(rows)
 
 
+def test_arms_are_read_in_the_order_of_their_bytes_whatever_their_names(store):
+    names = ["b", "B", "a_b", "a b", "ä", 'a"b', "a,b)", "a\\b", "%2B+"]
+    save(store, *(row(arm=name) for name in names))
+
+    assert [one.arm for one in read(store)] == sorted(names, key=str.encode)
+
+
+def test_the_smallest_and_the_largest_numbers_are_read_back_bit_by_bit(store):
+    value = Estimate(value=5e-324, low=-1.7976931348623157e308, high=1 / 3)
+    save(store, row(mean_outcome_score=value, maturity_hours=1e22))
+
+    assert read(store) == (row(mean_outcome_score=value, maturity_hours=1e22),)
+
+
 def test_a_row_replaces_that_of_the_same_day_arm_and_origin_alone(store):
     save(store, row(1), row(2), row(2, origin="replayed"), row(2, arm="calling_score v1.0-real"))
     save(store, row(2, called_rate=0.75, n_matured=60))

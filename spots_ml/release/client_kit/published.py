@@ -1,7 +1,6 @@
-"""A published version as the kit takes it: its two files, proven to be those that were registered."""
+"""A published version as the kit takes it: its two files, as `registry.published_files` hands them out."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from spots_ml.digests import digest_bytes
 from spots_ml.errors import ArtifactError, ContractError
@@ -38,49 +37,34 @@ class PublishedModel:
         return digest_bytes(self.manifest)
 
 
-def read_published(
-    directory: Path, *, model_type: ModelType, version: str, weight: float, onnx_sha256: str, manifest_sha256: str
+def published_model(
+    onnx: bytes, manifest: bytes, *, model_type: ModelType, version: str, weight: float
 ) -> PublishedModel:
-    """Read a published version, and insist that it is what the registry knows.
+    """Take a published version into a kit, and insist that the kit's rules are those it was made for.
 
     Args:
-        directory: Where `model.onnx` and `manifest.json` lie.
+        onnx: The bytes of `model.onnx`, as they were registered.
+        manifest: The bytes of `manifest.json`, as they were registered.
         model_type: The model.
         version: Its name.
         weight: Its weight in the registry, in [0, 1].
-        onnx_sha256: Digest of `model.onnx` in the registry.
-        manifest_sha256: Digest of `manifest.json` in the registry.
 
     Returns:
         The version.
 
     Raises:
-        ArtifactError: When a file is missing, damaged, or not the one that was registered; all problems at once.
+        ArtifactError: When the manifest cannot be read or is about another version.
         ContractError: When the version was made for another feature contract.
     """
-    problems, files = [], {}
-    for name, expected in (("model.onnx", onnx_sha256), ("manifest.json", manifest_sha256)):
-        try:
-            files[name] = (directory / name).read_bytes()
-        except OSError as error:
-            problems.append(f"{directory / name} cannot be read ({error.strerror})")
-            continue
-        if (found := digest_bytes(files[name])) != expected:
-            problems.append(f"{directory / name} has digest {found[:12]}, the registry says {expected[:12]}")
-    if problems:
+    document = Manifest.from_bytes(manifest)
+    if (document.model_type, document.version) != (model_type, version):
         raise ArtifactError(
-            f"no kit is made of {model_type} {version}: {'; '.join(problems)}; restore the files from a backup, "
-            "or name another version"
+            f"the manifest is about {document.model_type} {document.version}, expected {model_type} {version}; "
+            "restore it from a backup"
         )
-    manifest = Manifest.from_bytes(files["manifest.json"])
-    if (manifest.model_type, manifest.version) != (model_type, version):
-        raise ArtifactError(
-            f"{directory / 'manifest.json'} is about {manifest.model_type} {manifest.version}, expected {model_type} "
-            f"{version}; restore it from a backup"
-        )
-    if manifest.digests.contract != CONTRACT_DIGEST:
+    if document.digests.contract != CONTRACT_DIGEST:
         raise ContractError(
-            f"{model_type} {version} was made for the feature contract {manifest.digests.contract[:12]}, in force is "
+            f"{model_type} {version} was made for the feature contract {document.digests.contract[:12]}, in force is "
             f"{CONTRACT_DIGEST[:12]}; train and register a version for the contract in force"
         )
-    return PublishedModel(model_type, version, weight, files["model.onnx"], files["manifest.json"])
+    return PublishedModel(model_type, version, weight, onnx, manifest)

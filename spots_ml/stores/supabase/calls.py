@@ -1,38 +1,38 @@
-"""The one place where every call to the data API goes through: sent, repeated where that is safe, refused in words."""
+"""The one place where every call to Supabase goes through: sent, repeated where that is safe, refused in words."""
 
+import json
 import os
-import re
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 import numpy as np
 
 from spots_ml.stores.supabase.connection import SupabaseConnection
-from spots_ml.stores.supabase.refusals import (
-    Call,
-    CallError,
-    Refusal,
-    UnavailableError,
-    read_refusal,
-    refused,
-)
-from spots_ml.stores.supabase.retries import PASSING_STATUSES, RetryPolicy, retry_after_s
+from spots_ml.stores.supabase.meanings import refused
+from spots_ml.stores.supabase.refusals import Call, CallError, UnavailableError
+from spots_ml.stores.supabase.responses import Fault, UnreadableResponseError, attempt, inspector
+from spots_ml.stores.supabase.retries import RetryPolicy
 
 if TYPE_CHECKING:
-    import httpx
     from postgrest import SyncPostgrestClient
+    from storage3._sync.file_api import SyncBucketProxy
+    from supabase import Client
+
+T = TypeVar("T")
 
 Repeat = Literal["read", "keyed", "once"]
 """What sending a call twice does: nothing (`read`), the same as once because a key says so (`keyed`), or harm (`once`).
 
-`keyed` is an upsert on a unique key, an update to given values by key, or a function that takes the caller's own key.
+`keyed` is an upsert on a unique key, an update to given values by key, a function that takes the caller's own key, or
+an upload under a name that says what is uploaded.
 """
 
 _READING_METHODS: Final = ("GET", "HEAD")
-_CONTENT_RANGE: Final = re.compile(r"(\*|[0-9]+-[0-9]+)/(\*|[0-9]+)")
 
 
 class Request(Protocol):
@@ -59,39 +59,10 @@ class Answer:
     count: int | None
 
 
-class _RefusedResponseError(Exception):
-    """A response that is no success, as the response hook found it."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(str(refusal))
-        self.refusal = refusal
-
-
-class _UnreadableResponseError(Exception):
-    """A success that is not what PostgREST answers: cut off, or from something else at this address."""
-
-
-@dataclass(frozen=True)
-class _Fault:
-    """What one attempt ended in; `refusal` is None where there was no whole response."""
-
-    detail: str
-    refusal: Refusal | None
-    may_have_applied: bool
-
-    @property
-    def asked_s(self) -> float | None:
-        """How long the server asks to wait, in seconds."""
-        return None if self.refusal is None else self.refusal.asked_s
-
-    @property
-    def may_pass(self) -> bool:
-        """Whether another attempt may end otherwise."""
-        return self.refusal is None or self.refusal.status in PASSING_STATUSES
-
-
 class Calls:
     """Calls to one Supabase project, from any thread and also after a fork; use it as a context, or close it.
+
+    One that is dropped closes its connections too.
 
     Args:
         connection: The project.
@@ -113,7 +84,8 @@ class Calls:
         self._random = random
         self._sleep = sleep
         self._lock = threading.Lock()
-        self._client: SyncPostgrestClient | None = None
+        self._client: Client | None = None
+        self._close_client: Callable[[], object] = lambda: None
         self._process = os.getpid()
 
     def __enter__(self) -> "Calls":
@@ -127,22 +99,22 @@ class Calls:
     def close(self) -> None:
         """Close the connections; a later call opens new ones."""
         with self._lock:
-            if self._client is not None:
-                self._client.aclose()
-                self._client = None
+            self._close_client()
+            self._client = None
 
     def execute(
         self, operation: str, table: str, build: "Callable[[SyncPostgrestClient], Request]", *, repeat: Repeat
     ) -> Answer:
-        """Make one call.
+        """Make one call to the data API.
 
         A `once` call is sent one single time, whatever happens: a server may have made the change before the
-        connection broke. The others are sent again after lost connections, timeouts, 429 and 500, 502, 503, 504.
+        connection broke. The others are sent again after lost connections, timeouts and refusals that may pass.
 
         Args:
             operation: What is done, in words that follow "could not", such as "count the labels".
             table: The table, view or function, for messages.
-            build: Makes the request, anew for every attempt.
+            build: Makes the request, anew for every attempt. A function that it calls must not answer with a mere text,
+                which looks like an answer that was cut off.
             repeat: What sending it twice does.
 
         Returns:
@@ -154,47 +126,67 @@ class Calls:
             ValueError: When `repeat` is `read` and the request is none that only reads.
         """
         call = Call(operation, table, self.connection.host)
-        attempts = 1 if repeat == "once" else self._policy.attempts
-        may_have_applied = False
-        attempt = 0
-        while True:
-            attempt += 1
-            request = build(self._opened())
+
+        def send(client: "Client") -> Answer:
+            request = build(client.postgrest)
             if repeat == "read" and request.request.http_method not in _READING_METHODS:
                 raise ValueError(f"{operation!r} is said to read, but sends {request.request.http_method}")
-            result = self._attempt(request)
-            if isinstance(result, Answer):
-                return result
-            may_have_applied = may_have_applied or (result.may_have_applied and repeat != "read")
-            gives_up = attempt == attempts or not result.may_pass
-            too_long = result.asked_s is not None and result.asked_s > self._policy.longest_retry_after_s
-            if gives_up or too_long:
-                raise self._error(call, result, attempts=attempt, may_have_applied=may_have_applied)
-            with self._lock:
-                wait_s = self._policy.wait_s(attempt, result.asked_s, self._random)
-            self._sleep(wait_s)
-
-    def _attempt(self, request: Request) -> Answer | _Fault:
-        """Send it once; what `httpx` raises after the connection stands may have come after the change was made."""
-        import httpx
-
-        try:
             response = request.execute()
             if isinstance(response.data, str):
                 # The client hands out what it cannot parse as text.
-                return _Fault("the answer is not JSON, or was cut off", None, may_have_applied=True)
+                raise UnreadableResponseError("the answer is not JSON, or was cut off")
             return Answer(response.data, response.count)
-        except _RefusedResponseError as error:
-            # 4xx is said before anything is done, and a server error by PostgREST after a rollback; a gateway's is not.
-            return _Fault(str(error), error.refusal, may_have_applied=error.refusal.status >= 500)
-        except _UnreadableResponseError as error:
-            return _Fault(str(error), None, may_have_applied=True)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
-            return _Fault(self._told(error), None, may_have_applied=False)
-        except (httpx.TransportError, httpx.DecodingError) as error:
-            return _Fault(self._told(error), None, may_have_applied=True)
 
-    def _error(self, call: Call, fault: _Fault, *, attempts: int, may_have_applied: bool) -> CallError:
+        return self._repeated(call, send, repeat)
+
+    def execute_storage(
+        self, operation: str, bucket: str, path: str, act: "Callable[[SyncBucketProxy], T]", *, repeat: Repeat
+    ) -> T:
+        """Make one call to Storage, by the same rules as one to the data API.
+
+        Args:
+            operation: What is done, in words that follow "could not", such as "download a model".
+            bucket: The bucket.
+            path: The file in it, for messages.
+            act: Makes the call, once for every attempt.
+            repeat: What making it twice does.
+
+        Returns:
+            What `act` returns.
+
+        Raises:
+            CallError: When no attempt brought an answer; MissingFileError where the bucket does not hold the file.
+        """
+        call = Call(operation, f"bucket {bucket}, file {path}", self.connection.host, "storage")
+
+        def send(client: "Client") -> T:
+            try:
+                return act(client.storage.from_(bucket))
+            except (json.JSONDecodeError, UnicodeDecodeError, KeyError) as error:
+                # The client takes every success for one of Storage.
+                raise UnreadableResponseError("the answer is not what Storage sends, or was cut off") from error
+
+        return self._repeated(call, send, repeat)
+
+    def _repeated(self, call: Call, send: "Callable[[Client], T]", repeat: Repeat) -> T:
+        attempts = 1 if repeat == "once" else self._policy.attempts
+        may_have_applied = False
+        n_sent = 0
+        while True:
+            n_sent += 1
+            result = attempt(partial(send, self._opened()), self.connection)
+            if not isinstance(result, Fault):
+                return result
+            may_have_applied = may_have_applied or (result.may_have_applied and repeat != "read")
+            gives_up = n_sent == attempts or not result.may_pass
+            too_long = result.asked_s is not None and result.asked_s > self._policy.longest_retry_after_s
+            if gives_up or too_long:
+                raise self._error(call, result, attempts=n_sent, may_have_applied=may_have_applied)
+            with self._lock:
+                wait_s = self._policy.wait_s(n_sent, result.asked_s, self._random)
+            self._sleep(wait_s)
+
+    def _error(self, call: Call, fault: Fault, *, attempts: int, may_have_applied: bool) -> CallError:
         if fault.refusal is not None:
             return refused(call, fault.refusal, attempts=attempts, may_have_applied=may_have_applied)
         sent = f", sent {attempts} times" if attempts > 1 else ""
@@ -205,26 +197,14 @@ class Calls:
             may_have_applied=may_have_applied,
         )
 
-    def _told(self, error: Exception) -> str:
-        return self.connection.without_key(f"{type(error).__name__}: {error}".removesuffix(": "))
-
-    def _opened(self) -> "SyncPostgrestClient":
+    def _opened(self) -> "Client":
         """The client of this process: connections that were open before a fork belong to the parent."""
         with self._lock:
             if self._client is not None and self._process != os.getpid():
-                self._client.aclose()
+                self._close_client()
                 self._client = None
             if self._client is None:
                 self._process = os.getpid()
-                self._client = self.connection.open(self._inspect)
+                self._client, http_client = self.connection.open(inspector(self.connection))
+                self._close_client = weakref.finalize(self, http_client.close)
             return self._client
-
-    def _inspect(self, response: "httpx.Response") -> None:
-        """Stop what is no success while status and headers are still there: the client's own error drops both."""
-        if not response.is_success:
-            response.read()
-            body = self.connection.without_key(response.text)
-            raise _RefusedResponseError(read_refusal(response.status_code, body, retry_after_s(response.headers)))
-        told = response.headers.get("content-range")
-        if told is not None and not _CONTENT_RANGE.fullmatch(told):
-            raise _UnreadableResponseError(f"the answer's Content-Range is {told[:40]!r}; expected such as 0-9/10")

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import httpx
-    from postgrest import SyncPostgrestClient
+    from supabase import Client
 
-_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+"""Hosts that are this machine, to which nothing has to be encrypted."""
+
 _KEY: Final = re.compile(r"[!-~]+")
 _HIDDEN: Final = "(key)"
 
@@ -70,23 +72,25 @@ class SupabaseConnection:
         """
         return text.replace(self.key, _HIDDEN)
 
-    def open(self, on_response: "Callable[[httpx.Response], None]") -> "SyncPostgrestClient":
+    def open(self, on_response: "Callable[[httpx.Response], None]") -> "tuple[Client, httpx.Client]":
         """Make a client; it connects when the first call is made.
 
-        The client's own repetitions are off: `calls` decides what may be sent twice. HTTP/1.1, because the HTTP/2
-        library writes every header, the key among them, to its debug log. Redirects are not followed, so that the key
-        goes to this address alone.
+        Its own repetitions are off: `calls` decides what may be sent twice. No session is kept or refreshed, so no
+        thread runs. HTTP/1.1, because the HTTP/2 library writes every header, the key among them, to its debug log.
+        Redirects are not followed, so that the key goes to this address alone.
+
+        The key goes into both headers, `apikey` and `Authorization`, whichever kind it is: gateways take a secret key
+        in the second where it equals the first, and Storage asks for the second.
 
         Args:
             on_response: Called with every response before its body is read; may raise.
 
         Returns:
-            A client to be closed with `aclose`.
+            The client, and the HTTP client under it, which is what has to be closed.
         """
         import httpx
-        from postgrest import SyncPostgrestClient
+        from supabase import Client, ClientOptions
 
-        headers = {"apikey": self.key, "Authorization": f"Bearer {self.key}"}
         http_client = httpx.Client(
             timeout=httpx.Timeout(
                 connect=self.connect_timeout_s,
@@ -94,11 +98,17 @@ class SupabaseConnection:
                 write=self.write_timeout_s,
                 pool=self.connect_timeout_s,
             ),
+            http2=False,
+            follow_redirects=False,
             event_hooks={"response": [on_response]},
         )
-        return SyncPostgrestClient(
-            f"{self.url.rstrip('/')}/rest/v1", headers=headers, http_client=http_client, retry_enabled=False
+        options = ClientOptions(
+            httpx_client=http_client,
+            postgrest_client_retry=False,
+            auto_refresh_token=False,
+            persist_session=False,
         )
+        return Client(self.url, self.key, options), http_client
 
 
 def _address_problems(url: str) -> list[str]:
@@ -112,6 +122,6 @@ def _address_problems(url: str) -> list[str]:
         return [f"the Supabase address holds a user or a password; {expected}, and the key apart from it"]
     if parts.scheme not in ("https", "http") or not host or parts.query or parts.fragment:
         return [f"the Supabase address is {url!r}; {expected}"]
-    if parts.scheme == "http" and host not in _LOOPBACK:
+    if parts.scheme == "http" and host not in LOOPBACK:
         return [f"the Supabase address is {url!r}: the key would be sent in the clear; use https"]
     return []

@@ -10,8 +10,15 @@ import numpy as np
 
 from spots_ml.errors import ConfigError
 
-PASSING_STATUSES: Final = (429, 500, 502, 503, 504)
-"""Refusals that may pass by themselves."""
+PASSING_STATUSES: Final = (408, 423, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 544)
+"""Refusals that may pass by themselves.
+
+423 and 544 are Storage's (a file that another one writes, a database that is late); 520 to 524 are those of the gateway
+in front of hosted projects.
+"""
+
+STATEMENT_TIMEOUT: Final = "57014"
+"""The SQLSTATE of a statement that took longer than allowed: sent again it would take as long, and load the server."""
 
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 

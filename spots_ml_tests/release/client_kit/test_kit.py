@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from spots_ml.digests import digest_bytes
 from spots_ml.errors import ArtifactError, ConfigError, ContractError, SpotsMLError
 from spots_ml.release.client_kit.kit import write_kit
-from spots_ml.release.client_kit.published import PublishedModel, read_published
+from spots_ml.release.client_kit.published import PublishedModel, published_model
 from spots_ml_tests.registry.building import make_manifest
 
 
@@ -132,50 +131,28 @@ def test_a_model_that_the_runtime_refuses_gives_no_kit(published, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.fixture
-def version(tmp_path):
-    """A published version on disk, and what the registry knows of it."""
-    onnx, manifest = b"onnx", make_manifest(version="v1.0-real").to_bytes()
-    (tmp_path / "model.onnx").write_bytes(onnx)
-    (tmp_path / "manifest.json").write_bytes(manifest)
-    return {
-        "directory": tmp_path,
-        "model_type": "calling_score",
-        "version": "v1.0-real",
-        "weight": 0.1,
-        "onnx_sha256": digest_bytes(onnx),
-        "manifest_sha256": digest_bytes(manifest),
-    }
+def taken_in(manifest, version="v1.0-real"):
+    return published_model(b"onnx", manifest, model_type="calling_score", version=version, weight=0.1)
 
 
-def test_a_sound_version_is_read(version):
-    model = read_published(**version)
+def test_a_published_version_is_taken_in_as_it_is():
+    manifest = make_manifest(version="v1.0-real").to_bytes()
+    model = taken_in(manifest)
 
-    assert (model.onnx, model.version, model.weight) == (b"onnx", "v1.0-real", 0.1)
-
-
-def test_files_that_are_not_those_registered_are_all_named(version):
-    (version["directory"] / "model.onnx").write_bytes(b"another")
-    (version["directory"] / "manifest.json").unlink()
-
-    with pytest.raises(ArtifactError, match=r"model\.onnx has digest .*manifest\.json cannot be read"):
-        read_published(**version)
+    assert (model.onnx, model.manifest, model.version, model.weight) == (b"onnx", manifest, "v1.0-real", 0.1)
 
 
-def test_a_manifest_of_another_version_is_refused(version):
+def test_a_manifest_of_another_version_is_refused():
     with pytest.raises(ArtifactError, match=r"is about calling_score v1\.0-real, expected calling_score v1\.1-real"):
-        read_published(**(version | {"version": "v1.1-real"}))
+        taken_in(make_manifest(version="v1.0-real").to_bytes(), "v1.1-real")
 
 
-def test_a_version_for_another_contract_is_refused(version):
-    manifest = json.loads((version["directory"] / "manifest.json").read_bytes())
-    for part in (manifest["digests"], manifest["certificate"]):
-        part["contract" if part is manifest["digests"] else "contract_digest"] = "0" * 64
-    content = json.dumps(manifest).encode()
-    (version["directory"] / "manifest.json").write_bytes(content)
+def test_a_version_for_another_contract_is_refused():
+    manifest = json.loads(make_manifest(version="v1.0-real").to_bytes())
+    manifest["digests"]["contract"] = manifest["certificate"]["contract_digest"] = "0" * 64
 
     with pytest.raises(ContractError, match="feature contract 000000000000"):
-        read_published(**(version | {"manifest_sha256": digest_bytes(content)}))
+        taken_in(json.dumps(manifest).encode())
 
 
 def test_the_package_data_is_declared():

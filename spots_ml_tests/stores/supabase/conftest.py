@@ -1,4 +1,4 @@
-"""A scripted server and calls to it that wait for nobody."""
+"""A scripted server, one with a running project behind it, and calls to them that wait for nobody."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ import pytest
 from spots_ml.stores.supabase.calls import Calls
 from spots_ml.stores.supabase.connection import SupabaseConnection
 from spots_ml.stores.supabase.retries import RetryPolicy
+from spots_ml_tests.stores.supabase.relay import Relay
 from spots_ml_tests.stores.supabase.scripted_server import KEY, ScriptedServer
 
 
@@ -35,6 +36,20 @@ def impatient(server, waits):
         yield ready
 
 
-def opened(server, waits, *, read_timeout_s):
-    connection = SupabaseConnection(server.url, KEY, read_timeout_s=read_timeout_s)
+@pytest.fixture
+def relay(project, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Relay(project.url) as running:
+        yield running
+
+
+@pytest.fixture
+def relayed(relay, project, waits):
+    """Calls to the project through the relay."""
+    with opened(relay, waits, read_timeout_s=60.0, key=project.keys.secret) as ready:
+        yield ready
+
+
+def opened(server, waits, *, read_timeout_s, key=KEY):
+    connection = SupabaseConnection(server.url, key, read_timeout_s=read_timeout_s)
     return Calls(connection, random=np.random.default_rng(0), policy=RetryPolicy(attempts=4), sleep=waits.append)

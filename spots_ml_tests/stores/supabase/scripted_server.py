@@ -1,6 +1,7 @@
-"""A small server on loopback that speaks the part of PostgREST that is used, and misbehaves on request.
+"""A small server on loopback that speaks the parts of PostgREST and Storage that are used, and misbehaves on request.
 
-It keeps one table in memory. Faults are given out one per request, in order; after the last it behaves.
+It keeps one table and the files of one bucket in memory. Faults are given out one per request, in order; after the last
+it behaves.
 """
 
 import contextlib
@@ -13,6 +14,8 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from email import message_from_bytes
+from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
@@ -25,6 +28,8 @@ OPERATORS = {
     "lt": operator.lt,
     "lte": operator.le,
 }
+STORAGE = "/storage/v1/object/"
+BUCKET = "models"
 TERM = re.compile(r'(\w+)\.(eq|gt|gte|lt|lte)\."((?:[^"\\]|\\.)*)"')
 
 Fault = Callable[["Handler"], None]
@@ -39,7 +44,9 @@ class ScriptedServer:
         self.page_caps = deque()
         self.faults = deque()
         self.requests = []
+        self.headers = []
         self.peers = []
+        self.files = {}
         self.applied = []
         self.told_count = None
         self.released = threading.Event()
@@ -64,6 +71,9 @@ class ScriptedServer:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         self._http.server_close()
+
+    def open_connections(self):
+        return len(self._connections)
 
     def methods(self):
         return [method for method, _ in self.requests]
@@ -121,6 +131,17 @@ def disjunction(row, text):
     return any(all(condition(row, m[1], m[2], re.sub(r"\\(.)", r"\1", m[3])) for m in group) for group in groups)
 
 
+def refusal_of_storage(status, error, message):
+    return json.dumps({"statusCode": str(status), "error": error, "message": message}).encode()
+
+
+def content_of_form(headers, body):
+    """The content of the field `file` of a form."""
+    form = message_from_bytes(b"Content-Type: " + headers["Content-Type"].encode() + b"\r\n\r\n" + body, policy=HTTP)
+    (content,) = (part for part in form.iter_parts() if part.get_param("name", header="content-disposition") == "file")
+    return content.get_payload(decode=True)
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -143,6 +164,7 @@ class Handler(BaseHTTPRequestHandler):
         self.query = parse_qsl(address.query, keep_blank_values=True)
         self.content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         owner.requests.append((self.command, address.path))
+        owner.headers.append(dict(self.headers))
         owner.peers.append(self.client_address)
         if owner.faults:
             owner.faults.popleft()(self)
@@ -159,6 +181,9 @@ class Handler(BaseHTTPRequestHandler):
         owner = self.server.owner
         if self.headers.get("apikey") != KEY:
             return 401, {}, b'{"message": "Invalid API key"}'
+        path = urlsplit(self.path).path
+        if path.startswith(STORAGE):
+            return self.of_storage(path.removeprefix(STORAGE))
         if self.command in ("POST", "PATCH", "DELETE"):
             row = json.loads(self.content)
             owner.applied.append(row)
@@ -170,6 +195,24 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return 200, headers, b""
         return 200, headers, json.dumps(owner.page(self.query)).encode()
+
+    def of_storage(self, path):
+        """Storage sends 400 for what it refuses, and tells the status in the body."""
+        owner, path = self.server.owner, path.removeprefix("info/")
+        bucket, _, name = path.partition("/")
+        told = {"Content-Type": "application/json"}
+        if bucket != BUCKET:
+            return 400, told, refusal_of_storage(404, "Bucket not found", "Bucket not found")
+        if self.command == "POST":
+            if name in owner.files:
+                return 400, told, refusal_of_storage(409, "Duplicate", "The resource already exists")
+            owner.files[name] = content_of_form(self.headers, self.content)
+            return 200, told, json.dumps({"Key": path, "Id": "1"}).encode()
+        if name not in owner.files:
+            return 400, told, refusal_of_storage(404, "not_found", "Object not found")
+        if "/info/" in self.path:
+            return 200, told, b"{}"
+        return 200, {"Content-Type": "application/octet-stream"}, owner.files[name]
 
     def send(self, status, headers, body, *, sent=None, framed=True):
         self.send_response(status)

@@ -1,9 +1,12 @@
+import gc
 import logging
 import multiprocessing
 import os
 import socket
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -115,6 +118,7 @@ def test_a_refused_write_was_not_made(server, calls, repeat):
         (400, {"code": "42703", "message": "column labels.x does not exist"}, MissingNameError, "supabase/migrations"),
         (409, {"code": "23505", "message": "duplicate", "details": "Key (id)=(1)"}, ConflictError, r"Key \(id\)=\(1\)"),
         (400, {"code": "23514", "message": "check", "details": "Failing row: Ann"}, ConflictError, "check; correct"),
+        (500, {"code": "57014", "message": "canceling statement"}, UnavailableError, "took longer than the project"),
         (413, b"<html>too large</html>", RequestRefusedError, "send fewer rows"),
         (400, {"code": "22P02", "message": "invalid input syntax"}, RequestRefusedError, "22P02 invalid input"),
         (302, b"", RequestRefusedError, "redirects are not followed"),
@@ -208,6 +212,7 @@ def test_the_key_is_in_no_representation_message_or_log(server, caplog):
         read(calls)
         with pytest.raises(AccessError) as caught:
             read(calls)
+        calls.execute_storage("upload", "models", "a", lambda bucket: bucket.upload("a", b""), repeat="keyed")
         assert KEY not in repr(calls.connection) + str(caught.value) + repr(caught.value) + caplog.text
 
 
@@ -251,9 +256,60 @@ def test_a_forked_process_opens_its_own_connection(server, calls):
     assert before == after != in_the_child
 
 
+@pytest.mark.parametrize("key", [KEY, "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJl"])
+def test_both_headers_carry_the_key_whichever_kind_it_is(server, monkeypatch, key):
+    monkeypatch.setattr(script, "KEY", key)
+    with Calls(SupabaseConnection(server.url, key), random=np.random.default_rng(0)) as calls:
+        read(calls)
+        calls.execute_storage("list", "models", "", lambda bucket: bucket.upload("a", b""), repeat="keyed")
+
+    for headers in server.headers:
+        told = {name.lower(): value for name, value in headers.items()}
+        assert (told["apikey"], told["authorization"]) == (key, f"Bearer {key}")
+
+
+def test_data_and_files_share_one_connection_and_no_thread_runs(server, calls):
+    before = threading.active_count()
+    read(calls)
+    calls.execute_storage("upload", "models", "a", lambda bucket: bucket.upload("a", b""), repeat="keyed")
+
+    assert len(set(server.peers)) == 1
+    # The server has one thread for each connection.
+    assert threading.active_count() == before + 1
+
+
+def test_calls_that_are_dropped_leave_no_connection_open(server):
+    calls = Calls(SupabaseConnection(server.url, KEY), random=np.random.default_rng(0))
+    read(calls)
+    assert server.open_connections() == 1
+
+    del calls
+    gc.collect()
+
+    deadline = time.monotonic() + 5
+    while server.open_connections() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert server.open_connections() == 0
+
+
+def test_calls_that_were_closed_open_again(server, calls):
+    read(calls)
+    calls.close()
+    calls.close()
+    read(calls)
+
+    assert len(set(server.peers)) == 2
+
+
+def test_a_mistake_of_the_program_is_no_fault_of_the_server(server, calls):
+    with pytest.raises(KeyError):
+        calls.execute("read", "labels", lambda client: {}["request"], repeat="read")
+    assert server.requests == []
+
+
 def test_importing_loads_no_client():
     program = (
-        "import sys, spots_ml.stores.supabase.paging\n"
-        "sys.exit(bool({'httpx', 'postgrest', 'supabase'} & set(sys.modules)))"
+        "import sys, spots_ml.stores.supabase.store\n"
+        "sys.exit(bool({'httpx', 'postgrest', 'storage3', 'supabase'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

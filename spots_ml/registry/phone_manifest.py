@@ -1,0 +1,52 @@
+"""The manifest for phones, of any registry. What is in it is said in `release.phone_manifest`."""
+
+from pathlib import Path
+
+from spots_ml.features.contract import MODEL_TYPES
+from spots_ml.registry.published_files import ONNX_NAME, published_files, version_directory
+from spots_ml.registry.records import ModelVersion
+from spots_ml.registry.store import VersionStore
+from spots_ml.release.manifest import Manifest
+from spots_ml.release.phone_manifest import PhoneManifest, ServedModel, ServedVersion
+
+
+def phone_manifest(store: VersionStore, models_dir: Path) -> PhoneManifest:
+    """Tell what a phone is to use.
+
+    Args:
+        store: The registry.
+        models_dir: The folder of all published versions.
+
+    Returns:
+        The store's own manifest. Of a store that serves no phones the same document, with the path of each file
+        under the folder that `models_dir` lies in.
+
+    Raises:
+        PublishedFilesError: When the files of an active version are missing or damaged.
+    """
+    served = store.phone_manifest()
+    if served is not None:
+        return served
+    active = {one.model_type: one for one in store.list_versions() if one.status == "active"}
+    models = {
+        model_type: ServedModel(
+            active=_served(store, models_dir, active[model_type]) if model_type in active else None, rolling_out=None
+        )
+        for model_type in MODEL_TYPES
+    }
+    return PhoneManifest(format_version=1, models=models)
+
+
+def _served(store: VersionStore, models_dir: Path, version: ModelVersion) -> ServedVersion:
+    files = published_files(store, models_dir, version)
+    path = version_directory(models_dir, version.model_type, version.version) / ONNX_NAME
+    return ServedVersion(
+        version=version.version,
+        weight=version.weight,
+        traffic=1.0,
+        url=path.relative_to(models_dir.parent).as_posix(),
+        size_bytes=len(files.onnx),
+        sha256=version.sha256,
+        contract_digest=version.contract_digest,
+        client_runtime_floor=Manifest.from_bytes(files.manifest).certificate.client_runtime_floor,
+    )

@@ -1,0 +1,48 @@
+"""What a phone is told: which version of each model it is to use, and where the file is.
+
+The document is a registry's business: `registry.phone_manifest` builds it, a store that serves phones answers with it.
+"""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from spots_ml.features.contract import MODEL_TYPES, ModelType
+from spots_ml.release.documents import Digest, ReleaseDocument, RuntimeVersion
+
+
+class ServedVersion(ReleaseDocument):
+    """One version that a phone may be given."""
+
+    version: str = Field(description="Name of the version, such as v1.0-synthetic.")
+    weight: float = Field(ge=0.0, le=1.0, description="Share of the neural score in the hybrid score.")
+    traffic: float = Field(
+        gt=0.0, le=1.0, description="Share of the hybrid group that is offered it; 1 for the active version."
+    )
+    url: str = Field(min_length=1, description="Path of the ONNX file under the project's address.")
+    size_bytes: int = Field(ge=1, description="Size of the file.")
+    sha256: Digest = Field(description="SHA-256 of the file.")
+    contract_digest: Digest = Field(description="Feature contract it was made for; an app of another one ignores it.")
+    client_runtime_floor: RuntimeVersion = Field(description="Oldest client runtime it was certified in.")
+
+
+class ServedModel(ReleaseDocument):
+    """The versions of one model that phones are given."""
+
+    active: ServedVersion | None = Field(description="Null: the formula or the outcome rule answers.")
+    rolling_out: ServedVersion | None = Field(
+        description="Offered to a share of the hybrid group before the active one."
+    )
+
+
+class PhoneManifest(ReleaseDocument):
+    """What a phone is told."""
+
+    format_version: Literal[1] = Field(description="Layout of this document.")
+    models: dict[ModelType, ServedModel] = Field(description="Every model, by name.")
+
+    @model_validator(mode="after")
+    def _names_every_model(self) -> Self:
+        if missing := set(MODEL_TYPES) - set(self.models):
+            raise ValueError(f"models that are not told: {', '.join(sorted(missing))}")
+        return self

@@ -1,0 +1,24 @@
+"""The point of arrival that a Supabase project has reached."""
+
+from spots_ml.stores.supabase.calls import Calls
+from spots_ml.stores.watermark import Watermark
+
+_FUNCTION = "label_watermark"
+
+
+def present(calls: Calls) -> Watermark:
+    """Read the present point of arrival.
+
+    Args:
+        calls: The project.
+
+    Returns:
+        The watermark, both numbers of one moment; 0/0 for an empty project.
+
+    Raises:
+        CallError: When the call ends in no answer.
+    """
+    arrival = calls.execute(
+        "read the point of arrival", _FUNCTION, lambda client: client.rpc(_FUNCTION, {}, get=True), repeat="read"
+    ).data
+    return Watermark(arrival["labels"], arrival["rows"], "supabase")

@@ -1,0 +1,48 @@
+"""Decisions as documents of JSON and back: what is called `group` is `agent_group` in SQL, where that word is taken."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import pyarrow as pa
+
+from spots_ml.scoring.decision_log import DECISIONS_WITH_OUTCOMES
+
+COLUMNS: Final = tuple("agent_group" if name == "group" else name for name in DECISIONS_WITH_OUTCOMES.names)
+"""The columns of `decisions_with_outcomes`, in the order of the schema."""
+
+_BATCH_ROWS: Final = 500
+
+
+def to_items(decisions: pa.Table) -> Iterator[dict[str, Any]]:
+    """Turn decisions into what is sent.
+
+    Args:
+        decisions: Rows of schema `DECISIONS` that `check_decisions` has accepted.
+
+    Yields:
+        One document per row; unknown is null, moments are texts.
+    """
+    for batch in decisions.to_batches(max_chunksize=_BATCH_ROWS):
+        for item in batch.to_pylist():
+            item["agent_group"] = item.pop("group")
+            item["decided_at"] = item["decided_at"].isoformat()
+            yield item
+
+
+def to_batch(rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
+    """Turn what was read into decisions.
+
+    Args:
+        rows: Documents with `COLUMNS`; one that is absent is unknown.
+
+    Returns:
+        As many rows of schema `DECISIONS_WITH_OUTCOMES`.
+    """
+    arrays = []
+    for name, field in zip(COLUMNS, DECISIONS_WITH_OUTCOMES, strict=True):
+        values = [row.get(name) for row in rows]
+        if pa.types.is_timestamp(field.type):
+            values = [None if text is None else datetime.fromisoformat(text) for text in values]
+        arrays.append(pa.array(values, field.type))
+    return pa.RecordBatch.from_arrays(arrays, schema=DECISIONS_WITH_OUTCOMES)

@@ -1,0 +1,143 @@
+"""The decision log in Supabase: implements `scoring.decision_log.DecisionLog`.
+
+Decisions are sent page by page and become visible all at once, by the function `log_decisions` of the database.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from spots_ml.errors import InputError
+from spots_ml.scoring.decision_checks import check_decisions
+from spots_ml.scoring.decision_log import DECISIONS_WITH_OUTCOMES, LogReport
+from spots_ml.stores.database import to_text
+from spots_ml.stores.decision_refusals import check_period, refuse_other_content
+from spots_ml.stores.supabase.calls import Calls
+from spots_ml.stores.supabase.decision_rows import COLUMNS, to_batch, to_items
+from spots_ml.stores.supabase.direct import DirectReads
+from spots_ml.stores.supabase.paging import Filter, KeysetRead, read_pages
+from spots_ml.stores.supabase.staging import send_batch
+
+if TYPE_CHECKING:
+    from postgrest import SyncPostgrestClient, SyncRPCFilterRequestBuilder, SyncSelectRequestBuilder
+
+_LOG: Final = "log_decisions"
+_TABLE: Final = "decisions"
+_VIEW: Final = "decisions_with_outcomes"
+
+
+class SupabaseDecisionLog:
+    """Decisions in a Supabase project."""
+
+    _calls: Calls
+    _direct: DirectReads | None
+
+    def log_decisions(self, decisions: pa.Table, *, now: datetime) -> LogReport:
+        """Add decisions, each once.
+
+        All or nothing. What was sent when a process dies on the way is not visible, and swept away later.
+
+        Args:
+            decisions: Rows of schema `DECISIONS`.
+            now: The present, with a time zone.
+
+        Returns:
+            How many were new, and how many were known already.
+
+        Raises:
+            InputError: When the table is refused by `check_decisions`, or a decision is logged already, or stands in
+                the table, with other content; nothing is logged then.
+            CallError: When a call ended in no answer; logging the same table again is safe.
+        """
+        logged_at = to_text(now)
+        checked = check_decisions(decisions)
+        if checked.num_rows == 0:
+            return LogReport(n_new=0, n_known=0)
+        batch = send_batch(self._calls, to_items(checked))
+        values: dict[str, Any] = {"p_batch": batch.id, "p_n_rows": batch.n_rows, "p_logged_at": logged_at}
+
+        def build(client: "SyncPostgrestClient") -> "SyncRPCFilterRequestBuilder":
+            return client.rpc(_LOG, values)
+
+        report = self._calls.execute("log decisions", _LOG, build, repeat="keyed").data
+        match report:
+            case {"status": "ok", "n_new": int(n_new), "n_known": int(n_known)}:
+                return LogReport(n_new=n_new, n_known=n_known)
+            case {"status": "refused", "position": int(position), "known": dict(known), "given": dict(given)}:
+                refuse_other_content(position, *to_batch([known, given]).to_pylist())
+            case {"status": "incomplete", "n_rows": n_rows}:
+                raise InputError(
+                    f"{n_rows} of the {batch.n_rows:,} decisions that were sent are there: what waits for more than a "
+                    "day is swept away. Nothing was logged; log them again"
+                )
+        raise InputError(
+            f"the function {_LOG} answered {str(report)[:100]!r}; expected what this program's migrations let it "
+            "answer: apply those in supabase/migrations"
+        )
+
+    def read_decisions(self, since: datetime, until: datetime) -> pa.Table:
+        """Read the decisions of a period with the outcomes that are known now.
+
+        The decisions are those of one moment, and counted. Their outcomes are of one moment too where Postgres itself
+        is read; over the API each page has those of the moment when it is read.
+
+        Args:
+            since: Start of the period, with a time zone; inclusive.
+            until: Its end; exclusive.
+
+        Returns:
+            Rows of schema `DECISIONS_WITH_OUTCOMES` by moment and id; possibly none.
+
+        Raises:
+            InputError: When a moment has no zone, the period ends before it starts, or rows are missing.
+            CallError: When a call ended in no answer.
+        """
+        check_period(since, until)
+        if self._direct is None:
+            batches = self._read_pages(to_text(since), to_text(until))
+        else:
+            batches = _read_directly(self._direct, to_text(since), to_text(until))
+        return pa.Table.from_batches(batches, schema=DECISIONS_WITH_OUTCOMES)
+
+    def _read_pages(self, since: str, until: str) -> Iterator[pa.RecordBatch]:
+        last = self._last_arrival()
+        if last is None:
+            return
+        read = KeysetRead(
+            _VIEW,
+            COLUMNS,
+            key=("decided_at", "decision_id"),
+            # Decisions about an earlier moment may be logged at any time, but none gets a number that was passed.
+            cutoff=Filter("row_sequence", "lte", last),
+            filters=(Filter("decided_at", "gte", since), Filter("decided_at", "lt", until)),
+        )
+        for rows in read_pages(self._calls, read):
+            yield to_batch(rows)
+
+    def _last_arrival(self) -> str | None:
+        """The number of the decision that was logged last; None: there is none."""
+
+        def build(client: "SyncPostgrestClient") -> "SyncSelectRequestBuilder":
+            return client.from_(_TABLE).select("row_sequence").order("row_sequence", desc=True).limit(1)
+
+        rows = self._calls.execute("find the latest decision", _TABLE, build, repeat="read").data
+        return str(rows[0]["row_sequence"]) if rows else None
+
+
+def _read_directly(direct: DirectReads, since: str, until: str) -> Iterator[pa.RecordBatch]:
+    period = f"decided_at >= '{since}' and decided_at < '{until}'"
+    count = f"select count(*) as n_rows from public.{_TABLE} where {period}"  # noqa: S608 - moments of to_text
+    read = f"select {', '.join(COLUMNS)} from public.{_VIEW} where {period} order by decided_at, decision_id"  # noqa: S608
+    with direct.consistent() as snapshot:
+        expected = next(iter(snapshot.read("count the decisions", _TABLE, count)))["n_rows"][0].as_py()
+        n_read = 0
+        for batch in snapshot.read("read the decisions", _VIEW, read):
+            n_read += batch.num_rows
+            yield batch.rename_columns(DECISIONS_WITH_OUTCOMES.names).cast(DECISIONS_WITH_OUTCOMES)
+    if n_read != expected:
+        raise InputError(
+            f"{_VIEW} gave {n_read:,} of {expected:,} decisions: a pair has several interactions of one moment, or an "
+            "index and its table disagree; look into the table, or restore it from a backup"
+        )

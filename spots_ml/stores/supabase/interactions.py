@@ -1,0 +1,137 @@
+"""Interactions in Supabase: idempotent import, exact count of arrived labels, reading up to a fixed point.
+
+They are in the table that the app writes, `calling_score_training_data`. An import sends its rows page by page, then
+one function takes all of them in. How they are read is in `reading`.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any, Final
+
+import pyarrow as pa
+
+from spots_ml.errors import InputError
+from spots_ml.interactions.import_report import ImportReport
+from spots_ml.interactions.intake import Intake
+from spots_ml.interactions.judgement import app_record
+from spots_ml.interactions.source import InteractionStream
+from spots_ml.interactions.validation_config import ValidationConfig
+from spots_ml.stores.supabase.arrival import present
+from spots_ml.stores.supabase.calls import Calls
+from spots_ml.stores.supabase.direct import DirectReads
+from spots_ml.stores.supabase.reading import read_stream
+from spots_ml.stores.supabase.staging import send_batch
+from spots_ml.stores.watermark import parse
+
+_IMPORT: Final = "import_interactions"
+_COUNT: Final = "count_labels_after"
+
+
+class SupabaseInteractionStore:
+    """Interactions in one Supabase project."""
+
+    _calls: Calls
+    _direct: DirectReads | None
+
+    def import_interactions(
+        self, stream: InteractionStream, *, now: datetime, config: ValidationConfig | None = None
+    ) -> ImportReport:
+        """Take interactions in; what is known already changes nothing, an outcome that arrived later is added.
+
+        All or nothing: a stream that breaks in the middle, or a killed process, leaves the project as it was; what it
+        had sent is not visible, and swept away later. Other writers wait only for the last step.
+
+        Args:
+            stream: Interactions; read in batches.
+            now: The present (UTC): nothing may have happened later.
+            config: The rules each record is held against; None: the defaults.
+
+        Returns:
+            What happened, in numbers that add up.
+
+        Raises:
+            InputError: When the stream turns out to be broken while it is read.
+            CallError: When a call ends in no answer.
+        """
+        intake = Intake(config or ValidationConfig(), now)
+        batch = send_batch(self._calls, _items(intake.judged(stream.batches)))
+        arguments: dict[str, Any] = {
+            "p_batch": batch.id,
+            "p_n_rows": batch.n_rows,
+            "p_source_kind": stream.kind,
+            "p_source": _storable(stream.description),
+            "p_at": now.isoformat(),
+        }
+        counts = self._calls.execute(
+            "take in the interactions", _IMPORT, lambda client: client.rpc(_IMPORT, arguments), repeat="keyed"
+        ).data
+        if counts["status"] != "ok":
+            raise InputError(f"nothing was taken in from {stream.description}: {counts['reason']}; import it again")
+        return intake.report(
+            **{name: counts[name] for name in ("n_distinct", "n_new", "n_updated", "n_new_labels")},
+        )
+
+    def label_watermark(self) -> str:
+        """Name the present point of arrival.
+
+        Returns:
+            An opaque text; labels and interactions that arrive from now on lie after it.
+
+        Raises:
+            CallError: When the call ends in no answer.
+        """
+        return str(present(self._calls))
+
+    def count_labels_after(self, watermark: str | None) -> int:
+        """Count the labels that arrived after a watermark.
+
+        Args:
+            watermark: What `label_watermark` answered earlier; None: count all labels.
+
+        Returns:
+            The exact number, counted by the server from an index. A label that is corrected later is counted once, when
+            it first arrived.
+
+        Raises:
+            InputError: When it is no watermark of a Supabase store.
+            CallError: When the call ends in no answer.
+        """
+        labels = 0 if watermark is None else parse(watermark, "supabase").labels
+        count: int = self._calls.execute(
+            "count the labels",
+            _COUNT,
+            lambda client: client.rpc(_COUNT, {"p_label": str(labels)}, get=True),
+            repeat="read",
+        ).data
+        return count
+
+    def read_interactions(self, up_to: str | None = None) -> InteractionStream:
+        """Read the interactions as they were known at a point of arrival.
+
+        Args:
+            up_to: A watermark; None: the present one. Outcomes that arrived later are not shown.
+
+        Returns:
+            All interactions in the order of their arrival, with the watermark. Its kind is that of the rows, `hybrid`
+            when kinds are mixed.
+
+        Raises:
+            InputError: When the project holds none, or `up_to` is no watermark; while reading: when rows are missing.
+            CallError: When a call ends in no answer.
+        """
+        known = present(self._calls) if up_to is None else parse(up_to, "supabase")
+        return read_stream(self._calls, self._direct, known)
+
+
+def _items(judged: Iterable[tuple[pa.RecordBatch, list[dict[str, Any]]]]) -> Iterator[dict[str, Any]]:
+    """Write records as `import_interactions` takes them: unknown keys are left out, so that nothing overwrites."""
+    for accepted, broken in judged:
+        for row in accepted.to_pylist():
+            yield {key: value for key, value in app_record(row).items() if value is not None}
+        for row in broken:
+            yield row | {"record": _storable(row["record"])}
+
+
+def _storable(text: str) -> str:
+    """Write what Postgres keeps in no text, NUL and halves of surrogate pairs, as the escapes that stand for them."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\u0000")

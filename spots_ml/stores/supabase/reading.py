@@ -1,0 +1,176 @@
+"""Reading interactions in bulk: straight from Postgres where a DSN is given, else over the API, page by page.
+
+Both ways read the same view with the same limits and give the same interactions. What a row looks like is in
+`interaction_columns`.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Final
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from spots_ml.interactions.batches import rebatch
+from spots_ml.interactions.kinds import SourceKind
+from spots_ml.interactions.source import InteractionStream
+from spots_ml.interactions.store import EmptyStoreError
+from spots_ml.stores.supabase.calls import Calls
+from spots_ml.stores.supabase.direct import DirectReads, Snapshot
+from spots_ml.stores.supabase.interaction_columns import ROWS, rows_of_json, to_interactions
+from spots_ml.stores.supabase.paging import Filter, IncompleteReadError, KeysetRead, count_rows, one_of, read_pages
+from spots_ml.stores.watermark import Watermark
+
+VIEW: Final = "interactions"
+_KINDS: Final = "interaction_kinds"
+_BATCH_ROWS: Final = 50_000
+_STATEMENT_AGENTS: Final = 10_000
+_ADDRESS_SIGNS: Final = 4_000
+"""How long a list of agents in an address may be: gateways take 8,000 signs for the whole."""
+
+
+def read_stream(calls: Calls, direct: DirectReads | None, known: Watermark) -> InteractionStream:
+    """Read the interactions as they were known at a point of arrival.
+
+    Args:
+        calls: The project.
+        direct: Its Postgres; None: the rows come over the API.
+        known: The point: outcomes and interactions that arrived later are not shown.
+
+    Returns:
+        All interactions in the order of their arrival, with the watermark. Its kind is that of the rows, `hybrid` when
+        kinds are mixed. That the rows are all is proven only when the batches end: keep nothing when they raise.
+
+    Raises:
+        EmptyStoreError: When the project holds none.
+        InputError: While reading: when rows are missing or surplus.
+        CallError: When a call ends in no answer, also while reading.
+    """
+    host = calls.connection.host
+    read = _up_to(known)
+    expected = count_rows(calls, read)
+    if not expected:
+        raise EmptyStoreError(f"the Supabase project at {host}")
+    kinds: list[SourceKind] = calls.execute(
+        "read the kinds of interactions",
+        _KINDS,
+        lambda client: client.rpc(_KINDS, {"p_rows": str(known.rows)}, get=True),
+        repeat="read",
+    ).data
+    rows = _paged(calls, read) if direct is None else _streamed(direct, read, expected)
+    whole = _whole(rows, read, expected)
+    return InteractionStream(
+        kind=kinds[0] if len(kinds) == 1 else "hybrid",
+        batches=rebatch(_numbered(whole, known), _BATCH_ROWS),
+        description=f"Supabase project at {host}, {expected:,} interactions",
+        watermark=str(known),
+    )
+
+
+def read_agents(
+    calls: Calls, direct: DirectReads | None, known: Watermark, agents: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """Read all interactions of some agents as they were known at a point of arrival.
+
+    Args:
+        calls: The project.
+        direct: Its Postgres; None: the rows come over the API.
+        known: The point: outcomes and interactions that arrived later are not shown.
+        agents: Their ids, each once.
+
+    Yields:
+        Batches of schema `INTERACTIONS`; positions count from 0 in no meaningful order.
+
+    Raises:
+        InputError: When rows are missing or surplus.
+        CallError: When a call ends in no answer.
+    """
+    rows: Iterator[pa.RecordBatch]
+    if direct is None:
+        reads = (_up_to(known, one_of("agent_id", chunk)) for chunk in _fitting_an_address(agents))
+        rows = chain.from_iterable(_paged(calls, read) for read in reads)
+    else:
+        rows = _streamed_of_agents(direct, known, agents)
+    yield from _numbered(rows, known)
+
+
+def _up_to(known: Watermark, *filters: Filter) -> KeysetRead:
+    cutoff = Filter("row_sequence", "lte", str(known.rows))
+    return KeysetRead(VIEW, tuple(ROWS.names), ("row_sequence",), cutoff, filters)
+
+
+def _paged(calls: Calls, read: KeysetRead) -> Iterator[pa.RecordBatch]:
+    return map(rows_of_json, read_pages(calls, read))
+
+
+def _streamed(direct: DirectReads, read: KeysetRead, expected: int) -> Iterator[pa.RecordBatch]:
+    with direct.consistent() as snapshot:
+        counted = _counted(snapshot, _limit(read))
+        if counted != expected:
+            raise IncompleteReadError(
+                read,
+                f"the API counted {expected:,} rows and Postgres {counted:,}: rows came or went, or the DSN is that of "
+                "another project",
+            )
+        yield from _selected(snapshot, f"{_limit(read)} order by row_sequence")
+
+
+def _streamed_of_agents(direct: DirectReads, known: Watermark, agents: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    read = _up_to(known)
+    with direct.consistent() as snapshot:
+        for start in range(0, len(agents), _STATEMENT_AGENTS):
+            condition = f"{_limit(read)} and agent_id in ({_texts(agents[start : start + _STATEMENT_AGENTS])})"
+            yield from _whole(_selected(snapshot, condition), read, _counted(snapshot, condition))
+
+
+def _whole(batches: Iterable[pa.RecordBatch], read: KeysetRead, expected: int) -> Iterator[pa.RecordBatch]:
+    n_read = 0
+    for batch in batches:
+        n_read += batch.num_rows
+        yield batch
+    if n_read != expected:
+        raise IncompleteReadError(read, f"{n_read:,} rows came, {expected:,} were counted")
+
+
+def _selected(snapshot: Snapshot, condition: str) -> Iterator[pa.RecordBatch]:
+    statement = f"select {', '.join(ROWS.names)} from public.{VIEW} where {condition}"  # noqa: S608 - see `_texts`
+    for batch in snapshot.read("read the interactions", VIEW, statement):
+        yield batch.cast(ROWS)
+
+
+def _counted(snapshot: Snapshot, condition: str) -> int:
+    statement = f"select count(*) as n from public.{VIEW} where {condition}"  # noqa: S608 - see `_texts`
+    return sum(batch["n"][0].as_py() for batch in snapshot.read("count the interactions", VIEW, statement))
+
+
+def _limit(read: KeysetRead) -> str:
+    return f"row_sequence <= {int(read.cutoff.value)}"
+
+
+def _texts(texts: Sequence[str]) -> str:
+    """Write texts as rows of SQL; in hexadecimal, so that nothing in them can be taken for SQL."""
+    document = json.dumps(list(texts)).encode().hex()
+    return f"select jsonb_array_elements_text(convert_from('\\x{document}'::bytea, 'UTF8')::jsonb)"
+
+
+def _fitting_an_address(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Cut texts into chunks that go into the address of a request."""
+    chunk: list[str] = []
+    size = 0
+    for text in texts:
+        length = len(quote(f'"{text}",', safe=""))
+        if chunk and size + length > _ADDRESS_SIGNS:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(text)
+        size += length
+    if chunk:
+        yield chunk
+
+
+def _numbered(batches: Iterator[pa.RecordBatch], known: Watermark) -> Iterator[pa.RecordBatch]:
+    position = 0
+    for rows in batches:
+        yield to_interactions(rows, known, position)
+        position += rows.num_rows

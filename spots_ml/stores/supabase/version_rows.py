@@ -1,0 +1,97 @@
+"""Rows of versions and of their history as the API sends them, and reading all of them."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from spots_ml.features.contract import ModelType
+from spots_ml.registry.records import HistoryEntry, ModelVersion
+from spots_ml.stores.supabase.calls import Calls
+from spots_ml.stores.supabase.paging import Filter, KeysetRead, Row, read_pages
+
+if TYPE_CHECKING:
+    from postgrest import SyncPostgrestClient, SyncSelectRequestBuilder
+
+VERSIONS: Final = "model_versions"
+VERSION_COLUMNS: Final = tuple(ModelVersion.model_fields)
+
+_HISTORY: Final = "version_history"
+_TIMES: Final = ("created_at", "updated_at", "last_registered_at", "at")
+
+
+def version_of(row: Mapping[str, Any]) -> ModelVersion:
+    """Read a row of the versions; columns of other concerns are passed over.
+
+    Args:
+        row: As the API sends it.
+
+    Returns:
+        The version.
+    """
+    return ModelVersion.model_validate(_values(row, VERSION_COLUMNS))
+
+
+def read_versions(calls: Calls, model_type: ModelType | None) -> tuple[ModelVersion, ...]:
+    """Read all versions that are registered now.
+
+    Args:
+        calls: The project.
+        model_type: Of which model; None: of all.
+
+    Returns:
+        The versions in the order of their first registration.
+
+    Raises:
+        CallError: When a call ends in no answer.
+        IncompleteReadError: When the rows are not those that the server counted.
+    """
+    columns = ("registered_order", *VERSION_COLUMNS)
+    rows = _read(calls, VERSIONS, columns, "registered_order", {"model_type": model_type})
+    return tuple(map(version_of, rows))
+
+
+def read_history(calls: Calls, model_type: ModelType | None, version: str | None) -> tuple[HistoryEntry, ...]:
+    """Read all changes that were made until now.
+
+    Args:
+        calls: The project.
+        model_type: Of which model; None: of all.
+        version: Of which version; None: of all.
+
+    Returns:
+        The changes in their order.
+
+    Raises:
+        CallError: When a call ends in no answer.
+        IncompleteReadError: When the rows are not those that the server counted.
+    """
+    columns = tuple(HistoryEntry.model_fields)
+    rows = _read(calls, _HISTORY, columns, "sequence", {"model_type": model_type, "version": version})
+    return tuple(HistoryEntry.model_validate(_values(row, columns)) for row in rows)
+
+
+def _read(
+    calls: Calls, table: str, columns: tuple[str, ...], key: str, wanted: Mapping[str, str | None]
+) -> tuple[Row, ...]:
+    """Read up to the highest number there is now: numbers are given while the registry is locked."""
+
+    def build(client: "SyncPostgrestClient") -> "SyncSelectRequestBuilder":
+        return client.from_(table).select(key).order(key, desc=True).limit(1)
+
+    newest = calls.execute("find the newest row", table, build, repeat="read").data
+    if not newest:
+        return ()
+    read = KeysetRead(
+        table=table,
+        columns=columns,
+        key=(key,),
+        cutoff=Filter(key, "lte", str(newest[0][key])),
+        filters=tuple(Filter(column, "eq", value) for column, value in wanted.items() if value is not None),
+    )
+    return tuple(row for page in read_pages(calls, read) for row in page)
+
+
+def _values(row: Mapping[str, Any], columns: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        name: datetime.fromisoformat(row[name]).astimezone(UTC) if name in _TIMES else row[name] for name in columns
+    }

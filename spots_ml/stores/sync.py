@@ -1,0 +1,145 @@
+"""Carrying a registry over into another store: versions with their files, then what became of them (`sync_moves`).
+
+Every step is one that the target's registry takes itself, and each is taken only where it is still missing: whatever a
+killed process left is a valid registry, and running again goes on from there. Versions that the target alone knows are
+never touched.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from spots_ml.errors import ArtifactError, GateError, RegistryError
+from spots_ml.features.contract import MODEL_TYPES, ModelType
+from spots_ml.registry.gates import require_verdicts
+from spots_ml.registry.published_files import published_files
+from spots_ml.registry.records import Candidate, ModelVersion, Status, VersionContent
+from spots_ml.registry.store import VersionStore
+from spots_ml.release.manifest import Manifest
+from spots_ml.stores.sync_moves import Moves
+
+Outcome = Literal["added", "known", "left", "refused"]
+"""What happened to a version: registered now, or before; `left`: it is there, and cannot get the status it has in the
+source; `refused`: its files or its verdicts are not what a registry takes."""
+
+
+@dataclass(frozen=True)
+class CarriedVersion:
+    """What happened to one version of the source.
+
+    Attributes:
+        model_type: The model.
+        version: Its name.
+        outcome: What happened to it.
+        source_status: Its status in the source.
+        target_status: Its status in the target now; None: it is not there.
+        detail: Why it was refused or has another status; empty else.
+    """
+
+    model_type: ModelType
+    version: str
+    outcome: Outcome
+    source_status: Status
+    target_status: Status | None
+    detail: str
+
+
+def carry_over(
+    source: VersionStore, models_dir: Path, target: VersionStore, *, clock: Callable[[], datetime], actor: str
+) -> tuple[CarriedVersion, ...]:
+    """Register every version of a registry in another one, and bring it to the status it has.
+
+    Versions are registered at the moments they were in the source, so that their age stays what it is, and without a
+    label watermark, which means nothing elsewhere. Promotions, rollbacks and archiving are repeated in their order, at
+    the present moment: so a rollback goes back to the same version afterwards.
+
+    Args:
+        source: The registry to carry over; it is only read.
+        models_dir: The folder of its published versions.
+        target: The registry that gets them.
+        clock: Tells the present (UTC).
+        actor: Who does this, for the history.
+
+    Returns:
+        What happened to each version of the source, in the order of their registration.
+
+    Raises:
+        RegistryError: When the target has other content under a name, or the content under another name; every such
+            name is told and nothing is changed.
+        CallError: When the target cannot be reached; running again goes on from there.
+    """
+    versions = source.list_versions()
+    _require_same_names(versions, target.list_versions())
+    added: set[tuple[str, str]] = set()
+    refused: dict[tuple[str, str], str] = {}
+    for version in versions:
+        try:
+            if _register(source, models_dir, target, version, actor):
+                added.add(_key(version))
+        except (ArtifactError, GateError) as error:
+            refused[_key(version)] = str(error)
+    moves = Moves(source, target, clock=clock, actor=actor)
+    standings = {model_type: moves.repeat(model_type) for model_type in MODEL_TYPES}
+    status = {_key(one): one.status for one in target.list_versions()}
+
+    def tell(one: ModelVersion) -> CarriedVersion:
+        standing, now = standings[one.model_type], status.get(_key(one))
+        outcome: Outcome = "added" if _key(one) in added else "known"
+        detail = "" if now == one.status else standing.detail
+        if _key(one) in refused:
+            outcome, detail = "refused", refused[_key(one)]
+        elif now != one.status and not standing.in_line:
+            outcome = "left"
+        return CarriedVersion(one.model_type, one.version, outcome, one.status, now, detail)
+
+    return tuple(map(tell, versions))
+
+
+def _key(version: VersionContent) -> tuple[str, str]:
+    return version.model_type, version.version
+
+
+def _require_same_names(versions: Iterable[ModelVersion], there: Sequence[ModelVersion]) -> None:
+    by_name = {_key(one): one for one in there}
+    by_content = {(one.model_type, one.content_digest): one for one in there}
+    problems = []
+    for one in versions:
+        namesake, twin = by_name.get(_key(one)), by_content.get((one.model_type, one.content_digest))
+        if namesake is not None and namesake.content_digest != one.content_digest:
+            problems.append(
+                f"{one.model_type} {one.version} is the content {one.content_digest[:12]} here and "
+                f"{namesake.content_digest[:12]} there"
+            )
+        elif twin is not None and twin.version != one.version:
+            problems.append(f"{one.model_type} {one.version} is registered there as {twin.version}")
+    if problems:
+        raise RegistryError(
+            f"the registries do not agree on names, so nothing was carried over: {'; '.join(problems)}; "
+            "go on with the versions that are there, or carry over into a project that has none of its own"
+        )
+
+
+def _register(source: VersionStore, models_dir: Path, target: VersionStore, version: ModelVersion, actor: str) -> bool:
+    """Register it as often as it takes to have both moments of the source; whether it was new there."""
+    known = target.find_content(version.model_type, version.content_digest)
+    if known is not None and known.last_registered_at >= version.last_registered_at:
+        return False
+    files = published_files(source, models_dir, version)
+    verdicts = Manifest.from_bytes(files.manifest).verdicts
+    require_verdicts(version.model_type, version.version, verdicts)
+    content: VersionContent = VersionContent.model_validate(
+        (known or version).model_dump(include=set(VersionContent.model_fields))
+    )
+    candidate = Candidate(
+        content=content,
+        watermark=None,
+        verdicts=verdicts,
+        file=target.keep_files(content, files.onnx, files.manifest) if known is None else None,
+    )
+    if known is None:
+        target.register(candidate, now=version.created_at, actor=actor)
+    if known is not None or version.last_registered_at > version.created_at:
+        target.register(candidate, now=version.last_registered_at, actor=actor)
+    return known is None

@@ -1,0 +1,78 @@
+"""What a phone is told from a registry that serves no phones itself."""
+
+import pytest
+
+from spots_ml.errors import ArtifactError, CertificationError
+from spots_ml.registry.phone_manifest import phone_manifest
+from spots_ml.registry.published_files import PublishedFilesError
+from spots_ml.registry.registration import register_version
+from spots_ml.release.certificate import RuntimeReport
+from spots_ml.release.phone_manifest import PhoneManifest, ServedModel
+from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes
+
+NOTHING = ServedModel(active=None, rolling_out=None)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return EmbeddedStore(tmp_path / "registry.sqlite")
+
+
+@pytest.fixture
+def models_dir(tmp_path):
+    return tmp_path / "artifacts" / "models"
+
+
+def activate(store, models_dir, model_type="calling_score"):
+    manifest = make_manifest("first", model_type=model_type)
+    register_version(store, models_dir, onnx=onnx_bytes("first"), manifest=manifest, now=hours(0), actor="test")
+    return store.promote(model_type, "v1.0-synthetic", now=hours(1), actor="test", reason="")
+
+
+def test_without_an_active_version_there_is_none_to_use(store, models_dir):
+    assert phone_manifest(store, models_dir).models == {"calling_score": NOTHING, "outcome": NOTHING}
+
+
+def test_the_active_version_is_told_with_where_it_lies(store, models_dir):
+    version = activate(store, models_dir)
+    told = phone_manifest(store, models_dir)
+    active = told.models["calling_score"].active
+
+    assert (models_dir.parent / active.url).read_bytes() == onnx_bytes("first")
+    assert active.model_dump(exclude={"url"}) == {
+        "version": "v1.0-synthetic",
+        "weight": 0.1,
+        "traffic": 1.0,
+        "size_bytes": len(onnx_bytes("first")),
+        "sha256": version.sha256,
+        "contract_digest": version.contract_digest,
+        "client_runtime_floor": "1.15.1",
+    }
+    assert told.models["outcome"] == NOTHING
+    assert PhoneManifest.from_bytes(told.to_bytes()) == told
+
+
+def test_an_active_version_without_its_files_is_an_error(store, models_dir):
+    activate(store, models_dir)
+    (models_dir / "calling_score" / "v1.0-synthetic" / "model.onnx").unlink()
+
+    with pytest.raises(PublishedFilesError, match="cannot be read"):
+        phone_manifest(store, models_dir)
+
+
+@pytest.mark.parametrize("runtimes", [(), (RuntimeReport(name="current", onnxruntime_version="1.31.1"),)])
+def test_a_file_that_no_client_runtime_ran_has_no_floor(runtimes):
+    certificate = make_manifest().certificate.model_copy(update={"runtimes": runtimes})
+
+    with pytest.raises(CertificationError, match="no answer of the client's runtime"):
+        _ = certificate.client_runtime_floor
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[]", b'{"format_version": 2, "models": {}}', b'{"format_version": 1, "models": {"outcome": {"active": null}}}'],
+)
+def test_a_document_that_is_no_manifest_is_one_clear_error(content):
+    with pytest.raises(ArtifactError, match="not a readable PhoneManifest"):
+        PhoneManifest.from_bytes(content)
