@@ -17,8 +17,11 @@ PROJECT_ROOT: Final = Path(__file__).resolve().parents[1]
 
 PREFIX: Final = "SPOTS_ML_"
 
-Source = Literal["synthetic", "export", "embedded"]
-StoreKind = Literal["embedded"]
+StoreKind = Literal["embedded", "supabase"]
+Source = Literal["synthetic", "export", StoreKind]
+
+LOCAL_PROJECT_ENV: Final = Path("local_supabase", "env")
+"""Below the data folder: how to reach the local project, as long as `make dev-supabase` runs it."""
 
 _T = TypeVar("_T")
 
@@ -28,9 +31,12 @@ class Settings:
     """Every setting of the project, checked.
 
     Attributes:
-        source: Where interactions come from: our generator, an export file or the embedded store.
+        source: Where interactions come from: our generator, an export file, or the store, under its name.
         export_path: The export to read; always set when `source` is `export`.
         store: Where interactions and the registry are kept.
+        supabase_url: The Supabase project's address; None: not known.
+        supabase_key: Its secret key, that of the service role; in no representation.
+        supabase_dsn: Its Postgres, for bulk reads and migrations; None: everything goes over the API.
         data_dir: Snapshots, datasets and the embedded store.
         artifacts_dir: Trained models, ONNX files, benchmarks and published versions.
         profile: A training profile (YAML); None: the built-in defaults.
@@ -50,6 +56,9 @@ class Settings:
     source: Source = "synthetic"
     export_path: Path | None = None
     store: StoreKind = "embedded"
+    supabase_url: str | None = None
+    supabase_key: str | None = field(default=None, repr=False)
+    supabase_dsn: str | None = field(default=None, repr=False)
     data_dir: Path = PROJECT_ROOT / "data"
     artifacts_dir: Path = PROJECT_ROOT / "artifacts"
     profile: Path | None = None
@@ -82,6 +91,27 @@ class Settings:
             raise ConfigError(f"{PREFIX}EXPORT_PATH is not set; set it to the export file (JSON or JSON.gz)")
         return self.export_path
 
+    def require_supabase(self) -> tuple[str, str]:
+        """Insist on a Supabase project.
+
+        Returns:
+            Its address and its secret key.
+
+        Raises:
+            ConfigError: When one of them is not set.
+        """
+        if self.supabase_url and self.supabase_key:
+            return self.supabase_url, self.supabase_key
+        missing = [
+            f"{PREFIX}SUPABASE_{name}"
+            for name, value in (("URL", self.supabase_url), ("KEY", self.supabase_key))
+            if not value
+        ]
+        raise ConfigError(
+            f"{' and '.join(missing)} not set; set the project's address and its secret key, "
+            "or start a local project with `make dev-supabase`"
+        )
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read the settings.
@@ -96,16 +126,28 @@ class Settings:
         Raises:
             ConfigError: When a variable is unknown or has a value that is not allowed; every problem is listed.
         """
-        return _Reader(_environment(PROJECT_ROOT / ".env") if environ is None else environ).settings()
+        return _Reader(environment() if environ is None else environ).settings()
 
 
-def _environment(dotenv_path: Path) -> dict[str, str]:
-    if not dotenv_path.is_file():
-        return dict(os.environ)
+def environment() -> dict[str, str]:
+    """Read the variables: the process environment over the project's `.env` file.
+
+    Returns:
+        Values by name; a Supabase project that is named nowhere is the local one, while it runs.
+    """
+    told = {**_dotenv(PROJECT_ROOT / ".env"), **os.environ}
+    if told.get(f"{PREFIX}STORE", "").strip() == "supabase" and not told.get(f"{PREFIX}SUPABASE_URL", "").strip():
+        data_dir = PROJECT_ROOT / Path(told.get(f"{PREFIX}DATA_DIR", "").strip() or "data").expanduser()
+        return told | _dotenv(data_dir / LOCAL_PROJECT_ENV)
+    return told
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
     from dotenv import dotenv_values
 
-    from_file = {name: value for name, value in dotenv_values(dotenv_path).items() if value is not None}
-    return {**from_file, **os.environ}
+    return {name: value for name, value in dotenv_values(path).items() if value is not None}
 
 
 class _Reader:
@@ -120,10 +162,16 @@ class _Reader:
         """Read everything, then raise all problems at once."""
         base = Settings()
         retrain = base.retrain
+        store = self._choice("STORE", base.store, get_args(StoreKind))
+        # Who keeps interactions in Supabase means to learn from them; the embedded store may well be empty.
+        default_source = base.source if store == base.store else store
         settings = Settings(
-            source=cast(Source, self._choice("SOURCE", base.source, get_args(Source))),
+            source=cast(Source, self._choice("SOURCE", default_source, get_args(Source))),
             export_path=self._path("EXPORT_PATH", None),
-            store=cast(StoreKind, self._choice("STORE", base.store, get_args(StoreKind))),
+            store=cast(StoreKind, store),
+            supabase_url=self._value("SUPABASE_URL") or None,
+            supabase_key=self._value("SUPABASE_KEY") or None,
+            supabase_dsn=self._value("SUPABASE_DSN") or None,
             data_dir=self._path("DATA_DIR", base.data_dir) or base.data_dir,
             artifacts_dir=self._path("ARTIFACTS_DIR", base.artifacts_dir) or base.artifacts_dir,
             profile=self._path("PROFILE", None),
@@ -142,6 +190,7 @@ class _Reader:
             data_docs_url=(self._value("DATA_DOCS_URL") or base.data_docs_url).rstrip("/"),
         )
         self._check_export(settings)
+        self._check_store(settings)
         self._check_names()
         if self.problems:
             raise ConfigError("; ".join(self.problems) + " (see .env.example)")
@@ -189,6 +238,18 @@ class _Reader:
                 f"{PREFIX}EXPORT_PATH is set but {PREFIX}SOURCE is not, so the file would be ignored; "
                 f"set {PREFIX}SOURCE=export to read it"
             )
+
+    def _check_store(self, settings: Settings) -> None:
+        if settings.source in get_args(StoreKind) and settings.source != settings.store:
+            self.problems.append(
+                f"{PREFIX}SOURCE is {settings.source!r} but {PREFIX}STORE is {settings.store!r}; "
+                "interactions come from the store that counts their labels: set both to the same"
+            )
+        if settings.store == "supabase":
+            try:
+                settings.require_supabase()
+            except ConfigError as error:
+                self.problems.append(str(error))
 
     def _check_names(self) -> None:
         unknown = sorted(set(self.values) - set(self.known))

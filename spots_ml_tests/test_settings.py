@@ -1,9 +1,10 @@
+import os
 import re
 
 import pytest
 
 from spots_ml.errors import ConfigError
-from spots_ml.settings import PROJECT_ROOT, Settings
+from spots_ml.settings import LOCAL_PROJECT_ENV, PROJECT_ROOT, Settings
 
 
 def test_without_variables_everything_has_its_default():
@@ -20,6 +21,9 @@ def test_every_variable_is_honoured(tmp_path):
             "SPOTS_ML_SOURCE": "export",
             "SPOTS_ML_EXPORT_PATH": str(tmp_path / "export.json"),
             "SPOTS_ML_STORE": "embedded",
+            "SPOTS_ML_SUPABASE_URL": "https://project.supabase.co",
+            "SPOTS_ML_SUPABASE_KEY": "sb_secret_1",
+            "SPOTS_ML_SUPABASE_DSN": "postgresql://reader:word@pooler/postgres",
             "SPOTS_ML_DATA_DIR": str(tmp_path / "data"),
             "SPOTS_ML_ARTIFACTS_DIR": "out",
             "SPOTS_ML_PROFILE": "configs/training/default.yaml",
@@ -38,6 +42,8 @@ def test_every_variable_is_honoured(tmp_path):
     )
 
     assert settings.export_path == tmp_path / "export.json"
+    assert settings.require_supabase() == ("https://project.supabase.co", "sb_secret_1")
+    assert settings.supabase_dsn == "postgresql://reader:word@pooler/postgres"
     assert settings.data_dir == tmp_path / "data"
     assert settings.artifacts_dir == PROJECT_ROOT / "out"
     assert settings.profile == PROJECT_ROOT / "configs/training/default.yaml"
@@ -60,8 +66,11 @@ def test_other_variables_are_ignored():
 @pytest.mark.parametrize(
     ("environ", "told"),
     [
-        ({"SPOTS_ML_SOURCE": "supabase"}, "expected one of: synthetic, export, embedded"),
-        ({"SPOTS_ML_STORE": "redis"}, "expected one of: embedded"),
+        ({"SPOTS_ML_SOURCE": "redis"}, "expected one of: synthetic, export, embedded, supabase"),
+        ({"SPOTS_ML_STORE": "redis"}, "expected one of: embedded, supabase"),
+        ({"SPOTS_ML_SOURCE": "supabase"}, "SPOTS_ML_STORE is 'embedded'; interactions come from the store"),
+        ({"SPOTS_ML_STORE": "supabase"}, "SPOTS_ML_SUPABASE_URL and SPOTS_ML_SUPABASE_KEY not set.*make dev-supabase"),
+        ({"SPOTS_ML_STORE": "supabase", "SPOTS_ML_SUPABASE_URL": "x"}, "SPOTS_ML_SUPABASE_KEY not set"),
         ({"SPOTS_ML_SOURCE": "export"}, "SPOTS_ML_EXPORT_PATH is not set"),
         ({"SPOTS_ML_EXPORT_PATH": "x.json"}, "would be ignored"),
         ({"SPOTS_ML_SYNTHETIC_ROWS": "many"}, "a whole number from 1"),
@@ -99,3 +108,56 @@ def test_the_example_file_explains_every_variable_and_holds_the_defaults():
     with pytest.raises(ConfigError) as caught:
         Settings.from_env({"SPOTS_ML_TYPO": "1"})
     assert set(example) == set(re.findall(r"SPOTS_ML_\w+", str(caught.value))) - {"SPOTS_ML_TYPO"}
+
+
+SUPABASE = {
+    "SPOTS_ML_STORE": "supabase",
+    "SPOTS_ML_SUPABASE_URL": "https://project.supabase.co",
+    "SPOTS_ML_SUPABASE_KEY": "sb_secret_1",
+}
+
+
+def test_who_keeps_interactions_in_supabase_learns_from_them_unless_told_otherwise():
+    assert Settings.from_env(SUPABASE).source == "supabase"
+    assert Settings.from_env(SUPABASE | {"SPOTS_ML_SOURCE": "synthetic"}).source == "synthetic"
+
+
+def test_secrets_are_in_no_representation():
+    settings = Settings.from_env(SUPABASE | {"SPOTS_ML_SUPABASE_DSN": "postgresql://reader:word@pooler/postgres"})
+
+    assert "https://project.supabase.co" in repr(settings)
+    assert "sb_secret_1" not in repr(settings)
+    assert "word" not in repr(settings)
+
+
+@pytest.fixture
+def environment(monkeypatch, tmp_path):
+    """The process environment of somebody who has set nothing but what a test sets, in a checkout of its own."""
+    for name in [name for name in os.environ if name.startswith("SPOTS_ML_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("spots_ml.settings.PROJECT_ROOT", tmp_path)
+    monkeypatch.setenv("SPOTS_ML_DATA_DIR", "data")
+    place = tmp_path / "data" / LOCAL_PROJECT_ENV
+    place.parent.mkdir(parents=True)
+    place.write_text("SPOTS_ML_SUPABASE_URL=http://127.0.0.1:54321\nSPOTS_ML_SUPABASE_KEY=sb_secret_local\n")
+    return monkeypatch
+
+
+def test_a_project_that_is_named_nowhere_is_the_local_one_while_it_runs(environment, tmp_path):
+    environment.setenv("SPOTS_ML_STORE", "supabase")
+    assert Settings.from_env().require_supabase() == ("http://127.0.0.1:54321", "sb_secret_local")
+
+    (tmp_path / "data" / LOCAL_PROJECT_ENV).unlink()
+    with pytest.raises(ConfigError, match="SPOTS_ML_SUPABASE_URL and SPOTS_ML_SUPABASE_KEY not set"):
+        Settings.from_env()
+
+
+def test_a_project_that_is_named_is_not_mixed_with_the_local_one(environment):
+    environment.setenv("SPOTS_ML_STORE", "supabase")
+    environment.setenv("SPOTS_ML_SUPABASE_URL", "https://project.supabase.co")
+    with pytest.raises(ConfigError, match="SPOTS_ML_SUPABASE_KEY not set"):
+        Settings.from_env()
+
+
+def test_the_local_project_is_asked_by_nobody_who_uses_the_embedded_store(environment):
+    assert Settings.from_env().supabase_url is None

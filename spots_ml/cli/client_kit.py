@@ -45,9 +45,9 @@ def client_kit_command(directory: Path, calling_score: str | None, outcome: str 
 
 
 def _published(store: "VersionStore", models_dir: Path, model_type: ModelType, version: str | None) -> "PublishedModel":
-    from spots_ml.registry.registration import version_directory
+    from spots_ml.registry.published_files import published_files
     from spots_ml.registry.serving import serving_version
-    from spots_ml.release.client_kit.published import read_published
+    from spots_ml.release.client_kit.published import published_model
 
     row = store.get(model_type, version) if version else serving_version(store, model_type)
     if row is None:
@@ -55,11 +55,5 @@ def _published(store: "VersionStore", models_dir: Path, model_type: ModelType, v
             f"no {model_type} version is active or staging, and a client kit holds both models; "
             f"`make run` registers them, or name one with --{model_type.replace('_', '-')}"
         )
-    return read_published(
-        version_directory(models_dir, model_type, row.version),
-        model_type=model_type,
-        version=row.version,
-        weight=row.weight,
-        onnx_sha256=row.sha256,
-        manifest_sha256=row.manifest_sha256,
-    )
+    files = published_files(store, models_dir, row)
+    return published_model(files.onnx, files.manifest, model_type=model_type, version=row.version, weight=row.weight)

@@ -49,10 +49,10 @@ def explain_command(
     """
     settings = Settings.from_env()
     from spots_ml.cli.explain_text import explanation_text
+    from spots_ml.opening import open_store
     from spots_ml.registry.explanation import explain_request
-    from spots_ml.stores.embedded import EmbeddedStore
 
-    store = EmbeddedStore(settings.database_path)
+    store = open_store(settings)
     explanation = explain_request(
         requests_from(source, read_as),
         position,

@@ -3,15 +3,15 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 
 from spots_ml.cli.options import json_option, utc_now
-from spots_ml.settings import Settings
+from spots_ml.settings import Settings, StoreKind
 
 if TYPE_CHECKING:
-    from spots_ml.stores.import_report import ImportReport
+    from spots_ml.interactions.import_report import ImportReport
 
 
 @click.command("generate")
@@ -37,13 +37,14 @@ def generate_command(kind: Literal["seed", "hybrid"], rows: int, seed: int, out:
 
 @click.command("import")
 @click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--to", "kind", type=click.Choice(get_args(StoreKind)), help="The store.  [default: the configured one]")
 @json_option
-def import_command(path: Path, as_json: bool) -> None:
-    """Take an export (JSON or JSON.gz) into the embedded store; what is known already changes nothing."""
+def import_command(path: Path, kind: StoreKind | None, as_json: bool) -> None:
+    """Take an export (JSON or JSON.gz) into the store; what is known already changes nothing."""
     from spots_ml.interactions.export import read_export
-    from spots_ml.stores.embedded import EmbeddedStore
+    from spots_ml.opening import open_store
 
-    store = EmbeddedStore(Settings.from_env().database_path)
+    store = open_store(Settings.from_env(), kind)
     report = store.import_interactions(read_export(path), now=utc_now())
     n_labels = store.count_labels_after(None)
     if as_json:

@@ -48,11 +48,26 @@ def who_and_why(command: _Command) -> _Command:
     Returns:
         The function with the options.
     """
-    actor = click.option("--actor", default=_user, help="Who does this, for the history.  [default: you]")
     reason = click.option("--reason", default="", help="Why, for the history.")
-    return actor(reason(command))
+    return actor_option(reason(command))
 
 
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
+def _named(_context: click.Context, _parameter: click.Parameter, actor: str) -> str:
+    if not actor.strip():
+        raise click.BadParameter("is empty; say who does this, or leave the option out")
+    return actor
+
+
+actor_option = click.option(
+    "--actor", default=_user, callback=_named, help="Who does this, for the history.  [default: you]"
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
@@ -70,13 +85,6 @@ def open_versions(settings: Settings | None = None) -> VersionStore:
     Returns:
         The store.
     """
-    from spots_ml.stores.embedded import EmbeddedStore
+    from spots_ml.opening import open_store
 
-    return EmbeddedStore((settings or Settings.from_env()).database_path)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
+    return open_store(settings or Settings.from_env())

@@ -45,7 +45,7 @@ def run_command(model_type: ModelType | None, times: bool) -> None:
 
 
 def _table(versions: list["ModelVersion"], settings: Settings) -> str:
-    from spots_ml.registry.registration import version_directory
+    from spots_ml.registry.published_files import version_directory
 
     header = ["model", "version", "status", "test error", "constant", "formula", "linear", "boosting", "p99", "file"]
     rows = []

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from spots_ml.scoring.answers import Answers
+    from spots_ml.scoring.decision_log import DecisionLog
     from spots_ml.scoring.score_tally import LogTally
-    from spots_ml.stores.embedded import EmbeddedStore
 
 
 @click.command("score")
@@ -69,13 +69,13 @@ def score_command(
     """
     settings = Settings.from_env()
     from spots_ml.cli.score_summary import summary
+    from spots_ml.opening import open_store
     from spots_ml.registry.serving import open_scorer
     from spots_ml.scoring.answers import answer_requests
     from spots_ml.scoring.score_tally import LogTally, ScoreTally
     from spots_ml.scoring.score_writing import open_score_writer
-    from spots_ml.stores.embedded import EmbeddedStore
 
-    store = EmbeddedStore(settings.database_path)
+    store = open_store(settings)
     scorer = open_scorer(
         store,
         settings.artifacts_dir / "models",
@@ -132,7 +132,7 @@ def _sink(out: Path | None) -> Iterator[Path | BinaryIO]:
             sink.detach()
 
 
-def _log(store: "EmbeddedStore", answers: "Answers", log: "LogTally", now: "datetime") -> None:
+def _log(store: "DecisionLog", answers: "Answers", log: "LogTally", now: "datetime") -> None:
     from spots_ml.scoring.decision_logging import decisions_of
 
     decisions, n_unidentified = decisions_of(answers, origin="served", now=now)

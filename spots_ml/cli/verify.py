@@ -32,7 +32,8 @@ def verify_command(model_type: ModelType, version: str, as_json: bool) -> None:
         benchmarks_dir=artifacts / "benchmarks",
         runtimes=default_runtimes(settings.client_python),
     )
-    checks = verify_version(open_versions(settings).get(model_type, version), places)
+    store = open_versions(settings)
+    checks = verify_version(store.get(model_type, version), places, store=store)
     if as_json:
         click.echo(json.dumps([asdict(check) for check in checks], indent=2))
     else:

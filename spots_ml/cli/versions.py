@@ -36,7 +36,7 @@ def versions_command(model_type: ModelType | None, as_json: bool) -> None:
 @json_option
 def show_command(model_type: ModelType, version: str, as_json: bool) -> None:
     """Show one version: what it is, where its files lie, what happened to it."""
-    from spots_ml.registry.registration import version_directory
+    from spots_ml.registry.published_files import version_directory
 
     settings = Settings.from_env()
     store = open_versions(settings)

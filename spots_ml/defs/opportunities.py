@@ -50,8 +50,8 @@ def open_day(platform: Platform, start: datetime, end: datetime) -> DayOfRequest
     Raises:
         InputError: When the source cannot be read as what it claims to be (here, or while it is read).
     """
+    from spots_ml.interactions.store import EmptyStoreError
     from spots_ml.scoring.day_requests import DayCount, interactions_as_requests, of_day, read_pairs
-    from spots_ml.stores import watermark
 
     count, path = DayCount(), platform.settings.opportunities
     if path is not None:
@@ -59,6 +59,9 @@ def open_day(platform: Platform, start: datetime, end: datetime) -> DayOfRequest
         return DayOfRequests("served", batches, count, f"candidate pairs of {path}")
     store = platform.store()
     reached = store.label_watermark()
-    known = store.read_interactions(up_to=reached).batches if watermark.parse(reached).rows else iter(())
+    try:
+        known = store.read_interactions(up_to=reached).batches
+    except EmptyStoreError:
+        known = iter(())
     batches = of_day(interactions_as_requests(known), start, end, count, undated=False)
     return DayOfRequests("replayed", batches, count, "interactions of the store", reached)

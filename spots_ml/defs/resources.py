@@ -13,7 +13,7 @@ from spots_ml.settings import Settings
 if TYPE_CHECKING:
     from spots_ml.interactions.expectations_process import ExpectationsProcess
     from spots_ml.interactions.validation_config import ValidationConfig
-    from spots_ml.stores.embedded import EmbeddedStore
+    from spots_ml.stores.store import Store
     from spots_ml.training.config import TrainingConfig
 
 
@@ -103,8 +103,8 @@ class Platform:
         """Link to a dataset's Data Docs, which `make dev` serves beside the UI."""
         return dg.MetadataValue.url(f"{self.settings.data_docs_url}/{dataset_digest}/index.html")
 
-    def store(self) -> "EmbeddedStore":
-        """Open the store of interactions and versions."""
-        from spots_ml.stores.embedded import EmbeddedStore
+    def store(self) -> "Store":
+        """Open the configured store."""
+        from spots_ml.opening import open_store
 
-        return EmbeddedStore(self.settings.database_path)
+        return open_store(self.settings)

@@ -118,7 +118,7 @@ def test_what_cannot_be_done_is_one_message_and_an_exit_status(spots_ml, two_ver
 
 
 def test_a_wrong_setting_is_one_message_and_status_2(spots_ml):
-    assert refused(spots_ml("versions", SPOTS_ML_SOURCE="supabase"), 2, "expected one of: synthetic, export, embedded")
+    assert refused(spots_ml("versions", SPOTS_ML_SOURCE="csv"), 2, "expected one of: synthetic, export, embedded")
 
 
 def test_a_file_that_is_no_export_is_one_message_and_changes_nothing(spots_ml, tmp_path):

@@ -17,7 +17,7 @@ from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.interactions.export import read_export
 from spots_ml.interactions.generators.export_writing import write_export
 from spots_ml.interactions.generators.seed_law import SeedLaw
-from spots_ml.registry.registration import version_directory
+from spots_ml.registry.published_files import version_directory
 from spots_ml.stores.embedded import EmbeddedStore
 from spots_ml_tests.registry.building import register_network
 from spots_ml_tests.scoring.asking import lines, make_request

@@ -8,7 +8,7 @@ import pytest
 from spots_ml.files import exclusive
 from spots_ml.interactions.expectations import ExpectationResult
 from spots_ml.interactions.expectations_process import ExpectationsProcess
-from spots_ml.registry.registration import MANIFEST_NAME, version_directory
+from spots_ml.registry.published_files import MANIFEST_NAME, version_directory
 from spots_ml.release.manifest import Manifest
 from spots_ml.training.model import load_trained_model
 from spots_ml_tests.defs.chain import Chain, export, interactions, with_outcome_scores
@@ -272,8 +272,13 @@ def test_a_changed_hyper_parameter_is_used(chain):
 def test_an_unknown_source_is_refused_with_those_that_exist(tmp_path):
     outcome = fresh(tmp_path).run("raw_training_data", config={"raw_training_data": {"source": "telepathy"}})
     assert outcome.failures == {
-        "raw_training_data": "source is 'telepathy'; expected one of: synthetic, export, embedded"
+        "raw_training_data": "source is 'telepathy'; expected one of: synthetic, export, embedded, supabase"
     }
+
+
+def test_a_store_that_is_not_the_configured_one_is_no_source(tmp_path):
+    outcome = fresh(tmp_path).run("raw_training_data", config={"raw_training_data": {"source": "supabase"}})
+    assert "set SPOTS_ML_STORE=supabase, or choose the source 'embedded'" in outcome.failures["raw_training_data"]
 
 
 def test_an_empty_store_is_told_in_a_sentence(tmp_path):

@@ -16,7 +16,7 @@ from spots_ml.defs.schedules import scoring_schedule
 from spots_ml.digests import digest_file
 from spots_ml.features.contract import HISTORY_FEATURES, RAW_FEATURES
 from spots_ml.interactions.source import InteractionStream
-from spots_ml.registry.registration import version_directory
+from spots_ml.registry.published_files import version_directory
 from spots_ml.scoring import scored_day
 from spots_ml.scoring.score_table import SCORES_WITH_REQUESTS
 from spots_ml_tests.defs.building import INTERACTIONS, World

@@ -108,7 +108,7 @@ def test_a_damaged_version_gives_no_kit(copy_of_user: Sandbox) -> None:
     path = copy_of_user.root / f"artifacts/models/outcome/{VERSION}/model.onnx"
     path.write_bytes(path.read_bytes()[:-1])
 
-    refused(copy_of_user, 1, "the registry says", "fresh")
+    refused(copy_of_user, 1, "is damaged, it has the digest", "fresh")
     assert not (copy_of_user.root / "fresh").exists()
 
 

@@ -1,7 +1,8 @@
 """What went wrong in the earlier implementation, one test per failure, on versions that the real chain registered.
 
 The chain runs on the seed export where it is laid out, on as many generated interactions elsewhere. How single files
-that fail certification are found out is in `spots_ml_tests/release/test_earlier_failures.py`.
+that fail certification are found out is in `spots_ml_tests/release/test_earlier_failures.py`. Failures 11 and 12 are of
+Supabase: `spots_ml_tests/stores/supabase/test_interactions.py` and `test_supabase_backend.py`.
 """
 
 import gzip

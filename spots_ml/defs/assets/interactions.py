@@ -24,7 +24,7 @@ class SourceOptions(dg.Config):
 
     source: str | None = Field(
         default=None,
-        description="synthetic, export or embedded; left out: what SPOTS_ML_SOURCE says (synthetic when that is unset)",
+        description="synthetic, export, or the configured store: embedded or supabase; left out: SPOTS_ML_SOURCE",
     )
 
     def chosen(self, configured: Source) -> Source:

@@ -18,6 +18,7 @@ from spots_ml.errors import ConfigError
 
 if TYPE_CHECKING:
     from spots_ml.monitoring.performance import PerformanceRow
+    from spots_ml.stores.store import Store
 
 FALLBACK_CHECK: Final = "fallback_rate"
 HISTORY_CHECK: Final = "served_history"
@@ -101,7 +102,7 @@ def version_performance(
         )
         store.save_performance(rows, now=now)
         stored = store.read_performance(day - timedelta(days=PLOTTED_DAYS - 1), day + timedelta(days=1))
-        history_check = _history_check(platform, since, until)
+        history_check = _history_check(store, since, until)
     for row in rows:
         context.log.info(f"{row.arm} ({row.origin}): {row.n_decisions:,} decisions, {row.n_labelled:,} labelled")
     return result(
@@ -126,11 +127,10 @@ def _fallback_check(rows: Sequence["PerformanceRow"], max_share: float) -> dg.As
     )
 
 
-def _history_check(platform: Platform, since: datetime, until: datetime) -> dg.AssetCheckResult:
+def _history_check(store: "Store", since: datetime, until: datetime) -> dg.AssetCheckResult:
     """Wrong history is an error; decisions that brought their own history along prove nothing, which is a warning."""
     from spots_ml.monitoring.served_history import check_served_history
 
-    store = platform.store()
     found = check_served_history(store, store, since=since, until=until, sample=HISTORY_SAMPLE, seed=SEED)
     return dg.AssetCheckResult(
         check_name=HISTORY_CHECK,

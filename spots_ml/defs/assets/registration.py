@@ -39,7 +39,8 @@ def registered_version(model_type: ModelType) -> dg.AssetsDefinition:
     def build(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
         """Assemble the manifest, publish the files, register."""
         from spots_ml.defs.manifests import assemble_manifest
-        from spots_ml.registry.registration import register_version, version_directory
+        from spots_ml.registry.published_files import version_directory
+        from spots_ml.registry.registration import register_version
         from spots_ml.release.latency_report import load_latency
         from spots_ml.release.onnx_store import load_onnx
         from spots_ml.training.model import load_trained_model

@@ -1,0 +1,105 @@
+"""Commands about the schema of a Supabase project: `db push` applies the migrations, `db status` says which are."""
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from spots_ml.cli.options import json_option
+from spots_ml.cli.tables import text_table
+from spots_ml.errors import ConfigError
+from spots_ml.settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    from spots_ml.stores.supabase.migrations import Migration
+    from spots_ml.stores.supabase.same_project import Comparison
+
+
+@click.group("db")
+def db_command() -> None:
+    """The schema of the Supabase project: which migrations it has, and giving it those it lacks."""
+
+
+@db_command.command("push")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--direct", is_flag=True, help="Without the Supabase CLI, also when it is installed.")
+def push_command(yes: bool, direct: bool) -> None:
+    """Apply the migrations that the project lacks, each whole or not at all."""
+    from spots_ml.stores.supabase.migration_push import find_cli, push_migrations
+    from spots_ml.stores.supabase.migrations import read_migrations, require_unchanged
+    from spots_ml.stores.supabase.postgres_dsn import PostgresDsn
+
+    dsn = _dsn(Settings.from_env())
+    migrations = read_migrations(dsn)
+    require_unchanged(migrations)
+    _tell_others(migrations)
+    pending = [one.file_name for one in migrations if one.state == "pending"]
+    if not pending:
+        click.echo("nothing to apply: the project has every migration")
+        return
+    cli = None if direct else find_cli()
+    click.echo(f"To be applied to {PostgresDsn.read(dsn).host}, {f'by {cli}' if cli else 'directly'}:")
+    click.echo("\n".join(f"  {name}" for name in pending))
+    if not yes:
+        click.confirm("Apply them?", abort=True)
+    click.echo(f"{len(push_migrations(dsn, cli=cli))} applied")
+
+
+@db_command.command("status")
+@json_option
+@click.pass_context
+def status_command(context: click.Context, as_json: bool) -> None:
+    """Show which migrations are applied, pending, changed since or unknown here; exit with 1 when something is wrong.
+
+    Unknown are those of other programs, such as the app's, and those of a later version of this one. When address and
+    key of the API are set, too, it is checked that both belong to one project.
+    """
+    from spots_ml.stores.supabase.migrations import read_migrations
+
+    settings = Settings.from_env()
+    migrations = read_migrations(_dsn(settings))
+    complete = all(one.state in ("applied", "unknown") for one in migrations)
+    comparison = _compared(settings) if complete else None
+    if as_json:
+        told = [{"version": one.version, "name": one.name, "state": one.state} for one in migrations]
+        project = None if comparison is None else {"same": comparison.same, "detail": comparison.detail}
+        click.echo(json.dumps({"migrations": told, "project": project}, indent=2))
+    else:
+        click.echo(text_table(["version", "name", "state"], [[one.version, one.name, one.state] for one in migrations]))
+        if comparison is not None:
+            verdict = "one project" if comparison.same else "NOT ONE PROJECT"
+            click.echo(f"\nAPI and Postgres: {verdict}; {comparison.detail}")
+    context.exit(0 if complete and (comparison is None or comparison.same) else 1)
+
+
+def _dsn(settings: Settings) -> str:
+    if settings.supabase_dsn is None:
+        raise ConfigError(
+            f"{PREFIX}SUPABASE_DSN is not set; set it to the project's Postgres, such as "
+            "postgresql://user:password@host:5432/postgres (see docs/how-to/supabase.md)"
+        )
+    return settings.supabase_dsn
+
+
+def _tell_others(migrations: "tuple[Migration, ...]") -> None:
+    others = [one.file_name for one in migrations if one.state == "unknown"]
+    if others:
+        click.echo(
+            f"The project has {len(others)} that are not in supabase/migrations, of another program or a later one; "
+            f"they stay: {', '.join(others)}",
+            err=True,
+        )
+
+
+def _compared(settings: Settings) -> "Comparison | None":
+    if not (settings.supabase_url and settings.supabase_key):
+        return None
+    import numpy as np
+
+    from spots_ml.stores.supabase.calls import Calls
+    from spots_ml.stores.supabase.connection import SupabaseConnection
+    from spots_ml.stores.supabase.same_project import compare_projects
+
+    connection = SupabaseConnection(settings.supabase_url, settings.supabase_key)
+    with Calls(connection, random=np.random.default_rng()) as calls:
+        return compare_projects(calls, _dsn(settings))

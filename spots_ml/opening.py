@@ -1,0 +1,55 @@
+"""From settings to the store: the one place where it is decided which one it is."""
+
+from typing import TYPE_CHECKING
+
+from spots_ml.settings import Settings, StoreKind
+from spots_ml.stores.store import Store
+
+if TYPE_CHECKING:
+    from spots_ml.stores.supabase.store import SupabaseStore
+
+
+def open_store(settings: Settings, kind: StoreKind | None = None) -> Store:
+    """Open a store.
+
+    Args:
+        settings: The settings.
+        kind: Which one; None: the configured one.
+
+    Returns:
+        The store. A Supabase project is asked for nothing before the first call.
+
+    Raises:
+        ConfigError: When it is Supabase, and the project's address or key is not set or is none.
+        ArtifactError: When the embedded store's file is none of spots_ml.
+    """
+    if (kind or settings.store) == "supabase":
+        return open_supabase(settings)
+    from spots_ml.stores.embedded import EmbeddedStore
+
+    return EmbeddedStore(settings.database_path)
+
+
+def open_supabase(settings: Settings) -> "SupabaseStore":
+    """Open the store on Supabase, whichever store is configured.
+
+    Args:
+        settings: The settings.
+
+    Returns:
+        The store; bulk reads go straight to Postgres when the settings name it.
+
+    Raises:
+        ConfigError: When the project's address or key is not set or is none.
+    """
+    import numpy as np
+
+    from spots_ml.stores.supabase.calls import Calls
+    from spots_ml.stores.supabase.connection import SupabaseConnection
+    from spots_ml.stores.supabase.direct import DirectReads
+    from spots_ml.stores.supabase.store import SupabaseStore
+
+    url, key = settings.require_supabase()
+    # The jitter between attempts is meant to differ from process to process.
+    calls = Calls(SupabaseConnection(url, key), random=np.random.default_rng())
+    return SupabaseStore(calls, DirectReads(settings.supabase_dsn) if settings.supabase_dsn else None)
