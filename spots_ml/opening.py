@@ -9,12 +9,13 @@ if TYPE_CHECKING:
     from spots_ml.stores.supabase.store import SupabaseStore
 
 
-def open_store(settings: Settings, kind: StoreKind | None = None) -> Store:
+def open_store(settings: Settings, kind: StoreKind | None = None, *, attempts: int | None = None) -> Store:
     """Open a store.
 
     Args:
         settings: The settings.
         kind: Which one; None: the configured one.
+        attempts: How often a call over the network is sent at most; None: as often as a long run can wait for.
 
     Returns:
         The store. A Supabase project is asked for nothing before the first call.
@@ -24,17 +25,18 @@ def open_store(settings: Settings, kind: StoreKind | None = None) -> Store:
         ArtifactError: When the embedded store's file is none of spots_ml.
     """
     if (kind or settings.store) == "supabase":
-        return open_supabase(settings)
+        return open_supabase(settings, attempts=attempts)
     from spots_ml.stores.embedded import EmbeddedStore
 
     return EmbeddedStore(settings.database_path)
 
 
-def open_supabase(settings: Settings) -> "SupabaseStore":
+def open_supabase(settings: Settings, *, attempts: int | None = None) -> "SupabaseStore":
     """Open the store on Supabase, whichever store is configured.
 
     Args:
         settings: The settings.
+        attempts: How often a call is sent at most; None: as often as a long run can wait for.
 
     Returns:
         The store; bulk reads go straight to Postgres when the settings name it.
@@ -47,9 +49,11 @@ def open_supabase(settings: Settings) -> "SupabaseStore":
     from spots_ml.stores.supabase.calls import Calls
     from spots_ml.stores.supabase.connection import SupabaseConnection
     from spots_ml.stores.supabase.direct import DirectReads
+    from spots_ml.stores.supabase.retries import RetryPolicy
     from spots_ml.stores.supabase.store import SupabaseStore
 
     url, key = settings.require_supabase()
+    policy = RetryPolicy() if attempts is None else RetryPolicy(attempts=attempts)
     # The jitter between attempts is meant to differ from process to process.
-    calls = Calls(SupabaseConnection(url, key), random=np.random.default_rng())
+    calls = Calls(SupabaseConnection(url, key), random=np.random.default_rng(), policy=policy)
     return SupabaseStore(calls, DirectReads(settings.supabase_dsn) if settings.supabase_dsn else None)

@@ -109,7 +109,7 @@ class Settings:
         ]
         raise ConfigError(
             f"{' and '.join(missing)} not set; set the project's address and its secret key, "
-            "or start a local project with `make dev-supabase`"
+            f"or start a local project with `make dev-supabase`, which is found where {PREFIX}STORE=supabase is set"
         )
 
     @classmethod

@@ -1,5 +1,6 @@
 """Fixtures that every part's tests share."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,13 @@ def reference_dir() -> Path:
 
 @pytest.fixture(scope="session", params=["oldest", "newest"])
 def server(request):
-    """A Postgres with a database in which all migrations are applied: the oldest that is installed, and the newest."""
-    from spots_ml.local_supabase.installed_postgres import NEWEST_MAJOR
+    """A Postgres with all migrations: the oldest that is installed, in CI that is supported, and the newest."""
+    from spots_ml.local_supabase.installed_postgres import NEWEST_MAJOR, OLDEST_MAJOR
     from spots_ml.local_supabase.postgres import running
     from spots_ml.stores.supabase.migrations import apply_migrations
 
-    with running(NEWEST_MAJOR if request.param == "newest" else None) as server:
+    oldest = OLDEST_MAJOR if os.environ.get("CI") else None
+    with running(NEWEST_MAJOR if request.param == "newest" else oldest) as server:
         server.create_project(MIGRATED)
         apply_migrations(server.url(MIGRATED))
         yield server

@@ -49,10 +49,11 @@ def push_command(yes: bool, direct: bool) -> None:
 @json_option
 @click.pass_context
 def status_command(context: click.Context, as_json: bool) -> None:
-    """Show which migrations are applied, pending, changed since or unknown here; exit with 1 when something is wrong.
+    """Show which migrations are applied, pending, changed since or unknown here.
 
     Unknown are those of other programs, such as the app's, and those of a later version of this one. When address and
-    key of the API are set, too, it is checked that both belong to one project.
+    key of the API are set, too, it is checked that both belong to one project. Exits with 1 when a migration is pending
+    or changed, or when they belong to two projects.
     """
     from spots_ml.stores.supabase.migrations import read_migrations
 
@@ -76,7 +77,8 @@ def _dsn(settings: Settings) -> str:
     if settings.supabase_dsn is None:
         raise ConfigError(
             f"{PREFIX}SUPABASE_DSN is not set; set it to the project's Postgres, such as "
-            "postgresql://user:password@host:5432/postgres (see docs/how-to/supabase.md)"
+            "postgresql://user:password@host:5432/postgres (see docs/how-to/supabase.md); that of `make dev-supabase` "
+            f"is found where {PREFIX}STORE=supabase is set"
         )
     return settings.supabase_dsn
 

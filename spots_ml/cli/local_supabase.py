@@ -1,6 +1,7 @@
 """`spots-ml local-supabase`: a Supabase project on this machine, as long as a command runs on it."""
 
 import os
+import shlex
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -65,9 +66,11 @@ def _told(project: "LocalProject", folder: Path, report: "ImportReport | None") 
     ]
     if report is not None:
         lines.append(f"It was empty: {report.n_new:,} generated interactions were taken in.")
-    return "\n".join(
-        [*lines, "In another terminal:  SPOTS_ML_STORE=supabase make run", "Ctrl-C here stops everything.", ""]
-    )
+    typed = "SPOTS_ML_STORE=supabase make run"
+    if environment().get(_URL, "").strip() not in ("", project.url):
+        lines.append(f"{_URL} names another project, which other commands use; to make them use this one:")
+        typed = f"env $(cat {shlex.quote(str(folder / LOCAL_PROJECT_ENV.name))}) {typed}"
+    return "\n".join([*lines, f"In another terminal:  {typed}", "Ctrl-C here stops everything.", ""])
 
 
 def _status_of(command: tuple[str, ...], project: "LocalProject") -> int:

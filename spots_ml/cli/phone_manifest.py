@@ -8,7 +8,7 @@ from spots_ml.settings import Settings
 
 @click.command("phone-manifest")
 def phone_manifest_command() -> None:
-    """Print what a phone is told: the active version of each model, its weight, traffic, file and digests, as JSON."""
+    """Print what a phone is told, as JSON: per model the active version and the one rolling out, with files."""
     from spots_ml.registry.phone_manifest import phone_manifest
 
     settings = Settings.from_env()

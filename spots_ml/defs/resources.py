@@ -103,8 +103,19 @@ class Platform:
         """Link to a dataset's Data Docs, which `make dev` serves beside the UI."""
         return dg.MetadataValue.url(f"{self.settings.data_docs_url}/{dataset_digest}/index.html")
 
-    def store(self) -> "Store":
-        """Open the configured store."""
+    def store(self, *, attempts: int | None = None) -> "Store":
+        """Open the configured store.
+
+        Args:
+            attempts: How often a call over the network is sent at most; None: as often as a long run can wait for.
+
+        Returns:
+            The store.
+
+        Raises:
+            ConfigError: When it is Supabase, and its address, key or DSN is none.
+            ArtifactError: When the embedded store's file is none of spots_ml.
+        """
         from spots_ml.opening import open_store
 
-        return open_store(self.settings)
+        return open_store(self.settings, attempts=attempts)

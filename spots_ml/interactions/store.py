@@ -41,7 +41,7 @@ class InteractionStore(Protocol):
             What happened, in numbers that add up.
 
         Raises:
-            InputError: When the stream turns out to be broken while it is read.
+            InputError: When the stream turns out to be broken while it is read, or the present has no time zone.
         """
         ...
 

@@ -1,6 +1,6 @@
 """The first rows of a local project: generated, from a known law, with agents and times."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import numpy as np
@@ -13,8 +13,6 @@ from spots_ml.stores.supabase.connection import SupabaseConnection
 from spots_ml.stores.supabase.store import SupabaseStore
 
 _SEED: Final = 42
-_LONGEST_DELAY: Final = timedelta(days=2)
-"""How long a generated outcome takes at most; none may lie in the future."""
 
 
 def seed_project(project: LocalProject, n_rows: int, *, now: datetime) -> ImportReport | None:
@@ -37,5 +35,5 @@ def seed_project(project: LocalProject, n_rows: int, *, now: datetime) -> Import
         store = SupabaseStore(calls)
         if store.count_labels_after(None):
             return None
-        generated = SeedLaw().generate(n_rows, seed=_SEED, until=now - _LONGEST_DELAY)
+        generated = SeedLaw().generate(n_rows, seed=_SEED, until=now)
         return store.import_interactions(generated, now=now)

@@ -106,7 +106,7 @@ def published_files(store: VersionStore, models_dir: Path, version: VersionConte
         ) from found
     files = PublishedFiles(*fetched)
     with contextlib.suppress(OSError):
-        _put_back(directory, version, files)
+        _put_back(directory, files)
     return files
 
 
@@ -163,10 +163,9 @@ def _read(directory: Path, version: VersionContent) -> PublishedFiles | Publishe
     return PublishedFiles(*files)
 
 
-def _put_back(directory: Path, version: VersionContent, files: PublishedFiles) -> None:
-    there = published_content(directory)
-    if there is not None and there[0].digests.trained != version.content_digest:
-        return
+def _put_back(directory: Path, files: PublishedFiles) -> None:
+    if published_content(directory) is not None:
+        return  # Another registry's, perhaps of the same model: that one may keep its files nowhere else.
     publish_files(directory, files)
     for name, content in files.by_name().items():
         if not (directory / name).is_file() or (directory / name).read_bytes() != content:

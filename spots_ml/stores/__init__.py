@@ -1,1 +1,1 @@
-"""Where it is kept: the embedded store, and any later one."""
+"""Where it is kept: the embedded store, or a Supabase project."""

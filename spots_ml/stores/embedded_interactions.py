@@ -54,8 +54,9 @@ class EmbeddedInteractionStore:
             What happened, in numbers that add up.
 
         Raises:
-            InputError: When the stream turns out to be broken while it is read.
+            InputError: When the stream turns out to be broken while it is read, or the present has no time zone.
         """
+        imported_at = to_text(now)
         intake = Intake(config or ValidationConfig(), now)
         with self._database.reading() as connection:
             connection.executescript(sql.STAGE)
@@ -67,7 +68,7 @@ class EmbeddedInteractionStore:
                 connection.execute(
                     "UPDATE counters SET value = value + ? WHERE name = 'label_sequence'", (n_new_labels,)
                 )
-                connection.execute(sql.QUARANTINE, (stream.description, to_text(now)))
+                connection.execute(sql.QUARANTINE, (stream.description, imported_at))
             n_distinct = connection.execute("SELECT count(*) FROM incoming").fetchone()[0]
         return intake.report(n_distinct=n_distinct, n_new=n_new, n_updated=n_updated, n_new_labels=n_new_labels)
 

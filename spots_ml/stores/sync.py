@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from spots_ml.errors import ArtifactError, GateError, RegistryError
+from spots_ml.errors import ArtifactError, CertificationError, GateError, RegistryError
 from spots_ml.features.contract import MODEL_TYPES, ModelType
 from spots_ml.registry.gates import require_verdicts
 from spots_ml.registry.published_files import published_files
@@ -78,7 +78,7 @@ def carry_over(
         try:
             if _register(source, models_dir, target, version, actor):
                 added.add(_key(version))
-        except (ArtifactError, GateError) as error:
+        except (ArtifactError, CertificationError, GateError) as error:
             refused[_key(version)] = str(error)
     moves = Moves(source, target, clock=clock, actor=actor)
     standings = {model_type: moves.repeat(model_type) for model_type in MODEL_TYPES}

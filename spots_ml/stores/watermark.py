@@ -45,6 +45,28 @@ def present(connection: sqlite3.Connection) -> Watermark:
     return Watermark(labels, rows)
 
 
+def own(text: str | None, store: StoreName) -> str | None:
+    """Keep a watermark where it says something.
+
+    A registry may hold one of the other kind of store: of data that were read before the store was changed.
+
+    Args:
+        text: A watermark; None: there is none.
+        store: The kind of the store that is to be asked.
+
+    Returns:
+        The watermark; None when it is one of another kind of store.
+
+    >>> own("742/1000", "embedded"), own("742/1000", "supabase")
+    ('742/1000', None)
+    """
+    if text is None:
+        return None
+    others = (prefix for name, prefix in _PREFIXES.items() if name != store)
+    foreign = any(text.startswith(prefix) and _NUMBERS.fullmatch(text.removeprefix(prefix)) for prefix in others)
+    return None if foreign else text
+
+
 def parse(text: str, store: StoreName = "embedded") -> Watermark:
     """Read a watermark.
 

@@ -102,6 +102,13 @@ def test_what_cannot_be_reached_is_one_line_without_the_password(spots_ml, comma
     assert "top-secret" not in result.output and "Traceback" not in result.output
 
 
+def test_a_database_that_is_not_there_is_a_wrong_dsn(spots_ml, dsn):
+    result = spots_ml("status", supabase_dsn=f"{dsn}_of_others")
+
+    assert result.exit_code == 2, result.output
+    assert "copy the DSN again" in result.stderr
+
+
 def test_status_says_whether_api_and_postgres_are_one_project(spots_ml, project):
     settings = {"supabase_url": project.url, "supabase_key": project.keys.secret}
     same = spots_ml("status", supabase_dsn=project.dsn, **settings)

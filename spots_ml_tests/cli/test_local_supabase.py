@@ -41,7 +41,9 @@ def command(data_dir):
     told = ["--api-port", str(ports[0]), "--database-port", str(ports[1])]
 
     def start(*arguments, **options):
-        env = {**os.environ, "SPOTS_ML_DATA_DIR": str(data_dir), "SPOTS_ML_STORE": "supabase"}
+        named = {name: "" for name in os.environ if name.startswith("SPOTS_ML_SUPABASE_")}
+        env = {**os.environ, **named, "SPOTS_ML_DATA_DIR": str(data_dir), "SPOTS_ML_STORE": "supabase"}
+        env |= options.pop("variables", {})
         return subprocess.Popen(
             [sys.executable, "-m", "spots_ml.cli", "local-supabase", *told, *arguments],
             **{"env": env, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options,
@@ -70,6 +72,21 @@ def test_the_command_finds_the_project_as_its_store_and_the_rows_of_the_first_st
         assert said in told
         assert ("It was empty" in told) == bool(said)
         assert f"its rows stay in {data_dir / 'local_supabase'}" in told
+
+
+def test_who_has_named_another_project_is_told_how_to_reach_this_one(command, data_dir):
+    start, _ = command
+    told = {}
+    for url in ("", "https://project.supabase.co"):
+        with start("--rows", "0", "--", "true", variables={"SPOTS_ML_SUPABASE_URL": url}) as process:
+            _, told[url] = process.communicate(timeout=120)
+        assert process.returncode == 0, told[url]
+
+    assert "In another terminal:  SPOTS_ML_STORE=supabase make run\n" in told[""]
+    assert "SPOTS_ML_SUPABASE_URL names another project" in told["https://project.supabase.co"]
+    place = data_dir / "local_supabase" / "env"
+    typed = f"env $(cat {place}) SPOTS_ML_STORE=supabase make run"
+    assert f"In another terminal:  {typed}\n" in told["https://project.supabase.co"]
 
 
 def test_ctrl_c_ends_the_command_and_then_the_project(command, data_dir):

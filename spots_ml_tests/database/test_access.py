@@ -2,7 +2,9 @@
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
+from spots_ml.interactions.record_layout import DERIVED_KEYS, FEATURE_GROUPS
 from spots_ml.stores.supabase.migrations import apply_migrations
 from spots_ml_tests.database.roles import (
     AGENT_A,
@@ -243,6 +245,53 @@ def test_an_agent_adds_the_outcome_of_its_own_row_only(database):
 def test_an_agent_may_not(shared, statement):
     with shared.acting("authenticated", AGENT_A) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(statement)
+
+
+def test_an_agents_row_is_no_larger_than_everybody_who_reads_it_can_bear(database):
+    heavy = {"novelty_seeking": 0.7, "note": "x" * 20_000}
+    with database.acting("authenticated", AGENT_A) as connection:
+        insert(connection, TRAINING, **full_interaction())
+        for name in ("user_vibe_dimensions", "timing_features", "formula_breakdown", "metadata"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                insert(connection, TRAINING, **interaction(at=1, **{name: heavy}))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            insert(connection, TRAINING, **interaction(opportunity="x" * 20_000))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(f"update public.{TRAINING} set metadata = %s", (Jsonb(heavy),))
+        connection.execute(f"update public.{TRAINING} set metadata = %s", (Jsonb({"note": "x" * 4_000}),))
+
+
+def full_interaction():
+    """All that the app says of a pair, in as many digits as it can."""
+    groups = {group: {key: 1 / 3 for key in (*keys, *DERIVED_KEYS[group])} for group, keys in FEATURE_GROUPS.items()}
+    return interaction(**groups, formula_breakdown={f"part of the formula {number}": 1 / 3 for number in range(6)})
+
+
+def test_the_app_adds_a_row_asks_for_its_id_and_finds_it_again_for_the_outcome(database):
+    columns = "agent_id, opportunity_id, user_vibe_dimensions, spot_vibe_dimensions, formula_calling_score"
+    values = f"('{AGENT_A}', 'spot-1', '{{}}', '{{}}', 0.75, true, '2026-11-21 10:00+00')"
+    add = f'insert into public.{TRAINING} ({columns}, formula_is_called, "timestamp") values {values}'
+    with database.acting("authenticated", AGENT_A) as connection:
+        added = connection.execute(f"{add} returning id").fetchone()
+        again = connection.execute(f'{add} on conflict (agent_id, opportunity_id, "timestamp") do nothing returning id')
+        assert again.fetchone() is None
+        found = connection.execute(
+            f"select id from public.{TRAINING} where agent_id = %s and opportunity_id = 'spot-1'"
+            ' order by "timestamp" desc limit 1',
+            (AGENT_A,),
+        ).fetchone()
+        assert found == added
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(
+                f'{add} on conflict (agent_id, opportunity_id, "timestamp")'
+                " do update set formula_calling_score = excluded.formula_calling_score"
+            )
+        changed = connection.execute(
+            f"update public.{TRAINING} set outcome_type = 'positive', outcome_score = 0.9,"
+            " outcome_timestamp = '2026-11-21 12:00+00' where id = %s",
+            (found["id"],),
+        )
+        assert changed.rowcount == 1
 
 
 def test_the_pseudonym_of_an_agent_is_the_one_the_server_put_into_the_token(database):

@@ -1,5 +1,6 @@
 """Taking in interactions: which are the same one, what changes a known one, and in which order labels are numbered."""
 
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -148,6 +149,44 @@ def test_a_batch_with_a_page_missing_is_refused_and_taken_in_once_it_is_there(da
         assert reports[1] == reports[0]
         assert len(rows(connection)) == 4
         assert connection.execute("select count(*) as n from public.incoming_rows").fetchone()["n"] == 0
+
+
+def test_a_batch_whose_length_is_not_told_is_refused(database):
+    with database.service() as connection:
+        answer = call(connection, "import_interactions", **send(connection, [item()]) | {"p_n_rows": None})
+        assert (answer["status"], rows(connection)) == ("refused", [])
+
+
+def test_a_batch_that_waits_for_its_turn_is_not_swept_away_meanwhile(database):
+    """It was sent over more than a day; while it waits for another writer, a decision log sweeps."""
+    items = [item(f"spot-{number}") for number in range(3)]
+    with database.service() as connection, database.owner() as owner:
+        arguments = send(connection, items)
+        abandoned = send(connection, items)
+        owner.execute("update public.incoming_rows set sent_at = sent_at - interval '2 days'")
+
+        def take_it_in():
+            with database.service() as importer:
+                return call(importer, "import_interactions", **arguments)
+
+        with ThreadPoolExecutor(1) as pool:
+            with connection.transaction():
+                insert(connection, TABLE, **interaction(opportunity="another writer's"))
+                taking = pool.submit(take_it_in)
+                wait_until_somebody_waits(owner)
+                with database.service() as other:
+                    call(other, "log_decisions", p_batch=uuid.uuid4(), p_n_rows=0, p_logged_at=START)
+            report = taking.result()
+        left = owner.execute("select batch from public.incoming_rows").fetchall()
+    assert (report["status"], *counts(report)) == ("ok", 3, 3, 0, 0)
+    assert left == [], f"{abandoned['p_batch']} was to be swept away"
+
+
+def wait_until_somebody_waits(connection):
+    deadline = time.monotonic() + 30
+    while not connection.execute("select 1 from pg_locks where locktype = 'advisory' and not granted").fetchone():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_row_that_cannot_be_takes_the_whole_batch_back(database):

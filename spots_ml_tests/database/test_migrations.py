@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -15,17 +16,17 @@ from spots_ml.stores.supabase.migrations import (
     read_migrations,
 )
 from spots_ml.stores.supabase.refusals import AccessError
-from spots_ml_tests.database.roles import AGENT_A, AGENT_B, hours, insert, interaction, outcome
+from spots_ml_tests.database.roles import AGENT_A, AGENT_B, call, hours, insert, interaction, outcome
 
 # The table as an app made it before this project did, with the policy that let everybody read everything.
 EARLIER = """
 create table public.calling_score_training_data (
     id uuid primary key default gen_random_uuid(), agent_id text not null, opportunity_id text not null,
     user_vibe_dimensions jsonb not null, spot_vibe_dimensions jsonb not null,
-    context_features jsonb default '{}', timing_features jsonb default '{}',
+    context_features jsonb not null default '{}', timing_features jsonb not null default '{}',
     formula_calling_score double precision not null check (formula_calling_score >= 0.0),
     formula_is_called boolean not null, formula_breakdown jsonb not null, outcome_id uuid, outcome_type text,
-    outcome_score double precision, outcome_timestamp timestamptz, timestamp timestamptz default now(),
+    outcome_score double precision, outcome_timestamp timestamptz, timestamp timestamptz not null default now(),
     created_at timestamptz default now(), updated_at timestamptz default now(), metadata jsonb default '{}'
 );
 alter table public.calling_score_training_data enable row level security;
@@ -153,6 +154,33 @@ def test_rows_of_an_earlier_table_are_kept_and_numbered(empty_project):
         (hours(2), 3, 1),
         (hours(-5), 4, 3),
     ]
+
+
+def test_an_import_goes_into_an_earlier_table_too(empty_project):
+    """It knows nothing of what the app alone says, such as how the formula came to its score."""
+    told = {
+        "user_vibe_dimensions": {"novelty_seeking": 0.7},
+        "spot_vibe_dimensions": {},
+        "outcome_type": "positive",
+        "outcome_score": 0.8,
+    }
+    with empty_project.owner() as connection:
+        connection.execute(EARLIER)
+    apply_migrations(empty_project.url)
+
+    batch = uuid.uuid4()
+    with empty_project.service() as connection:
+        insert(connection, "incoming_rows", batch=batch, position=0, item=told)
+        report = call(
+            connection,
+            "import_interactions",
+            p_batch=batch,
+            p_n_rows=1,
+            p_source_kind="hybrid",
+            p_source="a test",
+            p_at=hours(0),
+        )
+    assert (report["status"], report["n_new"], report["n_new_labels"]) == ("ok", 1, 1)
 
 
 def test_an_earlier_table_loses_the_policy_that_let_everybody_read(empty_project):

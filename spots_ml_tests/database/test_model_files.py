@@ -46,6 +46,34 @@ def test_a_phone_downloads_the_files_of_served_versions_only(project):
     assert len(names_seen(project, "service_role")) == 6
 
 
+def test_what_an_app_allows_for_all_its_buckets_is_not_allowed_for_the_models(project):
+    """Policies add up: one that an app has for its own files must not open these."""
+    with project.owner() as connection:
+        connection.execute("create policy everything on storage.objects using (true) with check (true)")
+        connection.execute("grant all on storage.objects to anon, authenticated")
+    with project.service() as connection:
+        connection.execute("insert into storage.buckets (id, name) values ('photos', 'photos')")
+        paths = [register(connection, number) for number in range(2)]
+        for bucket in ("models", "photos"):
+            for path in paths:
+                connection.execute("insert into storage.objects (bucket_id, name) values (%s, %s)", (bucket, path))
+        promote(connection, 1)
+
+    add = "insert into storage.objects (bucket_id, name) values (%s, 'mine')"
+    for role, agent, seen in (("anon", None, []), ("authenticated", AGENT_A, [paths[1]])):
+        with project.acting(role, agent) as connection:
+            found = connection.execute("select name from storage.objects where bucket_id = 'models'").fetchall()
+            assert [row["name"] for row in found] == seen
+            connection.execute(add, ("photos",))
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(add, ("models",))
+            for change in ("update storage.objects set name = name || '.old'", "delete from storage.objects"):
+                assert connection.execute(f"{change} where bucket_id = 'models'").rowcount == 0
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("update storage.objects set bucket_id = 'models' where name = 'mine'")
+    assert len(names_seen(project, "service_role")) == 6
+
+
 def test_the_phone_is_told_what_the_registry_says(project):
     with project.service() as connection:
         for number in range(4):

@@ -306,3 +306,23 @@ def test_the_count_of_many_labels_comes_from_the_index(database):
     assert plan["Plans"][0]["Index Name"] == "labels_by_arrival"
     assert "labels_by_arrival" in str(newest)
     assert "Seq Scan" not in str(newest)
+
+
+@pytest.mark.parametrize("call_of", ["count_labels_after(9900)", "count_labels_after(0)", "interaction_kinds(10)"])
+def test_counting_goes_through_the_index_also_where_labels_came_in_another_order_than_rows(database, call_of):
+    with database.owner() as connection:
+        connection.execute(f"alter table public.{TABLE} disable trigger user")
+        connection.execute(
+            f"insert into public.{TABLE} (user_vibe_dimensions, spot_vibe_dimensions, metadata, identity, row_sequence,"
+            " label_sequence) select '{}', '{}', jsonb_build_object('of the app', repeat('x', 1500)),"
+            " gen_random_uuid(), n, n * 7919 % 10007 from generate_series(1, 10000) as n"
+        )
+        connection.execute(f"alter table public.{TABLE} enable trigger user")
+        connection.execute(f"analyze public.{TABLE}")
+    with database.service() as connection, connection.transaction():
+        connection.execute(f"select public.{call_of}")
+        scans = connection.execute(
+            "select seq_scan, idx_scan from pg_stat_xact_user_tables where relname = %s", (TABLE,)
+        ).fetchone()
+    assert scans["seq_scan"] == 0
+    assert scans["idx_scan"] > 0

@@ -9,8 +9,10 @@ import dagster as dg
 import pytest
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
+from spots_ml.defs.resources import Platform
 from spots_ml.defs.runs import PROCESS_TAG, this_process
-from spots_ml.defs.sensors import MODEL_TAG, REASON_TAG, SENSORS
+from spots_ml.defs.sensors import MODEL_TAG, REASON_TAG, SENSORS, retrain_state
+from spots_ml.stores.supabase.refusals import UnavailableError
 from spots_ml_tests.defs.building import World
 
 ORIGIN = RemoteJobOrigin(
@@ -124,6 +126,26 @@ def test_when_only_time_passed_it_learns_from_where_the_newest_version_learned(w
     world.clock.advance(days=7)
     request = only_request(world.tick())
     assert request.run_config["ops"]["raw_training_data"]["config"]["source"] == source
+
+
+def test_a_watermark_of_the_other_kind_of_store_says_nothing_and_every_label_counts(world):
+    world.labels_arrive(999)
+    world.register(watermark="supabase:5000/9000")
+    assert skipped(world.tick()).startswith("999 of 1,000 new labels")
+
+    world.clock.advance(days=7)
+    request = only_request(world.tick())
+    assert request.run_config["ops"]["raw_training_data"]["config"]["source"] == "synthetic"
+
+
+def test_a_project_that_cannot_be_reached_ends_the_tick_in_words_before_dagster_does(world, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    settings = dataclasses.replace(
+        world.settings, store="supabase", supabase_url="http://127.0.0.1:9", supabase_key="sb_secret_1"
+    )
+    platform = Platform(settings, now=world.clock)
+    with pytest.raises(UnavailableError, match=r"could not look up a version .*, sent 2 times; check the network"):
+        retrain_state(world.instance, platform, "calling_score")
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,16 @@ def test_a_version_of_another_registry_under_the_same_name_is_left_as_it_is(stor
     assert published_files(mine, tmp_path / "mine", other).onnx == onnx_bytes("other")
 
 
+def test_the_same_model_in_another_registry_keeps_its_own_manifest(store, version, tmp_path):
+    mine, models_dir = EmbeddedStore(tmp_path / "mine.sqlite"), tmp_path / "mine"
+    manifest = make_manifest("first", metrics={"test_mse": 0.0224, "latency_p99_us": 9.0})
+    register_version(mine, models_dir, onnx=onnx_bytes("first"), manifest=manifest, now=hours(0), actor="test")
+    other = mine.get(version.model_type, version.version)
+
+    assert digest_bytes(published_files(store, models_dir, version).manifest) == version.manifest_sha256
+    assert digest_bytes(published_files(mine, models_dir, other).manifest) == other.manifest_sha256
+
+
 def test_files_that_nobody_has_are_told_with_both_reasons(store, models_dir, version, folder):
     store.files.clear()
     flip(folder / "model.onnx")

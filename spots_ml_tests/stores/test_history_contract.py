@@ -161,10 +161,10 @@ def test_a_dataset_built_from_the_store_has_the_served_history(store, tmp_path):
 def test_nothing_is_known_about_strangers_the_unknown_and_unknown_moments(store):
     take_in(store, [interaction(number) for number in range(50)])
 
-    at = moments(NOW, NOW, None, NOW)
-    served = store.serve_history(["stranger", None, "agent 1", "agent 1"], at).values
-    assert bits(served[:3]) == bits(np.tile(NOBODY, (3, 1)))
-    assert bits(served[3]) != bits(NOBODY)
+    at = moments(NOW, NOW, NOW, None, NOW)
+    served = store.serve_history(["stranger", "agent\0 1", None, "agent 1", "agent 1"], at).values
+    assert bits(served[:4]) == bits(np.tile(NOBODY, (4, 1)))
+    assert bits(served[4]) != bits(NOBODY)
 
 
 def test_an_empty_store_serves_no_history_and_says_where_it_stood(store):

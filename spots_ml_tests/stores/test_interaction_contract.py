@@ -176,6 +176,12 @@ def test_what_is_no_watermark_is_refused(store, text):
         store.count_labels_after(text)
 
 
+def test_a_present_without_a_zone_is_refused_before_anything_is_taken_in(store):
+    with pytest.raises(InputError, match="has no zone"):
+        store.import_interactions(stream([interaction(0)]), now=NOW.replace(tzinfo=None))
+    assert store.count_labels_after(None) == 0
+
+
 def test_the_size_of_batches_changes_nothing(new_store):
     rows = [interaction(number % 40, labelled=number > 20) for number in range(60)]
 

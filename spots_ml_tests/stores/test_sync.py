@@ -232,6 +232,21 @@ def test_a_version_from_before_a_gate_was_asked_for_is_told(source, models_dir, 
     assert "no verdict" in carried.detail
 
 
+def test_a_version_that_no_client_runtime_ran_is_told_and_the_rest_is_carried_over(source, models_dir, target):
+    fill(source, models_dir, 1)
+    certificate = make_manifest("old").certificate.model_copy(update={"runtimes": ()})
+    manifest = make_manifest("old", name(1), certificate=certificate)
+    register_version(source, models_dir, onnx=onnx_bytes("old"), manifest=manifest, now=hours(1), actor="test")
+    carried = carry(source, models_dir, target)
+
+    assert carried[0].outcome == "added"
+    if isinstance(target, EmbeddedStore):
+        assert carried[1].outcome == "added"  # it serves no phones
+    else:
+        assert (carried[1].outcome, carried[1].target_status) == ("refused", None)
+        assert "no answer of the client's runtime" in carried[1].detail
+
+
 def test_names_that_mean_something_else_there_stop_everything(source, models_dir, target):
     fill(source, models_dir, 3)
     target.register(make_candidate("other", name(1)), now=hours(0), actor="test")

@@ -23,12 +23,17 @@ create table if not exists public.calling_score_training_data (
     metadata jsonb default '{}'::jsonb
 );
 
--- What proof needs later: on what grounds the app decided. Null: the app did not send it.
+-- What an import may leave open, also in a table that the app made; and what proof needs later: on what grounds the app
+-- decided. Null: the app did not send it.
 alter table public.calling_score_training_data
     alter column agent_id drop not null,
     alter column opportunity_id drop not null,
+    alter column context_features drop not null,
+    alter column timing_features drop not null,
     alter column formula_calling_score drop not null,
     alter column formula_is_called drop not null,
+    alter column formula_breakdown drop not null,
+    alter column "timestamp" drop not null,
     add column source_kind text not null default 'real',
     add column identity uuid,
     add column model_version text,
@@ -146,6 +151,11 @@ create unique index training_by_arrival on public.calling_score_training_data (r
 create unique index labels_by_arrival on public.calling_score_training_data (label_sequence)
     where label_sequence is not null;
 create index training_by_agent on public.calling_score_training_data (agent_id, "timestamp");
+-- Counting looks at every row of a page that was written since the last vacuum: of a large table, a fifth by default.
+alter table public.calling_score_training_data set (
+    autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02,
+    autovacuum_analyze_scale_factor = 0.02
+);
 
 -- What is known is never forgotten: an update without an outcome takes none away, a corrected outcome replaces it.
 -- Every row that becomes labelled gets the next number once and for good, whatever the clocks of the phones say.
@@ -226,9 +236,10 @@ as $$
     )::public.arrival
 $$;
 
--- Labels that arrived after the label of that number; 0: all. Exact, from an index.
+-- Labels that arrived after the label of that number; 0: all. Exact, from an index: planned without knowing the number,
+-- the whole table would be read where much of it was written since the last vacuum.
 create function public.count_labels_after(p_label bigint) returns bigint
-language sql stable set search_path = ''
+language sql stable set search_path = '' set enable_seqscan = off set statement_timeout = '60s'
 as $$ select count(*) from public.calling_score_training_data where label_sequence > p_label $$;
 
 revoke all on function public.label_watermark(), public.count_labels_after(bigint)
@@ -254,10 +265,15 @@ grant update (outcome_id, outcome_type, outcome_score, outcome_timestamp, update
     on public.calling_score_training_data to authenticated;
 create policy own_rows_read on public.calling_score_training_data for select to authenticated
     using (agent_id = (select private.own_agent_id()));
+-- A row with all that the app says has about 4,000 bytes; larger ones would make reading fail for everybody.
 create policy own_rows_written on public.calling_score_training_data for insert to authenticated
     with check (
         agent_id = (select private.own_agent_id()) and opportunity_id is not null and "timestamp" is not null
         and formula_calling_score is not null and formula_is_called is not null and source_kind = 'real'
+        and octet_length((calling_score_training_data.*)::text) <= 16384
     );
 create policy own_outcomes_added on public.calling_score_training_data for update to authenticated
-    using (agent_id = (select private.own_agent_id())) with check (agent_id = (select private.own_agent_id()));
+    using (agent_id = (select private.own_agent_id()))
+    with check (
+        agent_id = (select private.own_agent_id()) and octet_length((calling_score_training_data.*)::text) <= 16384
+    );

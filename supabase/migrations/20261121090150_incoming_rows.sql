@@ -36,11 +36,18 @@ create function private.batch_rows(p_batch uuid) returns bigint
 language sql stable set search_path = ''
 as $$ select count(*) from public.incoming_rows where batch = p_batch $$;
 
+-- Of abandoned batches some are swept away that nobody is taking in; who comes later waits, and finds them gone. Each
+-- takes a place in the server's table of locks, which is not large.
 create function private.finish_batch(p_batch uuid, p_report jsonb) returns jsonb
 language plpgsql set search_path = ''
 as $$
 begin
-    delete from public.incoming_rows where batch = p_batch or sent_at < now() - interval '1 day';
+    delete from public.incoming_rows where batch = p_batch or batch = any(array(
+        select batch from (
+            select distinct batch from public.incoming_rows where sent_at < now() - interval '1 day' limit 100
+        ) as abandoned
+        where pg_try_advisory_xact_lock(hashtextextended(batch::text, 20261121))
+    ));
     delete from private.finished_batches where finished_at < now() - interval '30 days';
     insert into private.finished_batches (batch, report) values (p_batch, p_report);
     return p_report;

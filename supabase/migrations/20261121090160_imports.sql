@@ -36,7 +36,7 @@ begin
         return jsonb_populate_record(null::public.import_counts, report);
     end if;
     n_there := private.batch_rows(p_batch);
-    if n_there <> p_n_rows then
+    if n_there is distinct from p_n_rows then
         return (
             'refused', format('%s of %s rows of the batch are there', n_there, p_n_rows), null, null, null, null
         )::public.import_counts;

@@ -152,9 +152,7 @@ create function public.interaction_kinds(p_rows bigint) returns text[]
 language sql stable set search_path = ''
 as $$
     select coalesce(array_agg(kind), '{}') from unnest(array['synthetic', 'hybrid', 'real']) as kind
-    where exists (
-        select from public.calling_score_training_data where source_kind = kind and row_sequence <= p_rows
-    )
+    where (select min(row_sequence) from public.calling_score_training_data where source_kind = kind) <= p_rows
 $$;
 revoke all on function public.interaction_kinds(bigint) from public, anon, authenticated, service_role;
 grant execute on function public.interaction_kinds(bigint) to service_role;

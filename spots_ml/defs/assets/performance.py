@@ -89,8 +89,9 @@ def version_performance(
     from spots_ml.digests import digest_json
     from spots_ml.monitoring.performance import decision_window, measure_performance
 
-    store, now = platform.store(), platform.now()
+    now = platform.now()
     with refusals_in_words():
+        store = platform.store()
         day = config.chosen(now.astimezone(UTC).date())
         since, until = decision_window(day)
         rows = measure_performance(

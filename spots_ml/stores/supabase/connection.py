@@ -122,6 +122,8 @@ def _address_problems(url: str) -> list[str]:
         return [f"the Supabase address holds a user or a password; {expected}, and the key apart from it"]
     if parts.scheme not in ("https", "http") or not host or parts.query or parts.fragment:
         return [f"the Supabase address is {url!r}; {expected}"]
+    if parts.path.strip("/"):
+        return [f"the Supabase address is {url!r}, which has a path; {expected}"]
     if parts.scheme == "http" and host not in LOOPBACK:
         return [f"the Supabase address is {url!r}: the key would be sent in the clear; use https"]
     return []

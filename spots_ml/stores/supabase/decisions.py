@@ -18,13 +18,15 @@ from spots_ml.stores.supabase.calls import Calls
 from spots_ml.stores.supabase.decision_rows import COLUMNS, to_batch, to_items
 from spots_ml.stores.supabase.direct import DirectReads
 from spots_ml.stores.supabase.paging import Filter, KeysetRead, read_pages
+from spots_ml.stores.supabase.same_rows import newest_row, require_same_row
 from spots_ml.stores.supabase.staging import send_batch
 
 if TYPE_CHECKING:
-    from postgrest import SyncPostgrestClient, SyncRPCFilterRequestBuilder, SyncSelectRequestBuilder
+    from postgrest import SyncPostgrestClient, SyncRPCFilterRequestBuilder
 
 _LOG: Final = "log_decisions"
 _TABLE: Final = "decisions"
+_IDENTITY: Final = "decision_id"
 _VIEW: Final = "decisions_with_outcomes"
 
 
@@ -95,42 +97,34 @@ class SupabaseDecisionLog:
             CallError: When a call ended in no answer.
         """
         check_period(since, until)
+        newest = newest_row(self._calls, _TABLE, _IDENTITY)
+        if newest is None:
+            return DECISIONS_WITH_OUTCOMES.empty_table()
         if self._direct is None:
-            batches = self._read_pages(to_text(since), to_text(until))
+            batches = self._read_pages(to_text(since), to_text(until), last=newest[0])
         else:
-            batches = _read_directly(self._direct, to_text(since), to_text(until))
+            batches = _read_directly(self._direct, to_text(since), to_text(until), newest)
         return pa.Table.from_batches(batches, schema=DECISIONS_WITH_OUTCOMES)
 
-    def _read_pages(self, since: str, until: str) -> Iterator[pa.RecordBatch]:
-        last = self._last_arrival()
-        if last is None:
-            return
+    def _read_pages(self, since: str, until: str, *, last: int) -> Iterator[pa.RecordBatch]:
         read = KeysetRead(
             _VIEW,
             COLUMNS,
             key=("decided_at", "decision_id"),
             # Decisions about an earlier moment may be logged at any time, but none gets a number that was passed.
-            cutoff=Filter("row_sequence", "lte", last),
+            cutoff=Filter("row_sequence", "lte", str(last)),
             filters=(Filter("decided_at", "gte", since), Filter("decided_at", "lt", until)),
         )
         for rows in read_pages(self._calls, read):
             yield to_batch(rows)
 
-    def _last_arrival(self) -> str | None:
-        """The number of the decision that was logged last; None: there is none."""
 
-        def build(client: "SyncPostgrestClient") -> "SyncSelectRequestBuilder":
-            return client.from_(_TABLE).select("row_sequence").order("row_sequence", desc=True).limit(1)
-
-        rows = self._calls.execute("find the latest decision", _TABLE, build, repeat="read").data
-        return str(rows[0]["row_sequence"]) if rows else None
-
-
-def _read_directly(direct: DirectReads, since: str, until: str) -> Iterator[pa.RecordBatch]:
+def _read_directly(direct: DirectReads, since: str, until: str, newest: tuple[int, str]) -> Iterator[pa.RecordBatch]:
     period = f"decided_at >= '{since}' and decided_at < '{until}'"
     count = f"select count(*) as n_rows from public.{_TABLE} where {period}"  # noqa: S608 - moments of to_text
     read = f"select {', '.join(COLUMNS)} from public.{_VIEW} where {period} order by decided_at, decision_id"  # noqa: S608
     with direct.consistent() as snapshot:
+        require_same_row(snapshot, _TABLE, _IDENTITY, newest, up_to=newest[0])
         expected = next(iter(snapshot.read("count the decisions", _TABLE, count)))["n_rows"][0].as_py()
         n_read = 0
         for batch in snapshot.read("read the decisions", _VIEW, read):

@@ -62,7 +62,7 @@ class Snapshot:
 
     def __init__(self, connection: "Connection", host: str) -> None:
         self._connection = connection
-        self._host = host
+        self.host = host
 
     def read(self, operation: str, table: str, statement: str) -> Iterator[pa.RecordBatch]:
         """Run a statement and stream its answer; one at a time.
@@ -78,7 +78,7 @@ class Snapshot:
         Raises:
             CallError: When the database refuses it or the connection breaks, also in the middle.
         """
-        with _told(Call(operation, table, self._host)), self._connection.cursor() as cursor:
+        with _told(Call(operation, table, self.host)), self._connection.cursor() as cursor:
             cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)})
             cursor.execute(statement)
             with cursor.fetch_record_batch() as batches:

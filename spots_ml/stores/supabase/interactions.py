@@ -16,6 +16,7 @@ from spots_ml.interactions.intake import Intake
 from spots_ml.interactions.judgement import app_record
 from spots_ml.interactions.source import InteractionStream
 from spots_ml.interactions.validation_config import ValidationConfig
+from spots_ml.stores.database import to_text
 from spots_ml.stores.supabase.arrival import present
 from spots_ml.stores.supabase.calls import Calls
 from spots_ml.stores.supabase.direct import DirectReads
@@ -50,9 +51,10 @@ class SupabaseInteractionStore:
             What happened, in numbers that add up.
 
         Raises:
-            InputError: When the stream turns out to be broken while it is read.
+            InputError: When the stream turns out to be broken while it is read, or the present has no time zone.
             CallError: When a call ends in no answer.
         """
+        imported_at = to_text(now)
         intake = Intake(config or ValidationConfig(), now)
         batch = send_batch(self._calls, _items(intake.judged(stream.batches)))
         arguments: dict[str, Any] = {
@@ -60,7 +62,7 @@ class SupabaseInteractionStore:
             "p_n_rows": batch.n_rows,
             "p_source_kind": stream.kind,
             "p_source": _storable(stream.description),
-            "p_at": now.isoformat(),
+            "p_at": imported_at,
         }
         counts = self._calls.execute(
             "take in the interactions", _IMPORT, lambda client: client.rpc(_IMPORT, arguments), repeat="keyed"

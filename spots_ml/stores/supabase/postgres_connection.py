@@ -11,7 +11,7 @@ from spots_ml.stores.supabase.postgres_dsn import PostgresDsn
 from spots_ml.stores.supabase.refusals import AccessError, Call, CallError, MissingNameError, UnavailableError
 
 _NOT_LET_IN: Final = re.compile(
-    'password authentication failed|no pg_hba.conf entry|role ".*" does not exist|Tenant or user not found'
+    'password authentication failed|no pg_hba.conf entry|(role|database) ".*" does not exist|Tenant or user not found'
 )
 _TOLD: Final = 300
 """How much of a server's text goes into a message, in characters."""
@@ -46,7 +46,7 @@ def _meaning(error: psycopg.Error) -> tuple[type[CallError], str]:
     if isinstance(error, psycopg.errors.UndefinedFunction | psycopg.errors.UndefinedTable):
         return MissingNameError, "apply the migrations with `spots-ml db push`"
     if _NOT_LET_IN.search(str(error)):
-        return AccessError, "copy user and password again from the project's settings"
+        return AccessError, "copy the DSN again from the project's settings, with its user and password"
     return UnavailableError, (
         "check the DSN and the network (the direct connection of Supabase needs IPv6, its session pooler does not)"
     )

@@ -13,6 +13,14 @@ _EXPECTED: Final = (
     "postgresql://user:password@host:5432/postgres"
 )
 _DEFAULTS: Final = {"connect_timeout": "10", "application_name": "spots_ml"}
+_UNANSWERED: Final = {
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""Who waits for rows of a server that is gone learns of it after a minute; else it would be hours."""
+
 _HIDDEN: Final = "(password)"
 
 
@@ -54,7 +62,8 @@ class PostgresDsn:
         try:
             parts = urlsplit(text)
             host, port = parts.hostname, parts.port
-            options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+            # In such an address a plus is a plus.
+            options = dict(parse_qsl(parts.query.replace("+", "%2B"), strict_parsing=bool(parts.query)))
         except ValueError:
             # The error's own words may hold the password.
             raise ConfigError(f"the Postgres DSN cannot be read as an address; {_EXPECTED}") from None
@@ -66,11 +75,12 @@ class PostgresDsn:
                 f"{_EXPECTED}"
             )
         defaults = _DEFAULTS if host in LOOPBACK else _DEFAULTS | {"sslmode": "require"}
-        password = options.pop("password", None) if parts.password is None else unquote(parts.password)
+        # Postgres takes the one behind the question mark where there are two.
+        password = options.pop("password", None if parts.password is None else unquote(parts.password))
         user, _, place = parts.netloc.rpartition("@")
         netloc = f"{user.partition(':')[0]}@{place}" if user else place
         return cls(
-            open_address=parts._replace(netloc=netloc, query=urlencode(defaults | options)).geturl(),
+            open_address=parts._replace(netloc=netloc, query=urlencode(defaults | options, quote_via=quote)).geturl(),
             host=host if port is None else f"{host}:{port}",
             password=password,
         )
@@ -83,15 +93,15 @@ class PostgresDsn:
 
     @property
     def address(self) -> str:
-        """The address with its password, for a driver alone."""
+        """The address with its password, and with what only libpq knows, for a driver alone."""
         parts = urlsplit(self.open_address)
-        if self.password is None:
-            return self.open_address
-        secret = quote(self.password, safe="")
-        if parts.username is None:
-            return f"{self.open_address}&password={secret}"
-        user, _, place = parts.netloc.rpartition("@")
-        return parts._replace(netloc=f"{user}:{secret}@{place}").geturl()
+        options, netloc = _UNANSWERED | dict(parse_qsl(parts.query)), parts.netloc
+        if self.password is not None and parts.username is None:
+            options["password"] = self.password
+        elif self.password is not None:
+            user, _, place = netloc.rpartition("@")
+            netloc = f"{user}:{quote(self.password, safe='')}@{place}"
+        return parts._replace(netloc=netloc, query=urlencode(options, quote_via=quote)).geturl()
 
     def without_password(self, text: str) -> str:
         """Take the password out of a text that goes into a message.

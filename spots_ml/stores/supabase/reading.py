@@ -4,6 +4,7 @@ Both ways read the same view with the same limits and give the same interactions
 `interaction_columns`.
 """
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -20,10 +21,13 @@ from spots_ml.stores.supabase.calls import Calls
 from spots_ml.stores.supabase.direct import DirectReads, Snapshot
 from spots_ml.stores.supabase.interaction_columns import ROWS, rows_of_json, to_interactions
 from spots_ml.stores.supabase.paging import Filter, IncompleteReadError, KeysetRead, count_rows, one_of, read_pages
+from spots_ml.stores.supabase.same_rows import newest_row, require_same_row
 from spots_ml.stores.watermark import Watermark
 
 VIEW: Final = "interactions"
 _KINDS: Final = "interaction_kinds"
+_TABLE: Final = "calling_score_training_data"
+_IDENTITY: Final = "id"
 _BATCH_ROWS: Final = 50_000
 _STATEMENT_AGENTS: Final = 10_000
 _ADDRESS_SIGNS: Final = 4_000
@@ -58,7 +62,7 @@ def read_stream(calls: Calls, direct: DirectReads | None, known: Watermark) -> I
         lambda client: client.rpc(_KINDS, {"p_rows": str(known.rows)}, get=True),
         repeat="read",
     ).data
-    rows = _paged(calls, read) if direct is None else _streamed(direct, read, expected)
+    rows = _paged(calls, read) if direct is None else _streamed(calls, direct, known, expected)
     whole = _whole(rows, read, expected)
     return InteractionStream(
         kind=kinds[0] if len(kinds) == 1 else "hybrid",
@@ -91,7 +95,7 @@ def read_agents(
         reads = (_up_to(known, one_of("agent_id", chunk)) for chunk in _fitting_an_address(agents))
         rows = chain.from_iterable(_paged(calls, read) for read in reads)
     else:
-        rows = _streamed_of_agents(direct, known, agents)
+        rows = _streamed_of_agents(calls, direct, known, agents)
     yield from _numbered(rows, known)
 
 
@@ -104,24 +108,35 @@ def _paged(calls: Calls, read: KeysetRead) -> Iterator[pa.RecordBatch]:
     return map(rows_of_json, read_pages(calls, read))
 
 
-def _streamed(direct: DirectReads, read: KeysetRead, expected: int) -> Iterator[pa.RecordBatch]:
-    with direct.consistent() as snapshot:
+def _streamed(calls: Calls, direct: DirectReads, known: Watermark, expected: int) -> Iterator[pa.RecordBatch]:
+    read = _up_to(known)
+    with _same_project(calls, direct, known) as snapshot:
         counted = _counted(snapshot, _limit(read))
         if counted != expected:
             raise IncompleteReadError(
                 read,
-                f"the API counted {expected:,} rows and Postgres {counted:,}: rows came or went, or the DSN is that of "
-                "another project",
+                f"the API counted {expected:,} rows and Postgres {counted:,}: rows came or went",
             )
         yield from _selected(snapshot, f"{_limit(read)} order by row_sequence")
 
 
-def _streamed_of_agents(direct: DirectReads, known: Watermark, agents: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def _streamed_of_agents(
+    calls: Calls, direct: DirectReads, known: Watermark, agents: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
     read = _up_to(known)
-    with direct.consistent() as snapshot:
+    with _same_project(calls, direct, known) as snapshot:
         for start in range(0, len(agents), _STATEMENT_AGENTS):
             condition = f"{_limit(read)} and agent_id in ({_texts(agents[start : start + _STATEMENT_AGENTS])})"
             yield from _whole(_selected(snapshot, condition), read, _counted(snapshot, condition))
+
+
+@contextlib.contextmanager
+def _same_project(calls: Calls, direct: DirectReads, known: Watermark) -> Iterator[Snapshot]:
+    """Open a snapshot that holds the newest of the rows that are to be read."""
+    newest = newest_row(calls, _TABLE, _IDENTITY, known.rows)
+    with direct.consistent() as snapshot:
+        require_same_row(snapshot, _TABLE, _IDENTITY, newest, up_to=known.rows)
+        yield snapshot
 
 
 def _whole(batches: Iterable[pa.RecordBatch], read: KeysetRead, expected: int) -> Iterator[pa.RecordBatch]:

@@ -1,4 +1,7 @@
-"""Whether the configured API and the configured Postgres belong to one project: nothing else would notice."""
+"""Whether the configured API and the configured Postgres belong to one project, for the person who sets them up.
+
+A bulk read insists on it by itself, of the rows that it reads: `same_rows`.
+"""
 
 import re
 from collections.abc import Mapping

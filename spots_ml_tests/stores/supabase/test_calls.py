@@ -224,6 +224,7 @@ def test_the_key_is_in_no_representation_message_or_log(server, caplog):
         ("https://", KEY, "expected the project's address"),
         ("https://me:secret@project.supabase.co", KEY, "holds a user"),
         ("https://project.supabase.co:port", KEY, "cannot be read"),
+        ("https://project.supabase.co/rest/v1/", KEY, "has a path"),
         ("https://project.supabase.co", "", "copy it again"),
         ("https://project.supabase.co", f"{KEY}\n", "copy it again"),
     ],

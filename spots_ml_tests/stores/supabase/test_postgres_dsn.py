@@ -13,6 +13,7 @@ WRITTEN = "p%40ss%2Fw%3Ard%25"
     [
         f"postgresql://postgres.ref:{WRITTEN}@host.example:5432/db",
         f"postgresql://postgres.ref@host.example:5432/db?password={WRITTEN}",
+        f"postgresql://postgres.ref:other@host.example:5432/db?password={WRITTEN}",
     ],
 )
 def test_the_password_is_kept_apart_and_comes_back_for_a_driver(text):
@@ -38,6 +39,20 @@ def test_connections_to_other_machines_are_encrypted_unless_the_address_says_oth
     assert mode("postgresql://u@host.example/db") == "require"
     assert mode("postgresql://u@host.example/db?sslmode=verify-full") == "verify-full"
     assert mode("postgresql://u@127.0.0.1/db") is None
+
+
+def test_a_server_that_is_gone_is_not_waited_for_forever_unless_the_address_says_so():
+    read = conninfo_to_dict(PostgresDsn.read("postgresql://u@host.example/db?keepalives_idle=600").address)
+
+    assert (read["keepalives_idle"], read["keepalives_interval"], read["keepalives_count"]) == ("600", "10", "3")
+    assert (read["tcp_user_timeout"], read["connect_timeout"]) == ("60000", "10")
+
+
+def test_options_reach_the_driver_as_they_were_written():
+    read = conninfo_to_dict(
+        PostgresDsn.read("postgresql://u@host.example/db?options=-c%20role%3Da&application_name=a+b").address
+    )
+    assert (read["options"], read["application_name"]) == ("-c role=a", "a+b")
 
 
 @pytest.mark.parametrize(
