@@ -6,6 +6,7 @@ from spots_ml.settings import Settings, StoreKind
 from spots_ml.stores.store import Store
 
 if TYPE_CHECKING:
+    from spots_ml.stores.supabase.calls import Calls
     from spots_ml.stores.supabase.store import SupabaseStore
 
 
@@ -44,16 +45,33 @@ def open_supabase(settings: Settings, *, attempts: int | None = None) -> "Supaba
     Raises:
         ConfigError: When the project's address or key is not set or is none.
     """
+    from spots_ml.stores.supabase.direct import DirectReads
+    from spots_ml.stores.supabase.store import SupabaseStore
+
+    calls = open_calls(settings, attempts=attempts)
+    return SupabaseStore(calls, DirectReads(settings.supabase_dsn) if settings.supabase_dsn else None)
+
+
+def open_calls(settings: Settings, *, attempts: int | None = None) -> "Calls":
+    """Get ready to ask the API of the Supabase project, whichever store is configured.
+
+    Args:
+        settings: The settings.
+        attempts: How often a call is sent at most; None: as often as a long run can wait for.
+
+    Returns:
+        Calls to the project; nothing is asked yet.
+
+    Raises:
+        ConfigError: When the project's address or key is not set or is none.
+    """
     import numpy as np
 
     from spots_ml.stores.supabase.calls import Calls
     from spots_ml.stores.supabase.connection import SupabaseConnection
-    from spots_ml.stores.supabase.direct import DirectReads
     from spots_ml.stores.supabase.retries import RetryPolicy
-    from spots_ml.stores.supabase.store import SupabaseStore
 
     url, key = settings.require_supabase()
     policy = RetryPolicy() if attempts is None else RetryPolicy(attempts=attempts)
     # The jitter between attempts is meant to differ from process to process.
-    calls = Calls(SupabaseConnection(url, key), random=np.random.default_rng(), policy=policy)
-    return SupabaseStore(calls, DirectReads(settings.supabase_dsn) if settings.supabase_dsn else None)
+    return Calls(SupabaseConnection(url, key), random=np.random.default_rng(), policy=policy)

@@ -96,12 +96,8 @@ def _tell_others(migrations: "tuple[Migration, ...]") -> None:
 def _compared(settings: Settings) -> "Comparison | None":
     if not (settings.supabase_url and settings.supabase_key):
         return None
-    import numpy as np
-
-    from spots_ml.stores.supabase.calls import Calls
-    from spots_ml.stores.supabase.connection import SupabaseConnection
+    from spots_ml.opening import open_calls
     from spots_ml.stores.supabase.same_project import compare_projects
 
-    connection = SupabaseConnection(settings.supabase_url, settings.supabase_key)
-    with Calls(connection, random=np.random.default_rng()) as calls:
+    with open_calls(settings) as calls:
         return compare_projects(calls, _dsn(settings))

@@ -15,7 +15,7 @@ from spots_ml.digests import canonical_json, digest_json
 from spots_ml.errors import InputError
 from spots_ml.interactions.import_report import ImportReport
 from spots_ml.interactions.intake import Intake
-from spots_ml.interactions.kinds import SourceKind
+from spots_ml.interactions.kinds import SourceKind, kind_of
 from spots_ml.interactions.source import InteractionStream
 from spots_ml.interactions.store import EmptyStoreError
 from spots_ml.interactions.validation_config import ValidationConfig
@@ -129,7 +129,7 @@ class EmbeddedInteractionStore:
         if not expected:
             raise EmptyStoreError(f"the store {self._database.path}")
         return InteractionStream(
-            kind=kinds[0] if len(kinds) == 1 else "hybrid",
+            kind=kind_of(kinds),
             batches=self._pages(labels, n_rows, expected),
             description=f"embedded store {self._database.path.name}, {expected:,} interactions",
             watermark=watermark,

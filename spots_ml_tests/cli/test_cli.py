@@ -7,9 +7,8 @@ from click.testing import CliRunner
 
 from spots_ml.cli import main
 from spots_ml.cli.group import COMMANDS
-from spots_ml.registry.registration import register_version
 from spots_ml.stores.embedded import EmbeddedStore
-from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes
+from spots_ml_tests.registry.building import two_versions_in
 
 MODEL = "calling_score"
 
@@ -31,17 +30,7 @@ def spots_ml(tmp_path):
 
 @pytest.fixture
 def two_versions(tmp_path):
-    store = EmbeddedStore(tmp_path / "data" / "spots_ml.sqlite")
-    for number in range(2):
-        register_version(
-            store,
-            tmp_path / "artifacts" / "models",
-            onnx=onnx_bytes(f"{number}"),
-            manifest=make_manifest(f"{number}", f"v1.{number}-synthetic"),
-            now=hours(number),
-            actor="test",
-        )
-    return store
+    return two_versions_in(tmp_path)
 
 
 def refused(result, status, told):

@@ -6,9 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from spots_ml.cli import main
-from spots_ml.registry.registration import register_version
-from spots_ml.stores.embedded import EmbeddedStore
-from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes
+from spots_ml_tests.registry.building import hours, two_versions_in
 
 MODEL = "calling_score"
 
@@ -31,16 +29,7 @@ def spots_ml(tmp_path, project):
 
 @pytest.fixture
 def embedded(tmp_path):
-    store = EmbeddedStore(tmp_path / "data" / "spots_ml.sqlite")
-    for number in range(2):
-        register_version(
-            store,
-            tmp_path / "artifacts" / "models",
-            onnx=onnx_bytes(f"{number}"),
-            manifest=make_manifest(f"{number}", f"v1.{number}-synthetic"),
-            now=hours(number),
-            actor="test",
-        )
+    store = two_versions_in(tmp_path)
     store.promote(MODEL, "v1.0-synthetic", now=hours(3), actor="ann", reason="better")
     return store
 

@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from spots_ml.local_supabase.ports import free_port
+
 PROJECT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 30
@@ -63,12 +65,6 @@ class DagsterDev:
                 self.process.wait(STOP_TIMEOUT_S)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_it_answers(server: DagsterDev) -> None:
@@ -128,7 +124,7 @@ def start_dagster_dev(environ: dict[str, str], tmp_path: Path) -> Iterator[Calla
     started: list[DagsterDev] = []
 
     def start(**more: str) -> DagsterDev:
-        port = _free_port()
+        port = free_port()
         command = [sys.executable, "-m", "dagster", "dev", "-w", PROJECT / "workspace.yaml", "-p", str(port)]
         server = _launch(command, port, {**environ, **more}, tmp_path / f"dagster-dev-{port}.log")
         started.append(server)
@@ -144,7 +140,7 @@ def start_dagster_dev(environ: dict[str, str], tmp_path: Path) -> Iterator[Calla
 def make_dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterDev]:
     """What `make dev` starts, on ports of its own; ended as Ctrl-C ends it, and then nothing of it may be left."""
     folder = tmp_path_factory.mktemp("make_dev")
-    port, docs_port = _free_port(), _free_port()
+    port, docs_port = free_port(), free_port()
     env = {**_own_environ(folder), "SPOTS_ML_DATA_DOCS_URL": f"http://127.0.0.1:{docs_port}"}
     command: list[str | Path] = ["make", "--old-file=setup", "dev", f"DEV_OPTIONS=-p {port}"]
     server = _launch(command, port, env, folder / "make-dev.log")

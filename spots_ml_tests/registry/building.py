@@ -13,6 +13,7 @@ from spots_ml.release.certificate import CLIENT_RUNTIME, Certificate, Certificat
 from spots_ml.release.latency_report import LatencyConfig, LatencyReport, LatencySummary
 from spots_ml.release.manifest import ContentDigests, Manifest
 from spots_ml.release.onnx_graph import build_onnx
+from spots_ml.stores.embedded import EmbeddedStore
 from spots_ml.training.network import ScoringNetwork
 from spots_ml.verdicts import Verdict
 
@@ -122,3 +123,18 @@ def register_network(store, models_dir, model_type="calling_score", version="v1.
     manifest = make_manifest(name, version, model_type, onnx=onnx, **changes)
     register_version(store, models_dir, onnx=onnx, manifest=manifest, now=START, actor="test")
     return onnx
+
+
+def two_versions_in(root):
+    """An embedded registry in a place with `data` and `artifacts`, whose files are no real models."""
+    store = EmbeddedStore(root / "data" / "spots_ml.sqlite")
+    for number in range(2):
+        register_version(
+            store,
+            root / "artifacts" / "models",
+            onnx=onnx_bytes(f"{number}"),
+            manifest=make_manifest(f"{number}", f"v1.{number}-synthetic"),
+            now=hours(number),
+            actor="test",
+        )
+    return store

@@ -162,6 +162,32 @@ def count_rows(calls: Calls, read: KeysetRead) -> int:
     return count
 
 
+def last_row(calls: Calls, table: str, number: str, *others: str, up_to: int | None = None) -> Row | None:
+    """Read the row with the highest number.
+
+    Args:
+        calls: The project.
+        table: The table.
+        number: The column that numbers its rows.
+        others: What else to read of it.
+        up_to: Rows with a higher number do not count; None: all count.
+
+    Returns:
+        The row; None: there is none.
+
+    Raises:
+        CallError: When the call ends in no answer.
+    """
+
+    def build(client: "SyncPostgrestClient") -> "SyncSelectRequestBuilder":
+        request = client.from_(table).select(number, *others)
+        request = request if up_to is None else request.lte(number, up_to)
+        return request.order(number, desc=True).limit(1)
+
+    rows: list[Row] = calls.execute("find the newest row", table, build, repeat="read").data
+    return rows[0] if rows else None
+
+
 def _page(calls: Calls, read: KeysetRead, after: Key | None, page_rows: int) -> list[Row]:
     def build(client: "SyncPostgrestClient") -> "SyncSelectRequestBuilder":
         request = _filtered(client.from_(read.table).select(*read.columns), read)

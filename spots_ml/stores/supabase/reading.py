@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from spots_ml.interactions.batches import rebatch
-from spots_ml.interactions.kinds import SourceKind
+from spots_ml.interactions.kinds import SourceKind, kind_of
 from spots_ml.interactions.source import InteractionStream
 from spots_ml.interactions.store import EmptyStoreError
 from spots_ml.stores.supabase.calls import Calls
@@ -65,7 +65,7 @@ def read_stream(calls: Calls, direct: DirectReads | None, known: Watermark) -> I
     rows = _paged(calls, read) if direct is None else _streamed(calls, direct, known, expected)
     whole = _whole(rows, read, expected)
     return InteractionStream(
-        kind=kinds[0] if len(kinds) == 1 else "hybrid",
+        kind=kind_of(kinds),
         batches=rebatch(_numbered(whole, known), _BATCH_ROWS),
         description=f"Supabase project at {host}, {expected:,} interactions",
         watermark=str(known),

@@ -4,14 +4,10 @@ A DSN may be that of another project, or of a copy that lags behind: its answers
 sets up a project `same_project` compares more.
 """
 
-from typing import TYPE_CHECKING, Any
-
 from spots_ml.errors import ConfigError
 from spots_ml.stores.supabase.calls import Calls
 from spots_ml.stores.supabase.direct import Snapshot
-
-if TYPE_CHECKING:
-    from postgrest import SyncPostgrestClient, SyncSelectRequestBuilder
+from spots_ml.stores.supabase.paging import last_row
 
 
 def newest_row(calls: Calls, table: str, identity: str, up_to: int | None = None) -> tuple[int, str] | None:
@@ -29,14 +25,8 @@ def newest_row(calls: Calls, table: str, identity: str, up_to: int | None = None
     Raises:
         CallError: When the call ends in no answer.
     """
-
-    def build(client: "SyncPostgrestClient") -> "SyncSelectRequestBuilder":
-        request = client.from_(table).select("row_sequence", identity)
-        request = request if up_to is None else request.lte("row_sequence", up_to)
-        return request.order("row_sequence", desc=True).limit(1)
-
-    rows: list[dict[str, Any]] = calls.execute("find the newest row", table, build, repeat="read").data
-    return (rows[0]["row_sequence"], str(rows[0][identity])) if rows else None
+    row = last_row(calls, table, "row_sequence", identity, up_to=up_to)
+    return None if row is None else (row["row_sequence"], str(row[identity]))
 
 
 def require_same_row(

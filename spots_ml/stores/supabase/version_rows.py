@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from spots_ml.features.contract import ModelType
 from spots_ml.registry.records import HistoryEntry, ModelVersion
 from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.paging import Filter, KeysetRead, Row, read_pages
-
-if TYPE_CHECKING:
-    from postgrest import SyncPostgrestClient, SyncSelectRequestBuilder
+from spots_ml.stores.supabase.paging import Filter, KeysetRead, Row, last_row, read_pages
 
 VERSIONS: Final = "model_versions"
 VERSION_COLUMNS: Final = tuple(ModelVersion.model_fields)
@@ -74,18 +71,14 @@ def _read(
     calls: Calls, table: str, columns: tuple[str, ...], key: str, wanted: Mapping[str, str | None]
 ) -> tuple[Row, ...]:
     """Read up to the highest number there is now: numbers are given while the registry is locked."""
-
-    def build(client: "SyncPostgrestClient") -> "SyncSelectRequestBuilder":
-        return client.from_(table).select(key).order(key, desc=True).limit(1)
-
-    newest = calls.execute("find the newest row", table, build, repeat="read").data
-    if not newest:
+    newest = last_row(calls, table, key)
+    if newest is None:
         return ()
     read = KeysetRead(
         table=table,
         columns=columns,
         key=(key,),
-        cutoff=Filter(key, "lte", str(newest[0][key])),
+        cutoff=Filter(key, "lte", str(newest[key])),
         filters=tuple(Filter(column, "eq", value) for column, value in wanted.items() if value is not None),
     )
     return tuple(row for page in read_pages(calls, read) for row in page)
