@@ -7,8 +7,8 @@ import numpy as np
 from spots_ml.features.contract import CONTEXT_FEATURES, MATCH_FEATURES, TIMING_FEATURES, VIBE_DIMENSIONS
 from spots_ml.local_supabase.postgres import ADMIN
 from spots_ml.local_supabase.stack import project_running
-from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.connection import SupabaseConnection
+from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.connection import SupabaseConnection
 
 _NUMBER = "round(random()::numeric, 4)"
 _INSERT = """

@@ -25,11 +25,11 @@ from training import rows_of
 
 from spots_ml.features.contract import FEATURES, RAW_FEATURES, UNKNOWN_VALUE
 from spots_ml.features.derived import derive
-from spots_ml.interactions.dataset import LabelledRows
-from spots_ml.interactions.export import read_export
 from spots_ml.interactions.generators.hybrid_law import HybridLaw
 from spots_ml.interactions.generators.seed_law import SeedLaw
-from spots_ml.interactions.splits import TEST, TRAIN, VALIDATION, split_rows
+from spots_ml.interactions.learning.dataset import LabelledRows
+from spots_ml.interactions.learning.splits import TEST, TRAIN, VALIDATION, split_rows
+from spots_ml.interactions.reading.export import read_export
 from spots_ml.scoring.confidence import ConfidenceProfile
 from spots_ml.scoring.formula import formula_score
 from spots_ml.training.confidence import fit_confidence

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from spots_ml.cli.options import utc_now
 from spots_ml.interactions.generators.seed_law import SeedLaw
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.embedded.store import EmbeddedStore
 
 _COUNT_RUNS = 200
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from _app_rows import insert_rows, project_and_calls, vacuum
 
 from spots_ml.local_supabase.postgres import ADMIN
-from spots_ml.stores.database import Database
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.embedded.database import Database
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml.stores.supabase.store import SupabaseStore
 from spots_ml.stores.watermark import Watermark
 

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from spots_ml.features.contract import MODEL_TYPES, ModelType, n_inputs
-from spots_ml.release.certification import certify
+from spots_ml.release.certification.certify import certify
+from spots_ml.release.certification.runtimes import default_runtimes
 from spots_ml.release.environment import machine
-from spots_ml.release.latency import measure_latency
-from spots_ml.release.latency_report import LatencyConfig, LatencyReport
-from spots_ml.release.onnx_graph import build_onnx
-from spots_ml.release.runtimes import default_runtimes
+from spots_ml.release.latency.measuring import measure_latency
+from spots_ml.release.latency.report import LatencyConfig, LatencyReport
+from spots_ml.release.onnx.graph import build_onnx
 from spots_ml.training.network import ScoringNetwork
 
 CLIENT_PYTHON = Path(__file__).resolve().parents[1] / ".venv-client" / "bin" / "python"

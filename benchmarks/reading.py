@@ -100,9 +100,9 @@ def _compare(export: Path, repeats: int) -> dict[str, object]:
 
 def _read_columns(export: Path) -> np.ndarray:
     """Read an export into validated columns; give the `(n_rows, 39)` features of the accepted rows."""
-    from spots_ml.interactions.export import read_export
-    from spots_ml.interactions.judgement import accepted, judge
-    from spots_ml.interactions.validation_config import ValidationConfig
+    from spots_ml.interactions.judging.judgement import accepted, judge
+    from spots_ml.interactions.judging.validation_config import ValidationConfig
+    from spots_ml.interactions.reading.export import read_export
 
     batches = list(read_export(export).batches)
     judgement = judge(batches, config=ValidationConfig(), now=NOW)
@@ -197,9 +197,9 @@ def _record_is_fine(record: dict, values: dict[str, float | None], seen: set[tup
 
 
 def _validate(folder: Path) -> dict[str, object]:
-    from spots_ml.interactions.export import read_export
-    from spots_ml.interactions.snapshot import write_snapshot
-    from spots_ml.interactions.validation import build_dataset
+    from spots_ml.interactions.keeping.snapshot import write_snapshot
+    from spots_ml.interactions.learning.validation import build_dataset
+    from spots_ml.interactions.reading.export import read_export
 
     start = time.perf_counter()
     snapshot = write_snapshot(read_export(folder / "export.json"), folder / "snapshots")
@@ -219,8 +219,8 @@ def _validate(folder: Path) -> dict[str, object]:
 
 
 def _expectations(folder: Path) -> dict[str, object]:
-    from spots_ml.interactions.expectations import check_expectations
-    from spots_ml.interactions.validation import load_dataset
+    from spots_ml.interactions.learning.expectations import check_expectations
+    from spots_ml.interactions.learning.validation import load_dataset
 
     digest = next(path.name for path in (folder / "datasets").iterdir())
     report, rows = load_dataset(folder / "datasets", digest)

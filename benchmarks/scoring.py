@@ -20,9 +20,9 @@ from peers.per_row_scoring import score_lists, score_records
 from spots_ml.features.contract import HISTORY_FEATURES, MODEL_TYPES, RAW_FEATURES
 from spots_ml.features.derived import derive
 from spots_ml.release.environment import machine
-from spots_ml.release.onnx_graph import build_onnx
-from spots_ml.release.onnx_predictor import OnnxPredictor
-from spots_ml.release.sessions import open_session
+from spots_ml.release.onnx.graph import build_onnx
+from spots_ml.release.onnx.predictor import OnnxPredictor
+from spots_ml.release.onnx.sessions import open_session
 from spots_ml.scoring.groups import hybrid_mask
 from spots_ml.scoring.scorer import Scorer, ScoringInputs
 from spots_ml.scoring.served import ServedModel

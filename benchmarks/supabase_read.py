@@ -21,11 +21,11 @@ import numpy as np
 from _app_rows import insert_rows, project_and_calls, vacuum
 
 from spots_ml.features.contract import DERIVED_FEATURES, FEATURES, RAW_FEATURES
-from spots_ml.interactions.record_layout import DERIVED_KEYS, FEATURE_GROUPS
-from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.connection import SupabaseConnection
-from spots_ml.stores.supabase.direct import DirectReads
+from spots_ml.interactions.reading.record_layout import DERIVED_KEYS, FEATURE_GROUPS
+from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.reading import read_stream
+from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.connection import SupabaseConnection
 from spots_ml.stores.watermark import Watermark
 
 KEY = "SPOTS_ML_BENCHMARK_KEY"

@@ -20,14 +20,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from spots_ml.interactions.dataset import LabelledRows, labelled_rows
-from spots_ml.interactions.export import read_export
 from spots_ml.interactions.generators.hybrid_law import HybridLaw
 from spots_ml.interactions.generators.seed_law import SeedLaw
-from spots_ml.interactions.snapshot import write_snapshot
+from spots_ml.interactions.keeping.snapshot import write_snapshot
+from spots_ml.interactions.learning.dataset import LabelledRows, labelled_rows
+from spots_ml.interactions.learning.splits import TEST, TRAIN, VALIDATION, split_rows
+from spots_ml.interactions.learning.validation import build_dataset, load_dataset
+from spots_ml.interactions.reading.export import read_export
 from spots_ml.interactions.source import InteractionStream
-from spots_ml.interactions.splits import TEST, TRAIN, VALIDATION, split_rows
-from spots_ml.interactions.validation import build_dataset, load_dataset
 from spots_ml.training.baselines import baseline_predictions
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.fit import Fit, fit

@@ -6,8 +6,8 @@ from spots_ml.settings import Settings, StoreKind
 from spots_ml.stores.store import Store
 
 if TYPE_CHECKING:
-    from spots_ml.stores.supabase.calls import Calls
     from spots_ml.stores.supabase.store import SupabaseStore
+    from spots_ml.stores.supabase.transport.calls import Calls
 
 
 def open_store(settings: Settings, kind: StoreKind | None = None, *, attempts: int | None = None) -> Store:
@@ -27,7 +27,7 @@ def open_store(settings: Settings, kind: StoreKind | None = None, *, attempts: i
     """
     if (kind or settings.store) == "supabase":
         return open_supabase(settings, attempts=attempts)
-    from spots_ml.stores.embedded import EmbeddedStore
+    from spots_ml.stores.embedded.store import EmbeddedStore
 
     return EmbeddedStore(settings.database_path)
 
@@ -45,7 +45,7 @@ def open_supabase(settings: Settings, *, attempts: int | None = None) -> "Supaba
     Raises:
         ConfigError: When the project's address or key is not set or is none.
     """
-    from spots_ml.stores.supabase.direct import DirectReads
+    from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
     from spots_ml.stores.supabase.store import SupabaseStore
 
     calls = open_calls(settings, attempts=attempts)
@@ -67,9 +67,9 @@ def open_calls(settings: Settings, *, attempts: int | None = None) -> "Calls":
     """
     import numpy as np
 
-    from spots_ml.stores.supabase.calls import Calls
-    from spots_ml.stores.supabase.connection import SupabaseConnection
-    from spots_ml.stores.supabase.retries import RetryPolicy
+    from spots_ml.stores.supabase.transport.calls import Calls
+    from spots_ml.stores.supabase.transport.connection import SupabaseConnection
+    from spots_ml.stores.supabase.transport.retries import RetryPolicy
 
     url, key = settings.require_supabase()
     policy = RetryPolicy() if attempts is None else RetryPolicy(attempts=attempts)

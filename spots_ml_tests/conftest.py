@@ -5,10 +5,7 @@ from pathlib import Path
 
 import pytest
 
-MIGRATED = "migrated"
-"""The database of `server` that others are made after."""
-
-REFERENCE_DIR = Path(__file__).resolve().parents[2] / "shared" / "reference"
+from spots_ml_tests.places import MIGRATED, REFERENCE_DIR
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +21,7 @@ def server(request):
     """A Postgres with all migrations: the oldest that is installed, in CI that is supported, and the newest."""
     from spots_ml.local_supabase.installed_postgres import NEWEST_MAJOR, OLDEST_MAJOR
     from spots_ml.local_supabase.postgres import running
-    from spots_ml.stores.supabase.migrations import apply_migrations
+    from spots_ml.stores.supabase.migrations.account import apply_migrations
 
     oldest = OLDEST_MAJOR if os.environ.get("CI") else None
     with running(NEWEST_MAJOR if request.param == "newest" else oldest) as server:

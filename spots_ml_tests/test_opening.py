@@ -5,7 +5,7 @@ import pytest
 from spots_ml.errors import ConfigError
 from spots_ml.opening import open_store, open_supabase
 from spots_ml.settings import Settings
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml.stores.supabase.store import SupabaseStore
 
 SUPABASE = {"supabase_url": "https://project.supabase.co", "supabase_key": "sb_secret_1"}

@@ -11,8 +11,8 @@ from spots_ml.errors import ConfigError
 from spots_ml.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
-    from spots_ml.stores.supabase.migrations import Migration
-    from spots_ml.stores.supabase.same_project import Comparison
+    from spots_ml.stores.supabase.migrations.account import Migration
+    from spots_ml.stores.supabase.postgres.same_project import Comparison
 
 
 @click.group("db")
@@ -25,9 +25,9 @@ def db_command() -> None:
 @click.option("--direct", is_flag=True, help="Without the Supabase CLI, also when it is installed.")
 def push_command(yes: bool, direct: bool) -> None:
     """Apply the migrations that the project lacks, each whole or not at all."""
-    from spots_ml.stores.supabase.migration_push import find_cli, push_migrations
-    from spots_ml.stores.supabase.migrations import read_migrations, require_unchanged
-    from spots_ml.stores.supabase.postgres_dsn import PostgresDsn
+    from spots_ml.stores.supabase.migrations.account import read_migrations, require_unchanged
+    from spots_ml.stores.supabase.migrations.push import find_cli, push_migrations
+    from spots_ml.stores.supabase.postgres.dsn import PostgresDsn
 
     dsn = _dsn(Settings.from_env())
     migrations = read_migrations(dsn)
@@ -55,7 +55,7 @@ def status_command(context: click.Context, as_json: bool) -> None:
     key of the API are set, too, it is checked that both belong to one project. Exits with 1 when a migration is pending
     or changed, or when they belong to two projects.
     """
-    from spots_ml.stores.supabase.migrations import read_migrations
+    from spots_ml.stores.supabase.migrations.account import read_migrations
 
     settings = Settings.from_env()
     migrations = read_migrations(_dsn(settings))
@@ -97,7 +97,7 @@ def _compared(settings: Settings) -> "Comparison | None":
     if not (settings.supabase_url and settings.supabase_key):
         return None
     from spots_ml.opening import open_calls
-    from spots_ml.stores.supabase.same_project import compare_projects
+    from spots_ml.stores.supabase.postgres.same_project import compare_projects
 
     with open_calls(settings) as calls:
         return compare_projects(calls, _dsn(settings))

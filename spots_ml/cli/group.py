@@ -8,23 +8,23 @@ import click
 from spots_ml.errors import ConfigError, SpotsMLError
 
 COMMANDS: Final = {
-    "archive": "spots_ml.cli.lifecycle",
-    "client-kit": "spots_ml.cli.client_kit",
+    "archive": "spots_ml.cli.registry.lifecycle",
+    "client-kit": "spots_ml.cli.scoring.client_kit",
     "db": "spots_ml.cli.db",
-    "explain": "spots_ml.cli.explain",
+    "explain": "spots_ml.cli.scoring.explain",
     "generate": "spots_ml.cli.interactions",
-    "history": "spots_ml.cli.versions",
+    "history": "spots_ml.cli.registry.versions",
     "import": "spots_ml.cli.interactions",
     "local-supabase": "spots_ml.cli.local_supabase",
-    "phone-manifest": "spots_ml.cli.phone_manifest",
-    "promote": "spots_ml.cli.lifecycle",
-    "rollback": "spots_ml.cli.lifecycle",
+    "phone-manifest": "spots_ml.cli.registry.phone_manifest",
+    "promote": "spots_ml.cli.registry.lifecycle",
+    "rollback": "spots_ml.cli.registry.lifecycle",
     "run": "spots_ml.cli.run",
-    "score": "spots_ml.cli.score",
-    "show": "spots_ml.cli.versions",
-    "sync": "spots_ml.cli.sync",
-    "verify": "spots_ml.cli.verify",
-    "versions": "spots_ml.cli.versions",
+    "score": "spots_ml.cli.scoring.score",
+    "show": "spots_ml.cli.registry.versions",
+    "sync": "spots_ml.cli.registry.sync",
+    "verify": "spots_ml.cli.registry.verify",
+    "versions": "spots_ml.cli.registry.versions",
 }
 """Command -> the module that holds it, as `<command>_command` (with `_` for `-`)."""
 

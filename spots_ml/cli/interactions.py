@@ -11,7 +11,7 @@ from spots_ml.cli.options import json_option, utc_now
 from spots_ml.settings import Settings, StoreKind
 
 if TYPE_CHECKING:
-    from spots_ml.interactions.import_report import ImportReport
+    from spots_ml.interactions.judging.import_report import ImportReport
 
 
 @click.command("generate")
@@ -41,7 +41,7 @@ def generate_command(kind: Literal["seed", "hybrid"], rows: int, seed: int, out:
 @json_option
 def import_command(path: Path, kind: StoreKind | None, as_json: bool) -> None:
     """Take an export (JSON or JSON.gz) into the store; what is known already changes nothing."""
-    from spots_ml.interactions.export import read_export
+    from spots_ml.interactions.reading.export import read_export
     from spots_ml.opening import open_store
 
     store = open_store(Settings.from_env(), kind)

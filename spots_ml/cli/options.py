@@ -9,7 +9,7 @@ from typing import TypeVar
 import click
 
 from spots_ml.features.contract import MODEL_TYPES
-from spots_ml.registry.store import VersionStore
+from spots_ml.registry.version_store import VersionStore
 from spots_ml.settings import Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., object])

@@ -14,7 +14,7 @@ from spots_ml.defs.resources import Platform
 from spots_ml.defs.runs import PROCESS_TAG, fail_abandoned_runs, job_name, this_process
 from spots_ml.features.contract import MODEL_TYPES, ModelType
 from spots_ml.files import write_whole
-from spots_ml.interactions.expectations_process import ExpectationsProcess
+from spots_ml.interactions.learning.expectations_process import ExpectationsProcess
 from spots_ml.settings import PROJECT_ROOT, Settings
 
 HOME_VARIABLE: Final = "DAGSTER_HOME"

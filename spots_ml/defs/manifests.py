@@ -3,12 +3,12 @@
 from spots_ml.defs.resources import Platform
 from spots_ml.errors import ArtifactError
 from spots_ml.features.contract import input_names
-from spots_ml.interactions.fitness import read_verdict
-from spots_ml.interactions.validation import read_report
+from spots_ml.interactions.learning.fitness import read_verdict
+from spots_ml.interactions.learning.validation import read_report
 from spots_ml.registry.registration import propose_version
-from spots_ml.release.certificate import Certificate
+from spots_ml.release.certification.certificate import Certificate
 from spots_ml.release.environment import environment_versions
-from spots_ml.release.latency_report import LatencyReport
+from spots_ml.release.latency.report import LatencyReport
 from spots_ml.release.manifest import ContentDigests, Manifest
 from spots_ml.training.trained_model import TrainedModel
 

@@ -10,8 +10,8 @@ from spots_ml.defs.resources import Platform
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from spots_ml.scoring.day_requests import DayCount
-    from spots_ml.scoring.decision_log import Origin
+    from spots_ml.requests.of_day import DayCount
+    from spots_ml.scoring.decision_log.log import Origin
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ def open_day(platform: Platform, start: datetime, end: datetime) -> DayOfRequest
     Raises:
         InputError: When the source cannot be read as what it claims to be (here, or while it is read).
     """
-    from spots_ml.interactions.store import EmptyStoreError
-    from spots_ml.scoring.day_requests import DayCount, interactions_as_requests, of_day, read_pairs
+    from spots_ml.interactions.keeping.interaction_store import EmptyStoreError
+    from spots_ml.requests.of_day import DayCount, interactions_as_requests, of_day, read_pairs
 
     count, path = DayCount(), platform.settings.opportunities
     if path is not None:

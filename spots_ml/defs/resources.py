@@ -11,8 +11,8 @@ import dagster as dg
 from spots_ml.settings import Settings
 
 if TYPE_CHECKING:
-    from spots_ml.interactions.expectations_process import ExpectationsProcess
-    from spots_ml.interactions.validation_config import ValidationConfig
+    from spots_ml.interactions.judging.validation_config import ValidationConfig
+    from spots_ml.interactions.learning.expectations_process import ExpectationsProcess
     from spots_ml.stores.store import Store
     from spots_ml.training.config import TrainingConfig
 
@@ -81,7 +81,7 @@ class Platform:
     @property
     def validation_config(self) -> "ValidationConfig":
         """How strictly interactions are validated."""
-        from spots_ml.interactions.validation_config import ValidationConfig
+        from spots_ml.interactions.judging.validation_config import ValidationConfig
 
         return ValidationConfig(max_broken_share=self.settings.max_broken_share)
 

@@ -26,7 +26,7 @@ def open_source(platform: Platform, source: Source) -> InteractionStream:
 
         return SeedLaw().generate(settings.synthetic_rows, seed=settings.synthetic_seed)
     if source == "export":
-        from spots_ml.interactions.export import read_export
+        from spots_ml.interactions.reading.export import read_export
 
         return read_export(settings.require_export_path())
     if source != settings.store:

@@ -1,7 +1,7 @@
 """Derived slots 30-33 and 38, computed from the 34 raw features exactly as the app computes them.
 
 Unknown is NaN here: a match with an unknown side is unknown, never 0.5. Filling unknowns with what the app
-feeds (`contract.UNKNOWN_VALUE`) happens where a model's inputs are assembled (`interactions.dataset`).
+feeds (`contract.UNKNOWN_VALUE`) happens where a model's inputs are assembled (`interactions.learning.dataset`).
 """
 
 from collections.abc import Callable, Mapping

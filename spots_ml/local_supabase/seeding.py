@@ -6,11 +6,11 @@ from typing import Final
 import numpy as np
 
 from spots_ml.interactions.generators.seed_law import SeedLaw
-from spots_ml.interactions.import_report import ImportReport
+from spots_ml.interactions.judging.import_report import ImportReport
 from spots_ml.local_supabase.stack import LocalProject
-from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.connection import SupabaseConnection
 from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.connection import SupabaseConnection
 
 _SEED: Final = 42
 

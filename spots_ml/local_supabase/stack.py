@@ -14,7 +14,7 @@ from spots_ml.local_supabase.errors import LocalStackError
 from spots_ml.local_supabase.keys import Keys
 from spots_ml.local_supabase.postgres import ADMIN, SQL_DIR, Server, running
 from spots_ml.local_supabase.private_files import write_private
-from spots_ml.stores.supabase.migrations import apply_migrations, migration_files, read_migrations
+from spots_ml.stores.supabase.migrations.account import apply_migrations, migration_files, read_migrations
 
 PROJECT: Final = "project"
 """The database of the project that the API serves."""

@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from spots_ml.digests import digest_json, seal, unseal
 from spots_ml.errors import ArtifactError, InsufficientDataError
 from spots_ml.files import write_whole
-from spots_ml.interactions.dataset import labelled_rows
 from spots_ml.interactions.kinds import SourceKind
-from spots_ml.interactions.maturity import DEFAULT_WINDOW, Maturity, mature
+from spots_ml.interactions.learning.dataset import labelled_rows
+from spots_ml.interactions.learning.maturity import DEFAULT_WINDOW, Maturity, mature
 from spots_ml.monitoring.agent_bootstrap import (
     N_RESAMPLES,
     agent_codes,
@@ -89,7 +89,7 @@ def measure_baseline(
         kind: Where their outcomes come from.
         now: The present, with a time zone.
         maturity: How long an outcome may take. Rows without a time of scoring count as matured (see
-            `interactions.maturity`).
+            `interactions.learning.maturity`).
         seed: Of the resampling.
         n_resamples: How many times agents are drawn.
 

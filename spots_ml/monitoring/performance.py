@@ -1,8 +1,8 @@
 """How each arm did: metrics per version, by day, over the last seven days, with intervals over agents.
 
 An arm is what decided: the formula for agents of the group `formulaBased`, a version of the calling-score model for
-those of the group `hybrid`. Two arms are compared at equal maturity (see `interactions.maturity`); whether a difference
-means anything is not decided here.
+those of the group `hybrid`. Two arms are compared at equal maturity (see `interactions.learning.maturity`); whether a
+difference means anything is not decided here.
 """
 
 from collections import Counter
@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
 from spots_ml.errors import ConfigError
-from spots_ml.interactions.maturity import DEFAULT_WINDOW, Maturity, mature
+from spots_ml.interactions.learning.maturity import DEFAULT_WINDOW, Maturity, mature
 from spots_ml.monitoring.agent_bootstrap import N_RESAMPLES, agent_codes, estimate_ratios
-from spots_ml.scoring.decision_log import Origin
+from spots_ml.scoring.decision_log.log import Origin
 from spots_ml.scoring.groups import FORMULA_BASED
 from spots_ml.training.evaluation import Estimate
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from spots_ml.features.contract import MODEL_TYPES
 from spots_ml.registry.published_files import ONNX_NAME, published_files, version_directory
 from spots_ml.registry.records import ModelVersion
-from spots_ml.registry.store import VersionStore
+from spots_ml.registry.version_store import VersionStore
 from spots_ml.release.manifest import Manifest
 from spots_ml.release.phone_manifest import PhoneManifest, ServedModel, ServedVersion
 

@@ -15,7 +15,7 @@ from spots_ml.errors import ArtifactError, SpotsMLError
 from spots_ml.features.contract import ModelType
 from spots_ml.files import publish_directory, write_whole
 from spots_ml.registry.records import VersionContent
-from spots_ml.registry.store import VersionStore
+from spots_ml.registry.version_store import VersionStore
 from spots_ml.release.manifest import Manifest
 from spots_ml.release.versions import parse_version
 

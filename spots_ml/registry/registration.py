@@ -22,7 +22,7 @@ from spots_ml.registry.published_files import (
     version_directory,
 )
 from spots_ml.registry.records import Candidate, Registration, VersionContent
-from spots_ml.registry.store import VersionStore
+from spots_ml.registry.version_store import VersionStore
 from spots_ml.release.manifest import Manifest
 from spots_ml.release.versions import next_version, parse_version
 

@@ -11,9 +11,9 @@ from spots_ml.errors import ArtifactError, ConfigError
 from spots_ml.features.contract import CONTRACT_DIGEST, ModelType
 from spots_ml.registry.published_files import PublishedFilesError, published_files
 from spots_ml.registry.records import ModelVersion
-from spots_ml.registry.store import VersionStore
+from spots_ml.registry.version_store import VersionStore
 from spots_ml.release.manifest import Manifest
-from spots_ml.release.onnx_predictor import TIME_LIMIT_S, OnnxPredictor
+from spots_ml.release.onnx.predictor import TIME_LIMIT_S, OnnxPredictor
 from spots_ml.scoring.fallback import ModelUnavailableError
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel, ServedModel

@@ -21,7 +21,7 @@ from spots_ml.registry.published_files import (
 )
 from spots_ml.registry.records import ModelVersion, VersionContent
 from spots_ml.registry.registration import content_of
-from spots_ml.registry.store import VersionStore
+from spots_ml.registry.version_store import VersionStore
 from spots_ml.release.manifest import Manifest
 
 
@@ -135,15 +135,15 @@ def _gates(manifest: Manifest) -> str:
 
 
 def _snapshot(directory: Path, digest: str) -> str:
-    from spots_ml.interactions.snapshot import read_snapshot
+    from spots_ml.interactions.keeping.snapshot import read_snapshot
 
     snapshot, _ = read_snapshot(directory, digest)
     return f"{digest[:12]}, {snapshot.n_rows:,} interactions"
 
 
 def _dataset(directory: Path, digest: str) -> str:
-    from spots_ml.interactions.fitness import read_verdict
-    from spots_ml.interactions.validation import load_dataset
+    from spots_ml.interactions.learning.fitness import read_verdict
+    from spots_ml.interactions.learning.validation import load_dataset
 
     _, table = load_dataset(directory, digest)
     read_verdict(directory, digest)
@@ -163,14 +163,14 @@ def _trained(directory: Path, manifest: Manifest) -> str:
 
 
 def _certified(directory: Path, digest: str) -> str:
-    from spots_ml.release.onnx_store import load_onnx
+    from spots_ml.release.onnx.kept_files import load_onnx
 
     load_onnx(directory, digest)
     return f"{digest[:12]}, with its certificate"
 
 
 def _latency(directory: Path, manifest: Manifest) -> str:
-    from spots_ml.release.latency_report import load_latency
+    from spots_ml.release.latency.report import load_latency
 
     digest = digest_bytes(manifest.latency.to_bytes())
     load_latency(directory, digest)
@@ -178,7 +178,7 @@ def _latency(directory: Path, manifest: Manifest) -> str:
 
 
 def _parity(onnx_path: Path, manifest: Manifest, places: Places) -> str:
-    from spots_ml.release.certification import certify
+    from spots_ml.release.certification.certify import certify
     from spots_ml.training.model import golden_inputs, load_trained_model
 
     model = load_trained_model(places.trained_dir, manifest.digests.trained)

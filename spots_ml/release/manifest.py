@@ -12,9 +12,9 @@ from pydantic import AwareDatetime, Field, JsonValue, field_validator, model_val
 from spots_ml.errors import SpotsMLError
 from spots_ml.features.contract import CONTRACT_DIGEST, ModelType, input_names
 from spots_ml.interactions.kinds import SourceKind
-from spots_ml.release.certificate import Certificate
+from spots_ml.release.certification.certificate import Certificate
 from spots_ml.release.documents import Digest, ReleaseDocument
-from spots_ml.release.latency_report import LatencyReport
+from spots_ml.release.latency.report import LatencyReport
 from spots_ml.release.versions import parse_version
 from spots_ml.scoring.confidence import ConfidenceProfile
 from spots_ml.verdicts import Verdict

@@ -11,7 +11,7 @@ from typing import Final, Literal
 import numpy as np
 import pyarrow as pa
 
-from spots_ml.interactions.identity import coded
+from spots_ml.interactions.judging.identity import coded
 
 Group = Literal["hybrid", "formulaBased"]
 HYBRID: Final[Group] = "hybrid"

@@ -1,7 +1,7 @@
 """What a scorer needs of a model: something that answers, or the reason why nothing does.
 
 Where versions come from is the registry's business (`registry.serving`), how a file answers is in
-`release.onnx_predictor`.
+`release.onnx.predictor`.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """History features at the moment of scoring: by the very function that training uses.
 
 Where the past comes from is the business of `stores`; what was served is checked afterwards, by another route, in
-`monitoring.served_history`.
+`monitoring.history_check`.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """What a decision log refuses, in the words of every store.
 
-What a table must be like is in `scoring.decision_checks`.
+What a table must be like is in `scoring.decision_log.checks`.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import pyarrow as pa
 
 from spots_ml.errors import InputError
-from spots_ml.scoring.decision_log import DECISIONS
+from spots_ml.scoring.decision_log.log import DECISIONS
 
 
 def check_period(since: datetime, until: datetime) -> None:

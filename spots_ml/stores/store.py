@@ -2,10 +2,10 @@
 
 from typing import Protocol
 
-from spots_ml.interactions.store import InteractionStore
+from spots_ml.interactions.keeping.interaction_store import InteractionStore
 from spots_ml.monitoring.performance import PerformanceStore
-from spots_ml.registry.store import VersionStore
-from spots_ml.scoring.decision_log import DecisionLog
+from spots_ml.registry.version_store import VersionStore
+from spots_ml.scoring.decision_log.log import DecisionLog
 from spots_ml.scoring.served_history import HistoryServer
 
 

@@ -16,7 +16,7 @@ from spots_ml.features.contract import MODEL_TYPES, ModelType
 from spots_ml.registry.gates import require_verdicts
 from spots_ml.registry.published_files import published_files
 from spots_ml.registry.records import Candidate, ModelVersion, Status, VersionContent
-from spots_ml.registry.store import VersionStore
+from spots_ml.registry.version_store import VersionStore
 from spots_ml.release.manifest import Manifest
 from spots_ml.stores.sync_moves import Moves
 

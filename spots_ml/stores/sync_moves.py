@@ -12,7 +12,7 @@ from typing import Final
 from spots_ml.errors import RegistryError
 from spots_ml.features.contract import ModelType
 from spots_ml.registry.records import HistoryEntry
-from spots_ml.registry.store import VersionStore
+from spots_ml.registry.version_store import VersionStore
 
 REASON: Final = "carried over from the embedded store"
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 import numpy as np
 
 from spots_ml.features.contract import ModelType
-from spots_ml.interactions.dataset import LabelledRows
+from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.scoring.formula import formula_score
 
 _LOGISTIC_STEPS = 500

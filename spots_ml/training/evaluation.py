@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from spots_ml.features.contract import ModelType
-from spots_ml.interactions.dataset import LabelledRows
+from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.metrics import measure
 from spots_ml.verdicts import Verdict

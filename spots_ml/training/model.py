@@ -10,9 +10,9 @@ import torch
 from spots_ml.digests import digest_bytes
 from spots_ml.errors import InsufficientDataError
 from spots_ml.features.contract import CONTRACT_DIGEST, ModelType
-from spots_ml.interactions.dataset import LabelledRows
 from spots_ml.interactions.kinds import SourceKind
-from spots_ml.interactions.splits import PARTS, PURGED, TEST, TRAIN, VALIDATION
+from spots_ml.interactions.learning.dataset import LabelledRows
+from spots_ml.interactions.learning.splits import PARTS, PURGED, TEST, TRAIN, VALIDATION
 from spots_ml.scoring.confidence import ConfidenceProfile
 from spots_ml.scoring.formula import formula_score
 from spots_ml.training.baselines import baseline_predictions, recorded_formula
@@ -57,7 +57,7 @@ def train_model(
 
     Args:
         rows: Labelled rows.
-        split: `(n_rows,)` part of each row, as `interactions.splits.split_rows` says it.
+        split: `(n_rows,)` part of each row, as `interactions.learning.splits.split_rows` says it.
         model_type: Which model.
         config: The recipe.
         seed: Of training, bootstrap and golden inputs, 0 or more.

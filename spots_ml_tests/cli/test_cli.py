@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from spots_ml.cli import main
 from spots_ml.cli.group import COMMANDS
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml_tests.registry.building import two_versions_in
 
 MODEL = "calling_score"

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from spots_ml.cli import main
-from spots_ml.stores.supabase.migrations import migration_files
+from spots_ml.stores.supabase.migrations.account import migration_files
 
 NUMBERS = count()
 

@@ -11,7 +11,7 @@ from spots_ml.cli import main
 from spots_ml.interactions.generators.export_writing import write_export
 from spots_ml.interactions.generators.hybrid_law import HybridLaw
 from spots_ml.training.model import save_trained_model
-from spots_ml_tests.registry.explaining import (
+from spots_ml_tests.explaining.explaining import (
     FORMULA_AGENT,
     VERSION,
     Place,

@@ -4,7 +4,7 @@ from click.testing import CliRunner
 
 from spots_ml.cli import main
 from spots_ml.release.phone_manifest import PhoneManifest
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml_tests.registry.building import hours, register_network
 
 

@@ -14,11 +14,11 @@ from click.testing import CliRunner
 
 from spots_ml.cli import main
 from spots_ml.features.contract import HISTORY_FEATURES
-from spots_ml.interactions.export import read_export
 from spots_ml.interactions.generators.export_writing import write_export
 from spots_ml.interactions.generators.seed_law import SeedLaw
+from spots_ml.interactions.reading.export import read_export
 from spots_ml.registry.published_files import version_directory
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml_tests.registry.building import register_network
 from spots_ml_tests.scoring.asking import lines, make_request
 

@@ -5,8 +5,8 @@ from itertools import count
 import pytest
 
 from spots_ml.settings import PROJECT_ROOT
-from spots_ml_tests.conftest import MIGRATED
 from spots_ml_tests.database.roles import Database
+from spots_ml_tests.places import MIGRATED
 
 
 @pytest.fixture(scope="session")

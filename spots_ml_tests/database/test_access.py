@@ -4,8 +4,8 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from spots_ml.interactions.record_layout import DERIVED_KEYS, FEATURE_GROUPS
-from spots_ml.stores.supabase.migrations import apply_migrations
+from spots_ml.interactions.reading.record_layout import DERIVED_KEYS, FEATURE_GROUPS
+from spots_ml.stores.supabase.migrations.account import apply_migrations
 from spots_ml_tests.database.roles import (
     AGENT_A,
     AGENT_B,

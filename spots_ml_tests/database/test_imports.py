@@ -9,7 +9,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from spots_ml.features.contract import RAW_FEATURES
-from spots_ml.interactions.record_layout import FEATURE_GROUPS
+from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS
 from spots_ml_tests.database.roles import START, call, hours, insert, interaction, outcome
 
 TABLE = "calling_score_training_data"

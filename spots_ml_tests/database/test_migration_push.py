@@ -11,14 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from spots_ml.stores.supabase.migration_push import find_cli, push_migrations
-from spots_ml.stores.supabase.migrations import MigrationError, apply_migrations, migration_files, read_migrations
+from spots_ml.stores.supabase.migrations.account import (
+    MigrationError,
+    apply_migrations,
+    migration_files,
+    read_migrations,
+)
+from spots_ml.stores.supabase.migrations.push import find_cli, push_migrations
 
 STAND_IN = """\
 #!{python}
 import json, os, sys
 from pathlib import Path
-from spots_ml.stores.supabase.migrations import MigrationError, apply_migrations, migration_files, read_migrations
+from spots_ml.stores.supabase.migrations.account import MigrationError, apply_migrations
+from spots_ml.stores.supabase.migrations.account import migration_files, read_migrations
 if "--help" in sys.argv:
     print("  {flag}[=<url>]")
     sys.exit()

@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from spots_ml.stores.supabase.migrations import (
+from spots_ml.stores.supabase.migrations.account import (
     MIGRATIONS_DIR,
     MigrationError,
     apply_migrations,
     migration_files,
     read_migrations,
 )
-from spots_ml.stores.supabase.refusals import AccessError
+from spots_ml.stores.supabase.transport.refusals import AccessError
 from spots_ml_tests.database.roles import AGENT_A, AGENT_B, call, hours, insert, interaction, outcome
 
 # The table as an app made it before this project did, with the policy that let everybody read everything.

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from spots_ml.release.phone_manifest import PhoneManifest, ServedModel
-from spots_ml.stores.supabase.migrations import apply_migrations
+from spots_ml.stores.supabase.migrations.account import apply_migrations
 from spots_ml_tests.database.roles import AGENT_A, START, Database, call, content, model_file
 
 

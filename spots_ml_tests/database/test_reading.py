@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from spots_ml.features.contract import FEATURES
-from spots_ml.interactions.record_layout import DERIVED_KEYS, FEATURE_GROUPS
+from spots_ml.interactions.reading.record_layout import DERIVED_KEYS, FEATURE_GROUPS
 from spots_ml_tests.database.roles import AGENT_A, call, insert, interaction
 
 TABLE = "calling_score_training_data"

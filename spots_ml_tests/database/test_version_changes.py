@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from spots_ml.errors import RegistryError
 from spots_ml.registry.records import Candidate, HistoryEntry, ModelVersion, VersionContent
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml_tests.database.roles import call, content, hours, model_file
 from spots_ml_tests.registry.building import all_verdicts
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from spots_ml.files import exclusive
-from spots_ml.interactions.expectations import ExpectationResult
-from spots_ml.interactions.expectations_process import ExpectationsProcess
+from spots_ml.interactions.learning.expectations import ExpectationResult
+from spots_ml.interactions.learning.expectations_process import ExpectationsProcess
 from spots_ml.registry.published_files import MANIFEST_NAME, version_directory
 from spots_ml.release.manifest import Manifest
 from spots_ml.training.model import load_trained_model

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from spots_ml.defs import plots
-from spots_ml.defs.charts import SHOWN_IN_PLACE
+from spots_ml.defs.pages import plots
+from spots_ml.defs.pages.charts import SHOWN_IN_PLACE
 from spots_ml.digests import digest_json, unseal
-from spots_ml.training.importance import Importance
-from spots_ml.training.importance_files import load_importance
+from spots_ml.explaining.importance import Importance
+from spots_ml.explaining.importance_files import load_importance
 from spots_ml_tests.defs.chain import Chain
-from spots_ml_tests.defs.test_plots import svg, texts
+from spots_ml_tests.defs.pictures import svg, texts
 
 FAST = "max_epochs: 12\nn_resamples: 20\ntolerated_excess: 1.0\n"
 KEY = "calling_score/feature_importance"

@@ -6,8 +6,8 @@ from datetime import date, timedelta
 import dagster as dg
 import pytest
 
-from spots_ml.defs.charts import SHOWN_IN_PLACE
-from spots_ml.defs.plots import performance_over_time
+from spots_ml.defs.pages.charts import SHOWN_IN_PLACE
+from spots_ml.defs.pages.plots import performance_over_time
 from spots_ml.monitoring.performance import METRICS
 from spots_ml_tests.defs.building import World
 from spots_ml_tests.defs.monitored import of_the_week, run_daily, serve_decisions

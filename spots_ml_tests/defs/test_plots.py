@@ -1,27 +1,16 @@
 """Pictures that the asset page shows in place, and what is in them."""
 
 import re
-from urllib.parse import unquote
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from spots_ml.defs import plots, tables
-from spots_ml.defs.charts import SHOWN_IN_PLACE
-from spots_ml.release.latency_report import LatencySummary
+from spots_ml.defs.pages import plots, tables
+from spots_ml.defs.pages.charts import SHOWN_IN_PLACE
+from spots_ml.release.latency.report import LatencySummary
+from spots_ml_tests.defs.pictures import svg, texts
 
 GENERATOR = np.random.default_rng(5)
-
-
-def svg(value):
-    alt, address = re.fullmatch(r"!\[(.*)\]\(<data:image/svg\+xml,(.*)>\)", value.value).groups()
-    assert not set("<>#") & set(address)
-    return alt, ElementTree.fromstring(unquote(address))
-
-
-def texts(root):
-    return ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
 
 
 def losses(n_epochs):

@@ -17,8 +17,8 @@ from spots_ml.digests import digest_file
 from spots_ml.features.contract import HISTORY_FEATURES, RAW_FEATURES
 from spots_ml.interactions.source import InteractionStream
 from spots_ml.registry.published_files import version_directory
-from spots_ml.scoring import scored_day
-from spots_ml.scoring.score_table import SCORES_WITH_REQUESTS
+from spots_ml.scoring.answering import scored_day
+from spots_ml.scoring.answering.score_table import SCORES_WITH_REQUESTS
 from spots_ml_tests.defs.building import INTERACTIONS, World
 from spots_ml_tests.defs.monitored import Outcome
 from spots_ml_tests.registry.building import register_network

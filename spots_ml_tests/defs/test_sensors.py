@@ -12,7 +12,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from spots_ml.defs.resources import Platform
 from spots_ml.defs.runs import PROCESS_TAG, this_process
 from spots_ml.defs.sensors import MODEL_TAG, REASON_TAG, SENSORS, retrain_state
-from spots_ml.stores.supabase.refusals import UnavailableError
+from spots_ml.stores.supabase.transport.refusals import UnavailableError
 from spots_ml_tests.defs.building import World
 
 ORIGIN = RemoteJobOrigin(

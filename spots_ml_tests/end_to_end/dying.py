@@ -102,7 +102,8 @@ def _job(root: Path, death: Death | None, record: bool, real_expectations: bool)
 
 def _do_less() -> None:
     """Run fewer random rows and fewer timed calls; each step still does all that it does."""
-    from spots_ml.release import certification, latency
+    from spots_ml.release.certification import certify as certification
+    from spots_ml.release.latency import measuring as latency
 
     certification.CertificationLimits = functools.partial(  # type: ignore[assignment, misc]
         certification.CertificationLimits, n_random_rows=1_000
@@ -121,8 +122,8 @@ class _ExpectationsHere:
         self._request = (datasets_dir, digest, docs_dir)
 
     def results(self) -> Any:
-        from spots_ml.interactions.expectations import check_expectations
-        from spots_ml.interactions.validation import load_dataset
+        from spots_ml.interactions.learning.expectations import check_expectations
+        from spots_ml.interactions.learning.validation import load_dataset
 
         datasets_dir, digest, docs_dir = self._request
         return check_expectations(*load_dataset(datasets_dir, digest), docs_dir=docs_dir)

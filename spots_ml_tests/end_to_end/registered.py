@@ -13,19 +13,19 @@ import pytest
 
 from spots_ml.defs.main_job import JobResult, run_training
 from spots_ml.features.contract import MODEL_TYPES, ModelType
-from spots_ml.interactions.dataset import LabelledRows, labelled_rows
-from spots_ml.interactions.export import read_export
 from spots_ml.interactions.generators.export_writing import write_export
 from spots_ml.interactions.generators.seed_law import SeedLaw
+from spots_ml.interactions.learning.dataset import LabelledRows, labelled_rows
+from spots_ml.interactions.learning.splits import split_rows
+from spots_ml.interactions.learning.validation import load_dataset
+from spots_ml.interactions.reading.export import read_export
 from spots_ml.interactions.source import InteractionStream
-from spots_ml.interactions.splits import split_rows
-from spots_ml.interactions.validation import load_dataset
 from spots_ml.release.manifest import Manifest
 from spots_ml.settings import PROJECT_ROOT, Settings
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml.training.model import load_trained_model
 from spots_ml.training.trained_model import TrainedModel
-from spots_ml_tests.conftest import REFERENCE_DIR
+from spots_ml_tests.places import REFERENCE_DIR
 
 IN_THE_APP = """
 import io, json, sys

@@ -13,7 +13,7 @@ import pytest
 
 from spots_ml.features.contract import MODEL_TYPES
 from spots_ml.registry.verification import Check, verify_version
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml_tests.end_to_end.sandbox import PROFILE, Sandbox, sandbox
 from spots_ml_tests.end_to_end.wholeness import places_in
 

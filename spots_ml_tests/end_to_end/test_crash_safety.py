@@ -18,9 +18,9 @@ import dagster as dg
 import pytest
 
 from spots_ml.defs.runs import ACTIVE
-from spots_ml.interactions.dataset import labelled_rows
-from spots_ml.interactions.splits import split_rows
-from spots_ml.interactions.validation import load_dataset
+from spots_ml.interactions.learning.dataset import labelled_rows
+from spots_ml.interactions.learning.splits import split_rows
+from spots_ml.interactions.learning.validation import load_dataset
 from spots_ml.training.config import load_profile
 from spots_ml.training.model import save_trained_model, train_model
 from spots_ml_tests.end_to_end.dying import FORKS, Death, settings, start

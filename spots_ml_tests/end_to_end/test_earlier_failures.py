@@ -17,14 +17,14 @@ import pytest
 from spots_ml.digests import digest_bytes
 from spots_ml.errors import GateError
 from spots_ml.features.contract import HISTORY_FEATURES, MODEL_TYPES, n_inputs
-from spots_ml.interactions.dataset import LabelledRows, labelled_rows
 from spots_ml.interactions.generators.seed_law import SeedLaw
-from spots_ml.interactions.snapshot import write_snapshot
-from spots_ml.interactions.splits import PURGED, TEST, TRAIN, VALIDATION, split_rows
-from spots_ml.interactions.validation import build_dataset, load_dataset
+from spots_ml.interactions.keeping.snapshot import write_snapshot
+from spots_ml.interactions.learning.dataset import LabelledRows, labelled_rows
+from spots_ml.interactions.learning.splits import PURGED, TEST, TRAIN, VALIDATION, split_rows
+from spots_ml.interactions.learning.validation import build_dataset, load_dataset
 from spots_ml.registry.registration import register_version
 from spots_ml.settings import Settings
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml.training.model import train_model
 from spots_ml_tests.end_to_end.registered import (
     Registered,

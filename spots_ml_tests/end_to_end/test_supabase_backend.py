@@ -18,13 +18,13 @@ from spots_ml.interactions.generators.export_writing import write_export
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.local_supabase.stack import LocalProject, project_running
 from spots_ml.monitoring.retraining import Retrain, decide
-from spots_ml.release.certification import certify
+from spots_ml.release.certification.certify import certify
+from spots_ml.release.certification.runtimes import default_runtimes
 from spots_ml.release.manifest import Manifest
-from spots_ml.release.runtimes import default_runtimes
 from spots_ml.settings import PROJECT_ROOT, Settings
-from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.connection import SupabaseConnection
 from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.connection import SupabaseConnection
 from spots_ml.training.model import golden_inputs, load_trained_model
 from spots_ml_tests.end_to_end.sandbox import Sandbox, sandbox
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from spots_ml.digests import digest_file
 from spots_ml.features.contract import MODEL_TYPES
-from spots_ml.interactions.snapshot import read_snapshot
-from spots_ml.interactions.validation import load_dataset
+from spots_ml.interactions.keeping.snapshot import read_snapshot
+from spots_ml.interactions.learning.validation import load_dataset
 from spots_ml.registry.verification import Places, verify_version
-from spots_ml.release.latency_report import load_latency
+from spots_ml.release.certification.runtimes import default_runtimes
+from spots_ml.release.latency.report import load_latency
 from spots_ml.release.manifest import Manifest
-from spots_ml.release.onnx_store import load_onnx
-from spots_ml.release.runtimes import default_runtimes
+from spots_ml.release.onnx.kept_files import load_onnx
 from spots_ml.settings import Settings
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml.training.checkpoint import load_checkpoint
 from spots_ml.training.model import load_trained_model
 

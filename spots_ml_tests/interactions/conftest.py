@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 
 from spots_ml.features.contract import CONTEXT_FEATURES, TIMING_FEATURES, VIBE_DIMENSIONS
-from spots_ml.interactions.export import read_export
-from spots_ml.interactions.snapshot import write_snapshot
-from spots_ml.interactions.validation import ValidationConfig, build_dataset
+from spots_ml.interactions.keeping.snapshot import write_snapshot
+from spots_ml.interactions.learning.validation import ValidationConfig, build_dataset
+from spots_ml.interactions.reading.export import read_export
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 

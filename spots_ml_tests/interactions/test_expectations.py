@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from spots_ml.errors import ValidationFailedError
-from spots_ml.interactions.expectations import check_expectations, require_expectations
-from spots_ml.interactions.validation import load_dataset
+from spots_ml.interactions.learning.expectations import check_expectations, require_expectations
+from spots_ml.interactions.learning.validation import load_dataset
 
 
 @pytest.fixture

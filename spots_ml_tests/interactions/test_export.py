@@ -6,7 +6,7 @@ import json
 import pyarrow as pa
 import pytest
 
-from spots_ml.interactions.export import read_export
+from spots_ml.interactions.reading.export import read_export
 from spots_ml.interactions.schema import INTERACTIONS
 
 KINDS = [

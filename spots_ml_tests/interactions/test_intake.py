@@ -2,9 +2,9 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from spots_ml.interactions.intake import Intake
+from spots_ml.interactions.judging.intake import Intake
+from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.interactions.schema import INTERACTIONS
-from spots_ml.interactions.validation_config import ValidationConfig
 
 
 def test_records_are_parted_and_counted_over_all_batches():

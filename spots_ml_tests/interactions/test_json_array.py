@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spots_ml.errors import InputError
-from spots_ml.interactions import json_array
-from spots_ml.interactions.json_array import Decoded, Elements, Member, read_document
+from spots_ml.interactions.reading import json_array
+from spots_ml.interactions.reading.json_array import Decoded, Elements, Member, read_document
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spots_ml.errors import ConfigError
-from spots_ml.interactions.maturity import mature
+from spots_ml.interactions.learning.maturity import mature
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 WINDOW = timedelta(hours=48)

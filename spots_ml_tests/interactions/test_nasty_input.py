@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from spots_ml.errors import InputError
-from spots_ml.interactions.export import read_export
-from spots_ml.interactions.snapshot import write_snapshot
+from spots_ml.interactions.keeping.snapshot import write_snapshot
+from spots_ml.interactions.reading.export import read_export
 
 WHOLE = b'{"metadata": {"source": "app"}, "training_data": [{"a": 1}, {"a": 2}]}'
 

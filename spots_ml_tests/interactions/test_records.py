@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from spots_ml.interactions.broken_records import read_record
-from spots_ml.interactions.records import decode_array, decode_record
+from spots_ml.interactions.reading.broken_records import read_record
+from spots_ml.interactions.reading.records import decode_array, decode_record
 from spots_ml.interactions.schema import INTERACTIONS
 
 RIGHT_RECORDS = {

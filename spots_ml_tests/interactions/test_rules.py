@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 
 from spots_ml.features.contract import RAW_FEATURES
-from spots_ml.interactions.reasons import REASONS, bit, codes
-from spots_ml.interactions.rules import find_problems
+from spots_ml.interactions.judging.reasons import REASONS, bit, codes
+from spots_ml.interactions.judging.rules import find_problems
+from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.interactions.schema import INTERACTIONS
-from spots_ml.interactions.validation_config import ValidationConfig
 
 
 def judge_one(now, **values) -> list[str]:

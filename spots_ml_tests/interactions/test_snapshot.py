@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from spots_ml.errors import ArtifactError, InputError
-from spots_ml.interactions.export import read_export
-from spots_ml.interactions.snapshot import read_snapshot, write_snapshot
+from spots_ml.interactions.keeping.snapshot import read_snapshot, write_snapshot
+from spots_ml.interactions.reading.export import read_export
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spots_ml.errors import ConfigError, InsufficientDataError
-from spots_ml.interactions.splits import PURGED, TEST, TRAIN, VALIDATION, split_rows
+from spots_ml.interactions.learning.splits import PURGED, TEST, TRAIN, VALIDATION, split_rows
 
 NAT = np.datetime64("NaT")
 NEW_YEAR = np.datetime64("2026-01-01", "us")

@@ -11,11 +11,11 @@ import pytest
 from spots_ml.digests import seal
 from spots_ml.errors import ArtifactError, ContractError, ValidationFailedError
 from spots_ml.features.contract import FEATURES, RAW_FEATURES
-from spots_ml.interactions.dataset import labelled_rows
-from spots_ml.interactions.export import read_export
+from spots_ml.interactions.keeping.snapshot import write_snapshot
+from spots_ml.interactions.learning.dataset import labelled_rows
+from spots_ml.interactions.learning.validation import ValidationConfig, build_dataset, load_dataset, read_report
+from spots_ml.interactions.reading.export import read_export
 from spots_ml.interactions.schema import DATASET, QUARANTINE
-from spots_ml.interactions.snapshot import write_snapshot
-from spots_ml.interactions.validation import ValidationConfig, build_dataset, load_dataset, read_report
 
 F = "user_vibe_dimensions__novelty_seeking"
 

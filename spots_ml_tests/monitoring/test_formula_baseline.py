@@ -9,7 +9,7 @@ from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_sco
 
 from spots_ml.errors import ArtifactError, InsufficientDataError
 from spots_ml.features.contract import FEATURES, HISTORY_FEATURES
-from spots_ml.interactions.dataset import labelled_rows
+from spots_ml.interactions.learning.dataset import labelled_rows
 from spots_ml.interactions.schema import DATASET
 from spots_ml.monitoring.formula_baseline import load_baseline, measure_baseline, save_baseline, targets
 from spots_ml.scoring.formula import formula_score

@@ -8,12 +8,12 @@ import pytest
 
 from spots_ml.errors import InsufficientDataError
 from spots_ml.interactions.generators.seed_law import SeedLaw
-from spots_ml.interactions.snapshot import write_snapshot
-from spots_ml.interactions.sufficiency import check_sufficiency
-from spots_ml.interactions.validation import build_dataset
-from spots_ml.interactions.validation_config import SufficiencyConfig, ValidationConfig
-from spots_ml.monitoring.sufficiency import arrivals, measure_sufficiency, report_of_snapshot
-from spots_ml_tests.interactions.test_sufficiency import report
+from spots_ml.interactions.judging.validation_config import SufficiencyConfig, ValidationConfig
+from spots_ml.interactions.keeping.snapshot import write_snapshot
+from spots_ml.interactions.learning.sufficiency import check_sufficiency
+from spots_ml.interactions.learning.validation import build_dataset
+from spots_ml.monitoring.data_forecast import arrivals, measure_sufficiency, report_of_snapshot
+from spots_ml_tests.interactions.reported import report
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 DAY = np.timedelta64(1, "D")

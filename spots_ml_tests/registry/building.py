@@ -9,11 +9,17 @@ from spots_ml.features.contract import CONTRACT_DIGEST, input_names
 from spots_ml.registry.gates import REQUIRED_GATES
 from spots_ml.registry.records import Candidate
 from spots_ml.registry.registration import content_of, register_version
-from spots_ml.release.certificate import CLIENT_RUNTIME, Certificate, CertificationLimits, RuntimeReport, StaticReport
-from spots_ml.release.latency_report import LatencyConfig, LatencyReport, LatencySummary
+from spots_ml.release.certification.certificate import (
+    CLIENT_RUNTIME,
+    Certificate,
+    CertificationLimits,
+    RuntimeReport,
+    StaticReport,
+)
+from spots_ml.release.latency.report import LatencyConfig, LatencyReport, LatencySummary
 from spots_ml.release.manifest import ContentDigests, Manifest
-from spots_ml.release.onnx_graph import build_onnx
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.release.onnx.graph import build_onnx
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml.training.network import ScoringNetwork
 from spots_ml.verdicts import Verdict
 

@@ -6,9 +6,9 @@ from spots_ml.errors import ArtifactError, CertificationError
 from spots_ml.registry.phone_manifest import phone_manifest
 from spots_ml.registry.published_files import PublishedFilesError
 from spots_ml.registry.registration import register_version
-from spots_ml.release.certificate import RuntimeReport
+from spots_ml.release.certification.certificate import RuntimeReport
 from spots_ml.release.phone_manifest import PhoneManifest, ServedModel
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes
 
 NOTHING = ServedModel(active=None, rolling_out=None)

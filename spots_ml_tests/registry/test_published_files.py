@@ -9,7 +9,7 @@ from spots_ml.registry.records import FileLocation
 from spots_ml.registry.registration import register_version
 from spots_ml.registry.serving import read_version
 from spots_ml.scoring.fallback import ModelUnavailableError
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes
 
 NAMES = ("model.onnx", "manifest.json")

@@ -9,7 +9,7 @@ from spots_ml.errors import ArtifactError, GateError, RegistryError
 from spots_ml.registry import registration
 from spots_ml.registry.published_files import version_directory
 from spots_ml.registry.registration import propose_version, register_version
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml_tests.registry.building import all_verdicts, hours, make_manifest, onnx_bytes
 
 FORK = multiprocessing.get_context("fork")

@@ -11,7 +11,7 @@ from spots_ml.registry import serving
 from spots_ml.registry.serving import open_scorer, serve_model, serving_version
 from spots_ml.scoring.scorer import ScoringInputs
 from spots_ml.scoring.served import MissingModel, ServedModel
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml_tests.registry.building import hours, register_network
 
 

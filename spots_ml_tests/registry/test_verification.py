@@ -5,7 +5,7 @@ import pytest
 
 from spots_ml.registry.registration import register_version
 from spots_ml.registry.verification import Places, verify_version
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes
 
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from spots_ml.features.contract import ModelType, n_inputs
-from spots_ml.release.certificate import Certificate, CertificationLimits
-from spots_ml.release.certification import certify
-from spots_ml.release.onnx_graph import build_onnx
-from spots_ml.release.runtimes import default_runtimes
+from spots_ml.release.certification.certificate import Certificate, CertificationLimits
+from spots_ml.release.certification.certify import certify
+from spots_ml.release.certification.runtimes import default_runtimes
+from spots_ml.release.onnx.graph import build_onnx
 from spots_ml.training.network import ScoringNetwork
 
 VERSION = "v1.0-synthetic"

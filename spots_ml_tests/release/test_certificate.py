@@ -1,6 +1,6 @@
 import pytest
 
-from spots_ml.release.certificate import (
+from spots_ml.release.certification.certificate import (
     Certificate,
     CertificationLimits,
     RuntimeReport,

@@ -8,8 +8,8 @@ import torch
 
 from spots_ml.errors import CertificationError
 from spots_ml.features.contract import MODEL_TYPES
-from spots_ml.release.certificate import Certificate, CertificationLimits
-from spots_ml.release.onnx_graph import build_onnx
+from spots_ml.release.certification.certificate import Certificate, CertificationLimits
+from spots_ml.release.onnx.graph import build_onnx
 
 
 def script(path, text):

@@ -9,7 +9,7 @@ import pytest
 from onnx import helper
 
 from spots_ml.errors import CertificationError
-from spots_ml.release.certification import torch_outputs
+from spots_ml.release.certification.certify import torch_outputs
 
 
 def findings_of(certificate, runtime):

@@ -5,8 +5,8 @@ import onnxruntime as ort
 import pytest
 
 from spots_ml.digests import digest_bytes
-from spots_ml.release.latency import measure_latency
-from spots_ml.release.latency_report import LatencyConfig, LatencyReport
+from spots_ml.release.latency.measuring import measure_latency
+from spots_ml.release.latency.report import LatencyConfig, LatencyReport
 
 QUICK = LatencyConfig(n_runs=100, n_blocks=5, n_warm_up=1, batch_sizes=(2, 8), throughput_s=1e-6, n_cold_loads=2)
 

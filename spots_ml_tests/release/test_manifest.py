@@ -9,8 +9,8 @@ from spots_ml.digests import canonical_json, digest_bytes
 from spots_ml.errors import ArtifactError
 from spots_ml.features.contract import CONTRACT_DIGEST, FEATURES
 from spots_ml.release.environment import environment_versions
-from spots_ml.release.latency import measure_latency
-from spots_ml.release.latency_report import LatencyConfig
+from spots_ml.release.latency.measuring import measure_latency
+from spots_ml.release.latency.report import LatencyConfig
 from spots_ml.release.manifest import ContentDigests, Manifest
 from spots_ml.scoring.confidence import ConfidenceProfile, ConfidenceStep
 

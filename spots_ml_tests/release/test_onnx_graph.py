@@ -8,9 +8,9 @@ from onnx.reference import ReferenceEvaluator
 
 from spots_ml.errors import ArtifactError
 from spots_ml.features.contract import CONTRACT_DIGEST, MODEL_TYPES, input_names
-from spots_ml.release.certification import torch_outputs
-from spots_ml.release.onnx_graph import build_onnx, training_means
-from spots_ml.release.sessions import empty_graph
+from spots_ml.release.certification.certify import torch_outputs
+from spots_ml.release.onnx.graph import build_onnx, training_means
+from spots_ml.release.onnx.sessions import empty_graph
 
 
 def build(network):

@@ -10,9 +10,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from spots_ml.features.contract import CONTRACT_DIGEST
-from spots_ml.release import onnx_predictor
-from spots_ml.release.onnx_predictor import OnnxPredictor
-from spots_ml.release.sessions import empty_graph
+from spots_ml.release.onnx import predictor as onnx_predictor
+from spots_ml.release.onnx.predictor import OnnxPredictor
+from spots_ml.release.onnx.sessions import empty_graph
 from spots_ml.scoring.fallback import ModelUnavailableError
 from spots_ml.training.trained_model import predict
 

@@ -1,4 +1,4 @@
-from spots_ml.release.sessions import N_THREADS, empty_graph, open_session
+from spots_ml.release.onnx.sessions import N_THREADS, empty_graph, open_session
 
 
 def test_the_empty_graph_passes_its_input_on(golden):

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from spots_ml.features.contract import MODEL_TYPES
-from spots_ml.release.onnx_graph import build_onnx
-from spots_ml.release.static_checks import check_file
+from spots_ml.release.onnx.graph import build_onnx
+from spots_ml.release.onnx.static_checks import check_file
 from spots_ml.training.network import ScoringNetwork
 
 EXPECTED = {"model_type": "calling_score", "version": "v1.0-synthetic", "trained_digest": "ab" * 32}

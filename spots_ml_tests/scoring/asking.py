@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from spots_ml.features.contract import HISTORY_FEATURES
-from spots_ml.interactions.record_layout import FEATURE_GROUPS
+from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS
 
 HISTORY = dict(zip(HISTORY_FEATURES, (0.75, 0.125, 0.625, 0.3, 0.1, 0.9), strict=True))
 

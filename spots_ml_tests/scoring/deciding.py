@@ -3,9 +3,9 @@
 import numpy as np
 import pyarrow as pa
 
-from spots_ml.interactions.request_schema import REQUESTS
-from spots_ml.scoring.decision_log import decision_table
-from spots_ml.scoring.requests import scoring_inputs
+from spots_ml.requests.request_schema import REQUESTS
+from spots_ml.scoring.decision_log.log import decision_table
+from spots_ml.scoring.preparing import scoring_inputs
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel
 

@@ -12,17 +12,17 @@ import pytest
 
 from spots_ml.features.contract import HISTORY_FEATURES, RAW_FEATURES
 from spots_ml.features.history import NO_HISTORY
-from spots_ml.interactions.request_schema import ANSWER_COLUMNS, REQUESTS
-from spots_ml.interactions.requests import read_requests
 from spots_ml.interactions.schema import INTERACTIONS
-from spots_ml.scoring.answers import answer_requests
-from spots_ml.scoring.day_requests import DayCount, interactions_as_requests, of_day, read_pairs
-from spots_ml.scoring.decision_logging import decisions_of
+from spots_ml.requests.of_day import DayCount, interactions_as_requests, of_day, read_pairs
+from spots_ml.requests.reading import read_requests
+from spots_ml.requests.request_schema import ANSWER_COLUMNS, REQUESTS
+from spots_ml.scoring.answering.answers import answer_requests
+from spots_ml.scoring.answering.score_table import SCORES, SCORES_WITH_REQUESTS, score_table
+from spots_ml.scoring.answering.score_tally import ScoreTally, fallbacks_told, models_told
+from spots_ml.scoring.answering.score_writing import open_score_writer
+from spots_ml.scoring.decision_log.recording import decisions_of
 from spots_ml.scoring.exploration import chances
-from spots_ml.scoring.requests import scoring_inputs
-from spots_ml.scoring.score_table import SCORES, SCORES_WITH_REQUESTS, score_table
-from spots_ml.scoring.score_tally import ScoreTally, fallbacks_told, models_told
-from spots_ml.scoring.score_writing import open_score_writer
+from spots_ml.scoring.preparing import scoring_inputs
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel, ServedModel
 from spots_ml.scoring.served_history import ServedHistory

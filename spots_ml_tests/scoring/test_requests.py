@@ -13,15 +13,15 @@ from spots_ml.errors import ContractError
 from spots_ml.features.contract import DERIVED_FEATURES, FEATURES, HISTORY_FEATURES, RAW_FEATURES
 from spots_ml.features.derived import derive
 from spots_ml.features.history import NO_HISTORY
-from spots_ml.interactions.dataset import labelled_rows
-from spots_ml.interactions.judgement import accepted
-from spots_ml.interactions.reasons import codes
-from spots_ml.interactions.record_layout import FEATURE_GROUPS
-from spots_ml.interactions.request_records import read_request
-from spots_ml.interactions.requests import REQUESTS, read_requests
+from spots_ml.interactions.judging.judgement import accepted
+from spots_ml.interactions.judging.reasons import codes
+from spots_ml.interactions.learning.dataset import labelled_rows
+from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS
 from spots_ml.interactions.schema import INTERACTIONS
+from spots_ml.requests.reading import REQUESTS, read_requests
+from spots_ml.requests.single_records import read_request
 from spots_ml.scoring.groups import group_of
-from spots_ml.scoring.requests import count_unknown, find_request_problems, scoring_inputs
+from spots_ml.scoring.preparing import count_unknown, find_request_problems, scoring_inputs
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel
 from spots_ml_tests.scoring.asking import HISTORY, lines, make_request

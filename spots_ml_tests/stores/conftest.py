@@ -9,11 +9,11 @@ from itertools import count
 import numpy as np
 import pytest
 
-from spots_ml.stores.embedded import EmbeddedStore
-from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.connection import SupabaseConnection
-from spots_ml.stores.supabase.direct import DirectReads
+from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.connection import SupabaseConnection
 
 STORES = ("embedded", "supabase", "postgres")
 

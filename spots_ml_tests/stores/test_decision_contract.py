@@ -1,6 +1,6 @@
 """What every decision log promises, whatever it keeps the decisions in."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -9,34 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spots_ml.errors import InputError
-from spots_ml.scoring.decision_log import DECISIONS, DECISIONS_WITH_OUTCOMES, LogReport
+from spots_ml.scoring.decision_log.log import DECISIONS, DECISIONS_WITH_OUTCOMES, LogReport
 from spots_ml_tests.scoring.deciding import changed, decide
-from spots_ml_tests.stores.test_interaction_contract import NOW, interaction, take_in
+from spots_ml_tests.stores.keeping_decisions import EVER, decided, log, outcome, outcomes
+from spots_ml_tests.stores.keeping_interactions import NOW, interaction, take_in
 
-EVER = datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
-OUTCOME = ("outcome_type", "outcome_score", "outcome_at")
 POSITIVE = ("positive", 0.9)
 NOTHING = (None, None, None)
-
-
-def decided(*numbers, **options):
-    return decide([interaction(number) for number in numbers], now=NOW, **options)
-
-
-def log(store, table):
-    return store.log_decisions(table, now=NOW)
-
-
-def outcomes(store):
-    """Opportunity -> the outcomes it is linked to."""
-    found = {}
-    for row in store.read_decisions(*EVER).to_pylist():
-        found.setdefault(row["opportunity_id"], []).append(tuple(row[name] for name in OUTCOME))
-    return found
-
-
-def outcome(number, kind="positive", score=0.9):
-    return (kind, score, interaction(number)["outcome_at"])
 
 
 def test_what_was_logged_is_read_back_bit_by_bit_by_moment(store):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from spots_ml.errors import ArtifactError, RegistryError
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml_tests.registry.building import hours, make_candidate
 
 MODEL = "calling_score"

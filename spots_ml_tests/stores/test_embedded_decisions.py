@@ -9,12 +9,13 @@ import time
 import pytest
 
 from spots_ml.errors import InputError
-from spots_ml.scoring.decision_log import LogReport
-from spots_ml.stores import decision_sql, embedded_decisions
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.scoring.decision_log.log import LogReport
+from spots_ml.stores.embedded import decision_sql
+from spots_ml.stores.embedded import decisions as embedded_decisions
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml_tests.scoring.deciding import changed
-from spots_ml_tests.stores.test_decision_contract import EVER, decided, log, outcomes
-from spots_ml_tests.stores.test_interaction_contract import interaction, take_in
+from spots_ml_tests.stores.keeping_decisions import EVER, decided, log, outcomes
+from spots_ml_tests.stores.keeping_interactions import interaction, take_in
 
 FORK = multiprocessing.get_context("fork")
 N_ROWS = 2000

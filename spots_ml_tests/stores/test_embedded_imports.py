@@ -6,7 +6,7 @@ import time
 import pytest
 
 from spots_ml.interactions.generators.seed_law import SeedLaw
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml_tests.registry.building import START
 
 FORK = multiprocessing.get_context("fork")

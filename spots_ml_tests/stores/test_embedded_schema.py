@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from spots_ml.errors import ArtifactError
-from spots_ml.stores import database
-from spots_ml.stores.embedded import EmbeddedStore
-from spots_ml.stores.schema import SCHEMA_VERSION
-from spots_ml_tests.stores.test_decision_contract import decided, log, outcome, outcomes
-from spots_ml_tests.stores.test_interaction_contract import NOW, interaction, read, take_in
+from spots_ml.stores.embedded import database
+from spots_ml.stores.embedded.schema import SCHEMA_VERSION
+from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml_tests.stores.keeping_decisions import decided, log, outcome, outcomes
+from spots_ml_tests.stores.keeping_interactions import NOW, interaction, read, take_in
 
 FORK = multiprocessing.get_context("fork")
 
@@ -127,7 +127,7 @@ def test_performance_that_cannot_be_read_is_one_clear_error(embedded):
 
 
 def test_history_is_read_through_the_index_on_agents(embedded):
-    from spots_ml.stores import embedded_history
+    from spots_ml.stores.embedded import history as embedded_history
 
     connection = sqlite3.connect(embedded.path)
     plan = connection.execute(

@@ -13,10 +13,10 @@ from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.features.history import NO_HISTORY, history_features
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.generators.timeline import DEFAULT_UNTIL
-from spots_ml.interactions.judgement import judge
-from spots_ml.interactions.snapshot import write_snapshot
-from spots_ml.interactions.validation import ValidationConfig, build_dataset, load_dataset
-from spots_ml_tests.stores.test_interaction_contract import NOW, interaction, read, take_in
+from spots_ml.interactions.judging.judgement import judge
+from spots_ml.interactions.keeping.snapshot import write_snapshot
+from spots_ml.interactions.learning.validation import ValidationConfig, build_dataset, load_dataset
+from spots_ml_tests.stores.keeping_interactions import NOW, interaction, read, take_in
 
 NOBODY = np.array(NO_HISTORY, np.float32)
 LATER = DEFAULT_UNTIL + timedelta(days=60)

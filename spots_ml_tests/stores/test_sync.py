@@ -6,7 +6,7 @@ from spots_ml.errors import RegistryError
 from spots_ml.registry import gates
 from spots_ml.registry.published_files import published_files
 from spots_ml.registry.registration import register_version
-from spots_ml.stores.embedded import EmbeddedStore
+from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml.stores.sync import carry_over
 from spots_ml.stores.sync_moves import REASON
 from spots_ml_tests.registry.building import all_verdicts, hours, make_candidate, make_manifest, onnx_bytes

@@ -6,28 +6,10 @@ import numpy as np
 import pytest
 
 from spots_ml.errors import GateError, RegistryError
-from spots_ml.stores.embedded import EmbeddedStore
-from spots_ml.stores.supabase.calls import Calls
+from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml_tests.registry.building import all_verdicts, hours, make_candidate
-
-MODEL = "calling_score"
-
-
-def fill(store, *names):
-    for number, name in enumerate(names):
-        store.register(make_candidate(name, f"v1.{number}-synthetic"), now=hours(number), actor="test")
-
-
-def promote(store, number, at=10):
-    return store.promote(MODEL, f"v1.{number}-synthetic", now=hours(at), actor="ann", reason="better")
-
-
-def rollback(store, at=20):
-    return store.rollback(MODEL, now=hours(at), actor="bob", reason="worse").version
-
-
-def archive(store, number, at=30):
-    return store.archive(MODEL, f"v1.{number}-synthetic", now=hours(at), actor="cem", reason="old")
+from spots_ml_tests.stores.keeping_versions import MODEL, archive, fill, promote, rollback
 
 
 @contextlib.contextmanager

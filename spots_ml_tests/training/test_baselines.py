@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from spots_ml.features.contract import MODEL_TYPES, ModelType
-from spots_ml.interactions.dataset import LabelledRows
-from spots_ml.interactions.splits import TEST, TRAIN
+from spots_ml.interactions.learning.dataset import LabelledRows
+from spots_ml.interactions.learning.splits import TEST, TRAIN
 from spots_ml.scoring.formula import formula_score
 from spots_ml.training.baselines import baseline_predictions, recorded_formula
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from spots_ml.errors import ArtifactError, InsufficientDataError
-from spots_ml.interactions.dataset import LabelledRows
-from spots_ml.interactions.splits import TRAIN, VALIDATION
+from spots_ml.interactions.learning.dataset import LabelledRows
+from spots_ml.interactions.learning.splits import TRAIN, VALIDATION
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.fit import Epoch, Fit, Part, fit
 

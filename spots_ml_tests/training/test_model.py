@@ -7,16 +7,16 @@ import torch
 
 from spots_ml.errors import InsufficientDataError
 from spots_ml.features.contract import MODEL_TYPES, ModelType
-from spots_ml.interactions.dataset import LabelledRows, labelled_rows
-from spots_ml.interactions.export import read_export
 from spots_ml.interactions.generators.hybrid_law import HybridLaw
 from spots_ml.interactions.generators.seed_law import SeedLaw
-from spots_ml.interactions.snapshot import write_snapshot
-from spots_ml.interactions.splits import TEST, TRAIN, split_rows
-from spots_ml.interactions.validation import build_dataset, load_dataset
+from spots_ml.interactions.keeping.snapshot import write_snapshot
+from spots_ml.interactions.learning.dataset import LabelledRows, labelled_rows
+from spots_ml.interactions.learning.splits import TEST, TRAIN, split_rows
+from spots_ml.interactions.learning.validation import build_dataset, load_dataset
+from spots_ml.interactions.reading.export import read_export
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.model import LEAST_CONFIDENCE_ROWS, TrainedModel, golden_inputs, train_model
-from spots_ml_tests.training.conftest import rows_of_a_step
+from spots_ml_tests.training.learning_rows import rows_of_a_step
 
 
 def retrain(rows: LabelledRows, split: np.ndarray, model_type: ModelType, config: TrainingConfig) -> TrainedModel:

@@ -6,7 +6,7 @@ import pytest
 
 from spots_ml.digests import canonical_json, digest_bytes
 from spots_ml.errors import ArtifactError, ContractError
-from spots_ml.interactions.dataset import LabelledRows
+from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.training.model import TrainedModel, golden_inputs, load_trained_model, save_trained_model
 
 

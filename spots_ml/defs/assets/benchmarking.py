@@ -2,14 +2,14 @@
 
 import dagster as dg
 
-from spots_ml.defs import plots, tables
 from spots_ml.defs.assets.keys import OWNERS, gate_check, model_key
 from spots_ml.defs.assets.verdict_check import verdict_check
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result, upstream_digest
+from spots_ml.defs.pages import plots, tables
 from spots_ml.defs.resources import Platform
 from spots_ml.features.contract import ModelType
-from spots_ml.release.latency_report import GATE, LATENCY_FILE, LatencyReport, save_latency
+from spots_ml.release.latency.report import GATE, LATENCY_FILE, LatencyReport, save_latency
 
 
 def latency_benchmark(model_type: ModelType) -> dg.AssetsDefinition:
@@ -39,8 +39,8 @@ def latency_benchmark(model_type: ModelType) -> dg.AssetsDefinition:
     )
     def build(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
         """Measure, keep the report, judge."""
-        from spots_ml.release.latency import measure_latency
-        from spots_ml.release.onnx_store import load_onnx
+        from spots_ml.release.latency.measuring import measure_latency
+        from spots_ml.release.onnx.kept_files import load_onnx
 
         with refusals_in_words():
             onnx_digest = upstream_digest(context, onnx_key)

@@ -4,14 +4,14 @@ from typing import Final
 
 import dagster as dg
 
-from spots_ml.defs import tables
 from spots_ml.defs.assets.keys import OWNERS, gate_check, model_key
 from spots_ml.defs.assets.verdict_check import verdict_check
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result, upstream_digest
+from spots_ml.defs.pages import tables
 from spots_ml.defs.resources import Platform
 from spots_ml.features.contract import ModelType
-from spots_ml.release.certificate import GATE, Certificate, RuntimeReport
+from spots_ml.release.certification.certificate import GATE, Certificate, RuntimeReport
 
 _RUNTIME_ROWS: Final = (
     "onnxruntime",
@@ -59,10 +59,10 @@ def onnx_model(model_type: ModelType) -> dg.AssetsDefinition:
     def build(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
         """Write the graph, certify the bytes, keep both."""
         from spots_ml.registry.registration import propose_version
-        from spots_ml.release.certification import certify
-        from spots_ml.release.onnx_graph import build_onnx
-        from spots_ml.release.onnx_store import save_onnx
-        from spots_ml.release.runtimes import default_runtimes
+        from spots_ml.release.certification.certify import certify
+        from spots_ml.release.certification.runtimes import default_runtimes
+        from spots_ml.release.onnx.graph import build_onnx
+        from spots_ml.release.onnx.kept_files import save_onnx
         from spots_ml.training.model import golden_inputs, load_trained_model
 
         with refusals_in_words():

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from spots_ml.defs import tables
 from spots_ml.defs.assets.keys import DATASET, OWNERS
 from spots_ml.defs.assets.monitoring import (
     BASELINES_FOLDER,
@@ -16,6 +15,7 @@ from spots_ml.defs.assets.monitoring import (
 )
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result
+from spots_ml.defs.pages import tables
 from spots_ml.defs.resources import Platform
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def formula_baseline(context: dg.AssetExecutionContext, platform: dg.ResourcePar
     from datetime import timedelta
 
     from spots_ml.errors import InsufficientDataError
-    from spots_ml.interactions.validation import load_dataset
+    from spots_ml.interactions.learning.validation import load_dataset
     from spots_ml.monitoring.formula_baseline import measure_baseline, save_baseline
 
     dataset_digest = newest_digest(context, DATASET)

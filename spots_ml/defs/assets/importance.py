@@ -64,11 +64,11 @@ def feature_importance(model_type: ModelType) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: ImportanceOptions, platform: dg.ResourceParam[Platform]
     ) -> dg.MaterializeResult:
         """Permute, train with a probe, keep the document."""
-        from spots_ml.defs.assets.importance_metadata import importance_metadata
-        from spots_ml.interactions.dataset import labelled_rows
-        from spots_ml.interactions.validation import load_dataset
-        from spots_ml.training.importance import feature_importance, split_of
-        from spots_ml.training.importance_files import save_importance
+        from spots_ml.defs.pages.importance import importance_metadata
+        from spots_ml.explaining.importance import feature_importance, split_of
+        from spots_ml.explaining.importance_files import save_importance
+        from spots_ml.interactions.learning.dataset import labelled_rows
+        from spots_ml.interactions.learning.validation import load_dataset
         from spots_ml.training.model import load_trained_model
 
         with refusals_in_words():

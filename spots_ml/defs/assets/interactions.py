@@ -7,11 +7,11 @@ from typing import Final, TypeVar, get_args
 import dagster as dg
 from pydantic import Field
 
-from spots_ml.defs import tables
-from spots_ml.defs.assets.interactions_metadata import dataset_metadata, expectations_table
 from spots_ml.defs.assets.keys import DATASET, INTERACTIONS_GROUP, OWNERS, RAW_DATA, gate_check
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result, upstream_digest
+from spots_ml.defs.pages import tables
+from spots_ml.defs.pages.interactions import dataset_metadata, expectations_table
 from spots_ml.defs.resources import Platform
 from spots_ml.errors import ConfigError, SpotsMLError
 from spots_ml.settings import Source
@@ -63,8 +63,8 @@ def raw_training_data(
 ) -> dg.MaterializeResult:
     """Read the configured source into a snapshot."""
     from spots_ml.defs.sources import open_source
+    from spots_ml.interactions.keeping.snapshot import INTERACTIONS_FILE, write_snapshot
     from spots_ml.interactions.schema import INTERACTIONS
-    from spots_ml.interactions.snapshot import INTERACTIONS_FILE, write_snapshot
 
     with refusals_in_words():
         source = config.chosen(platform.settings.source)
@@ -121,12 +121,12 @@ def validated_dataset(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """Validate the snapshot; publish the dataset only when it is fit to learn from."""
-    from spots_ml.interactions.expectations import require_expectations
-    from spots_ml.interactions.expectations_process import ExpectationsProcess
-    from spots_ml.interactions.fitness import judge_dataset, keep_verdict
-    from spots_ml.interactions.sufficiency import check_sufficiency
-    from spots_ml.interactions.validation import build_dataset
-    from spots_ml.interactions.validation_config import SufficiencyConfig
+    from spots_ml.interactions.judging.validation_config import SufficiencyConfig
+    from spots_ml.interactions.learning.expectations import require_expectations
+    from spots_ml.interactions.learning.expectations_process import ExpectationsProcess
+    from spots_ml.interactions.learning.fitness import judge_dataset, keep_verdict
+    from spots_ml.interactions.learning.sufficiency import check_sufficiency
+    from spots_ml.interactions.learning.validation import build_dataset
 
     with refusals_in_words():
         report = build_dataset(

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 from pydantic import Field
 
-from spots_ml.defs import tables
 from spots_ml.defs.assets.keys import OWNERS
 from spots_ml.defs.assets.monitoring import MONITORING_GROUP, SEED, VERSION_PERFORMANCE, alert_check
 from spots_ml.defs.assets.scoring import SCORED_OPPORTUNITIES
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result
+from spots_ml.defs.pages import tables
 from spots_ml.defs.resources import Platform
 from spots_ml.errors import ConfigError
 
@@ -85,7 +85,7 @@ def version_performance(
     """Measure the decisions of the last seven days, keep the numbers, check what was served."""
     from datetime import UTC, timedelta
 
-    from spots_ml.defs.assets.performance_metadata import PLOTTED_DAYS, nothing_yet, performance_metadata
+    from spots_ml.defs.pages.performance import PLOTTED_DAYS, nothing_yet, performance_metadata
     from spots_ml.digests import digest_json
     from spots_ml.monitoring.performance import decision_window, measure_performance
 
@@ -130,7 +130,7 @@ def _fallback_check(rows: Sequence["PerformanceRow"], max_share: float) -> dg.As
 
 def _history_check(store: "Store", since: datetime, until: datetime) -> dg.AssetCheckResult:
     """Wrong history is an error; decisions that brought their own history along prove nothing, which is a warning."""
-    from spots_ml.monitoring.served_history import check_served_history
+    from spots_ml.monitoring.history_check import check_served_history
 
     found = check_served_history(store, store, since=since, until=until, sample=HISTORY_SAMPLE, seed=SEED)
     return dg.AssetCheckResult(

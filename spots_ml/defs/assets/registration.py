@@ -2,10 +2,10 @@
 
 import dagster as dg
 
-from spots_ml.defs import tables
 from spots_ml.defs.assets.keys import DATASET, OWNERS, model_key
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result, upstream_digest
+from spots_ml.defs.pages import tables
 from spots_ml.defs.resources import Platform
 from spots_ml.features.contract import ModelType
 from spots_ml.registry.records import ModelVersion
@@ -41,8 +41,8 @@ def registered_version(model_type: ModelType) -> dg.AssetsDefinition:
         from spots_ml.defs.manifests import assemble_manifest
         from spots_ml.registry.published_files import version_directory
         from spots_ml.registry.registration import register_version
-        from spots_ml.release.latency_report import load_latency
-        from spots_ml.release.onnx_store import load_onnx
+        from spots_ml.release.latency.report import load_latency
+        from spots_ml.release.onnx.kept_files import load_onnx
         from spots_ml.training.model import load_trained_model
 
         with refusals_in_words():

@@ -14,7 +14,7 @@ from spots_ml.features.contract import MODEL_TYPES
 
 if TYPE_CHECKING:
     from spots_ml.defs.opportunities import DayOfRequests
-    from spots_ml.scoring.scored_day import ScoredDay
+    from spots_ml.scoring.answering.scored_day import ScoredDay
 
 SCORED_OPPORTUNITIES: Final = dg.AssetKey("scored_opportunities")
 SCORING_GROUP: Final = "scoring"
@@ -64,11 +64,11 @@ def scored_opportunities(
     context: dg.AssetExecutionContext, config: ScoringOptions, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Score the pairs of the partition's day, keep the answers, log the decisions."""
-    from spots_ml.defs.assets.scoring_metadata import scoring_metadata
     from spots_ml.defs.opportunities import open_day
+    from spots_ml.defs.pages.scoring import scoring_metadata
     from spots_ml.registry.serving import open_scorer
-    from spots_ml.scoring.score_tally import fallbacks_told
-    from spots_ml.scoring.scored_day import score_day
+    from spots_ml.scoring.answering.score_tally import fallbacks_told
+    from spots_ml.scoring.answering.scored_day import score_day
 
     day = context.partition_time_window
     with refusals_in_words():

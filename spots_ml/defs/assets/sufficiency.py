@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from spots_ml.defs import tables
 from spots_ml.defs.assets.keys import DATASET, OWNERS, RAW_DATA
 from spots_ml.defs.assets.monitoring import DATA_SUFFICIENCY, MONITORING_GROUP, alert_check, newest_digest
 from spots_ml.defs.failures import refusals_in_words
+from spots_ml.defs.pages import tables
 from spots_ml.defs.resources import Platform
 
 if TYPE_CHECKING:
-    from spots_ml.interactions.report import DatasetReport
-    from spots_ml.monitoring.sufficiency import Sufficiency
+    from spots_ml.interactions.learning.report import DatasetReport
+    from spots_ml.monitoring.data_forecast import Sufficiency
 
 SUFFICIENT_CHECK: Final = "sufficient"
 
@@ -39,8 +39,8 @@ SUFFICIENT_CHECK: Final = "sufficient"
 )
 def data_sufficiency(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Hold what was validated last against what is needed."""
-    from spots_ml.interactions.validation import load_dataset
-    from spots_ml.monitoring.sufficiency import arrivals, measure_sufficiency
+    from spots_ml.interactions.learning.validation import load_dataset
+    from spots_ml.monitoring.data_forecast import arrivals, measure_sufficiency
 
     with refusals_in_words():
         report = _newest_report(context, platform)
@@ -79,8 +79,8 @@ def data_sufficiency(context: dg.AssetExecutionContext, platform: dg.ResourcePar
 
 def _newest_report(context: dg.AssetExecutionContext, platform: Platform) -> "DatasetReport | None":
     """What validation found last: a dataset that was too small is not materialised, but it is what counts here."""
-    from spots_ml.interactions.validation import read_report
-    from spots_ml.monitoring.sufficiency import report_of_snapshot
+    from spots_ml.interactions.learning.validation import read_report
+    from spots_ml.monitoring.data_forecast import report_of_snapshot
 
     snapshot_digest = newest_digest(context, RAW_DATA)
     report = (

@@ -94,11 +94,11 @@ def trained_model(model_type: ModelType) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: TrainingOptions, platform: dg.ResourceParam[Platform]
     ) -> dg.MaterializeResult:
         """Train on the dataset, keep the model, judge it."""
-        from spots_ml.defs.assets.training_metadata import training_metadata
+        from spots_ml.defs.pages.training import training_metadata
         from spots_ml.files import exclusive
-        from spots_ml.interactions.dataset import labelled_rows
-        from spots_ml.interactions.splits import TEST, split_rows
-        from spots_ml.interactions.validation import load_dataset
+        from spots_ml.interactions.learning.dataset import labelled_rows
+        from spots_ml.interactions.learning.splits import TEST, split_rows
+        from spots_ml.interactions.learning.validation import load_dataset
         from spots_ml.training.model import save_trained_model, train_model
 
         with refusals_in_words(), exclusive(platform.settings.data_dir / f"training-{model_type}.lock"):

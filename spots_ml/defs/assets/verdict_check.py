@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from spots_ml.defs import tables
+from spots_ml.defs.pages import tables
 from spots_ml.verdicts import Verdict
 
 

@@ -1,4 +1,4 @@
-"""Writes interactions as the app's JSON export, plain or gzip: the reverse of `interactions.export`.
+"""Writes interactions as the app's JSON export, plain or gzip: the reverse of `interactions.reading.export`.
 
 The text is put together column by column, which is what makes a million records a matter of seconds.
 """
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from spots_ml.errors import InputError
 from spots_ml.files import whole_file
-from spots_ml.interactions.record_layout import ARRAY_NAME, FEATURE_GROUPS
+from spots_ml.interactions.reading.record_layout import ARRAY_NAME, FEATURE_GROUPS
 from spots_ml.interactions.source import InteractionStream
 
 _GZIP_LEVEL: Final = 6

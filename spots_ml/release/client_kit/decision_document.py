@@ -22,9 +22,9 @@ from spots_ml.features.contract import (
     ModelType,
     input_names,
 )
-from spots_ml.interactions.record_layout import FEATURE_GROUPS
+from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS
+from spots_ml.release.certification.client_limits import INPUT_NAME, OUTPUT_NAME
 from spots_ml.release.client_kit.published import PublishedModel
-from spots_ml.release.client_limits import INPUT_NAME, OUTPUT_NAME
 from spots_ml.scoring import formula
 from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE, TREND_BOOST_RANGE, decide
 from spots_ml.scoring.fallback import REASON_TEXTS

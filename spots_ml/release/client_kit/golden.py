@@ -14,13 +14,13 @@ import numpy as np
 from spots_ml.digests import canonical_json
 from spots_ml.errors import ArtifactError
 from spots_ml.features.contract import MODEL_TYPES, ModelType
-from spots_ml.interactions.request_records import read_texts
 from spots_ml.release.client_kit.records import Record, draw_records
 from spots_ml.release.client_kit.situations import SITUATIONS, Situation
+from spots_ml.requests.single_records import read_texts
 from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE
 from spots_ml.scoring.groups import FORMULA_BASED, HYBRID
 from spots_ml.scoring.outcome_rule import outcome_rule
-from spots_ml.scoring.requests import scoring_inputs
+from spots_ml.scoring.preparing import scoring_inputs
 from spots_ml.scoring.scorer import Scorer, Scores
 from spots_ml.scoring.served import MissingModel, ServedModel
 

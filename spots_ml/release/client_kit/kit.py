@@ -17,7 +17,7 @@ from spots_ml.files import TEMPORARY_PREFIX, publish_directory
 from spots_ml.release.client_kit.decision_document import KIND, PARITY, decision_document
 from spots_ml.release.client_kit.golden import GoldenLine, golden_lines
 from spots_ml.release.client_kit.published import PublishedModel
-from spots_ml.release.onnx_predictor import OnnxPredictor
+from spots_ml.release.onnx.predictor import OnnxPredictor
 from spots_ml.scoring.served import ServedModel
 
 DECISION_NAME: Final = "decision.json"

@@ -18,7 +18,7 @@ from spots_ml.interactions.generators.drawing import InteractionLaw, beta_two_tw
 from spots_ml.interactions.generators.hybrid_law import HIGHEST_SHARE, HYBRID_OUTCOME, LEAST_SHARE, VIBE_NOISE_SD
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.generators.timeline import DEFAULT_UNTIL
-from spots_ml.interactions.record_layout import FEATURE_GROUPS
+from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS
 from spots_ml.scoring.decision import TREND_BOOST_RANGE
 
 Record = dict[str, Any]

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from spots_ml.features.contract import CONTEXT_FEATURES, HISTORY_FEATURES, TIMING_FEATURES
-from spots_ml.interactions.record_layout import FEATURE_GROUPS
+from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS
 from spots_ml.release.client_kit.decision_document import AGENTS_AT_THE_EDGE
 from spots_ml.release.client_kit.records import Law, Record
 from spots_ml.scoring.decision import TREND_BOOST_RANGE

@@ -1,6 +1,6 @@
 """The point of arrival that a Supabase project has reached."""
 
-from spots_ml.stores.supabase.calls import Calls
+from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.watermark import Watermark
 
 _FUNCTION = "label_watermark"

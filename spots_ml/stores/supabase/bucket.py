@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from spots_ml.digests import digest_bytes
 from spots_ml.errors import ArtifactError
-from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.refusals import ConflictError, MissingFileError
+from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.refusals import ConflictError, MissingFileError
 
 if TYPE_CHECKING:
     from storage3._sync.file_api import SyncBucketProxy

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from spots_ml.scoring.decision_log import DECISIONS_WITH_OUTCOMES
+from spots_ml.scoring.decision_log.log import DECISIONS_WITH_OUTCOMES
 
 COLUMNS: Final = tuple("agent_group" if name == "group" else name for name in DECISIONS_WITH_OUTCOMES.names)
 """The columns of `decisions_with_outcomes`, in the order of the schema."""

@@ -1,4 +1,4 @@
-"""The decision log in Supabase: implements `scoring.decision_log.DecisionLog`.
+"""The decision log in Supabase: implements `scoring.decision_log.log.DecisionLog`.
 
 Decisions are sent page by page and become visible all at once, by the function `log_decisions` of the database.
 """
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from spots_ml.errors import InputError
-from spots_ml.scoring.decision_checks import check_decisions
-from spots_ml.scoring.decision_log import DECISIONS_WITH_OUTCOMES, LogReport
-from spots_ml.stores.database import to_text
+from spots_ml.scoring.decision_log.checks import check_decisions
+from spots_ml.scoring.decision_log.log import DECISIONS_WITH_OUTCOMES, LogReport
 from spots_ml.stores.decision_refusals import check_period, refuse_other_content
-from spots_ml.stores.supabase.calls import Calls
+from spots_ml.stores.embedded.database import to_text
 from spots_ml.stores.supabase.decision_rows import COLUMNS, to_batch, to_items
-from spots_ml.stores.supabase.direct import DirectReads
-from spots_ml.stores.supabase.paging import Filter, KeysetRead, read_pages
-from spots_ml.stores.supabase.same_rows import newest_row, require_same_row
+from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
+from spots_ml.stores.supabase.postgres.same_rows import newest_row, require_same_row
 from spots_ml.stores.supabase.staging import send_batch
+from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.paging import Filter, KeysetRead, read_pages
 
 if TYPE_CHECKING:
     from postgrest import SyncPostgrestClient, SyncRPCFilterRequestBuilder

@@ -13,16 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spots_ml.interactions.identity import coded
-from spots_ml.interactions.rules import find_problems, floats, times
+from spots_ml.interactions.judging.identity import coded
+from spots_ml.interactions.judging.rules import find_problems, floats, times
+from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.interactions.schema import INTERACTIONS
-from spots_ml.interactions.validation_config import ValidationConfig
 from spots_ml.scoring.served_history import Past, ServedHistory, history_at
 from spots_ml.stores.history_requests import check_moments, check_reached
 from spots_ml.stores.supabase.arrival import present
-from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.direct import DirectReads
+from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.reading import read_agents
+from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.watermark import parse
 
 _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)

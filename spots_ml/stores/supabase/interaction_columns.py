@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spots_ml.features.contract import DERIVED_FEATURES, FEATURES, RAW_FEATURES
-from spots_ml.interactions.broken_records import read_record
-from spots_ml.interactions.records import decode_record, derived_mismatch, number_column
+from spots_ml.interactions.reading.broken_records import read_record
+from spots_ml.interactions.reading.records import decode_record, derived_mismatch, number_column
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.stores.watermark import Watermark
 

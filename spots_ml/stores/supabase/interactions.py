@@ -11,17 +11,17 @@ from typing import Any, Final
 import pyarrow as pa
 
 from spots_ml.errors import InputError
-from spots_ml.interactions.import_report import ImportReport
-from spots_ml.interactions.intake import Intake
-from spots_ml.interactions.judgement import app_record
+from spots_ml.interactions.judging.import_report import ImportReport
+from spots_ml.interactions.judging.intake import Intake
+from spots_ml.interactions.judging.judgement import app_record
+from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.interactions.source import InteractionStream
-from spots_ml.interactions.validation_config import ValidationConfig
-from spots_ml.stores.database import to_text
+from spots_ml.stores.embedded.database import to_text
 from spots_ml.stores.supabase.arrival import present
-from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.direct import DirectReads
+from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.reading import read_stream
 from spots_ml.stores.supabase.staging import send_batch
+from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.watermark import parse
 
 _IMPORT: Final = "import_interactions"

@@ -10,7 +10,7 @@ from spots_ml.errors import ArtifactError
 from spots_ml.registry.records import FileLocation, VersionContent
 from spots_ml.release.manifest import Manifest
 from spots_ml.stores.supabase.bucket import Bucket
-from spots_ml.stores.supabase.calls import Calls
+from spots_ml.stores.supabase.transport.calls import Calls
 
 BUCKET: Final = "models"
 

@@ -14,14 +14,21 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from spots_ml.interactions.batches import rebatch
+from spots_ml.interactions.keeping.interaction_store import EmptyStoreError
 from spots_ml.interactions.kinds import SourceKind, kind_of
 from spots_ml.interactions.source import InteractionStream
-from spots_ml.interactions.store import EmptyStoreError
-from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.direct import DirectReads, Snapshot
 from spots_ml.stores.supabase.interaction_columns import ROWS, rows_of_json, to_interactions
-from spots_ml.stores.supabase.paging import Filter, IncompleteReadError, KeysetRead, count_rows, one_of, read_pages
-from spots_ml.stores.supabase.same_rows import newest_row, require_same_row
+from spots_ml.stores.supabase.postgres.bulk_read import DirectReads, Snapshot
+from spots_ml.stores.supabase.postgres.same_rows import newest_row, require_same_row
+from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.paging import (
+    Filter,
+    IncompleteReadError,
+    KeysetRead,
+    count_rows,
+    one_of,
+    read_pages,
+)
 from spots_ml.stores.watermark import Watermark
 
 VIEW: Final = "interactions"

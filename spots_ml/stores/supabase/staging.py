@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from spots_ml.stores.supabase.calls import Calls
+from spots_ml.stores.supabase.transport.calls import Calls
 
 if TYPE_CHECKING:
     from postgrest import SyncPostgrestClient, SyncQueryRequestBuilder

@@ -1,11 +1,11 @@
 """The store on Supabase: the data API and Storage for everything, Postgres itself for bulk reads where it is named."""
 
-from spots_ml.stores.supabase.calls import Calls
 from spots_ml.stores.supabase.decisions import SupabaseDecisionLog
-from spots_ml.stores.supabase.direct import DirectReads
 from spots_ml.stores.supabase.history import SupabaseHistoryServer
 from spots_ml.stores.supabase.interactions import SupabaseInteractionStore
 from spots_ml.stores.supabase.performance import SupabasePerformanceStore
+from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
+from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.versions import SupabaseVersionStore
 
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from spots_ml.features.contract import ModelType
 from spots_ml.registry.records import HistoryEntry, ModelVersion
-from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.paging import Filter, KeysetRead, Row, last_row, read_pages
+from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.paging import Filter, KeysetRead, Row, last_row, read_pages
 
 VERSIONS: Final = "model_versions"
 VERSION_COLUMNS: Final = tuple(ModelVersion.model_fields)

@@ -1,4 +1,6 @@
-"""The registry on Supabase: implements `registry.store.VersionStore`. Every change is one function in the database.
+"""The registry on Supabase: implements `registry.version_store.VersionStore`.
+
+Every change is one function in the database.
 
 The functions lock, check and change in one transaction; the rules are those of `registry.lifecycle`. A call carries an
 id of its own, so that one whose answer is lost may be sent again.
@@ -25,9 +27,9 @@ from spots_ml.registry.records import (
 )
 from spots_ml.registry.registration import proposed_name
 from spots_ml.release.phone_manifest import PhoneManifest
-from spots_ml.stores.database import to_text
-from spots_ml.stores.supabase.calls import Calls
+from spots_ml.stores.embedded.database import to_text
 from spots_ml.stores.supabase.model_files import ModelFiles
+from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.version_rows import (
     VERSION_COLUMNS,
     VERSIONS,

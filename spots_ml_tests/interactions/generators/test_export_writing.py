@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from spots_ml.errors import InputError
-from spots_ml.interactions.export import read_export
 from spots_ml.interactions.generators.export_writing import write_export
 from spots_ml.interactions.generators.seed_law import SeedLaw
+from spots_ml.interactions.reading.export import read_export
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.interactions.source import InteractionStream
 

@@ -10,7 +10,7 @@ import torch
 from spots_ml.features.contract import ModelType
 from spots_ml.release.client_kit.kit import KitReport, write_kit
 from spots_ml.release.client_kit.published import PublishedModel
-from spots_ml.release.onnx_graph import build_onnx
+from spots_ml.release.onnx.graph import build_onnx
 from spots_ml.training.network import ScoringNetwork
 from spots_ml_tests.registry.building import make_manifest
 

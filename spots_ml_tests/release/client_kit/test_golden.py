@@ -12,12 +12,12 @@ import pytest
 from spots_ml.errors import ArtifactError
 from spots_ml.features.contract import HISTORY_FEATURES, MODEL_TYPES, n_inputs
 from spots_ml.features.history import NO_HISTORY
-from spots_ml.interactions.request_records import read_texts
 from spots_ml.release.client_kit.golden import MARGIN, golden_lines
 from spots_ml.release.client_kit.kit import write_kit
 from spots_ml.release.client_kit.situations import SITUATIONS
+from spots_ml.requests.single_records import read_texts
 from spots_ml.scoring.groups import group_of
-from spots_ml.scoring.requests import find_request_problems
+from spots_ml.scoring.preparing import find_request_problems
 from spots_ml.scoring.served import ServedModel
 
 

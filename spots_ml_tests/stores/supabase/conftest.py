@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.connection import SupabaseConnection
-from spots_ml.stores.supabase.retries import RetryPolicy
+from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.connection import SupabaseConnection
+from spots_ml.stores.supabase.transport.retries import RetryPolicy
 from spots_ml_tests.stores.supabase.relay import Relay
 from spots_ml_tests.stores.supabase.scripted_server import KEY, ScriptedServer
 

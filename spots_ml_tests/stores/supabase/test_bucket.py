@@ -4,7 +4,7 @@ import pytest
 
 from spots_ml.errors import ArtifactError
 from spots_ml.stores.supabase.bucket import Bucket
-from spots_ml.stores.supabase.refusals import (
+from spots_ml.stores.supabase.transport.refusals import (
     AccessError,
     ConflictError,
     MissingFileError,

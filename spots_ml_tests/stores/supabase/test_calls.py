@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from spots_ml.errors import ConfigError, InputError, SpotsMLError
-from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.connection import SupabaseConnection
-from spots_ml.stores.supabase.refusals import (
+from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.connection import SupabaseConnection
+from spots_ml.stores.supabase.transport.refusals import (
     AccessError,
     ConflictError,
     MissingNameError,

@@ -7,13 +7,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spots_ml.errors import InputError
-from spots_ml.scoring.decision_log import DECISIONS, LogReport
-from spots_ml.stores.supabase import paging, staging
-from spots_ml.stores.supabase.direct import DirectReads
-from spots_ml.stores.supabase.refusals import UnavailableError
+from spots_ml.scoring.decision_log.log import DECISIONS, LogReport
+from spots_ml.stores.supabase import staging
+from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.transport import paging
+from spots_ml.stores.supabase.transport.refusals import UnavailableError
+from spots_ml_tests.stores.keeping_decisions import EVER, decided, log
 from spots_ml_tests.stores.supabase import scripted_server as script
-from spots_ml_tests.stores.test_decision_contract import EVER, decided, log
 
 FAULTS = [
     script.reset_before_headers,

@@ -6,8 +6,8 @@ import pytest
 
 from spots_ml.errors import ConfigError
 from spots_ml.local_supabase.postgres import ADMIN
-from spots_ml.stores.supabase.direct import DirectReads
-from spots_ml.stores.supabase.refusals import (
+from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
+from spots_ml.stores.supabase.transport.refusals import (
     AccessError,
     CallError,
     MissingNameError,

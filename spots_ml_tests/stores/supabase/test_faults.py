@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 
 from spots_ml.digests import digest_bytes
-from spots_ml.scoring.decision_log import LogReport
-from spots_ml.stores.supabase import paging, staging
+from spots_ml.scoring.decision_log.log import LogReport
+from spots_ml.stores.supabase import staging
 from spots_ml.stores.supabase.bucket import Bucket
-from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.connection import SupabaseConnection
-from spots_ml.stores.supabase.paging import Filter, KeysetRead, read_pages
-from spots_ml.stores.supabase.refusals import UnavailableError
-from spots_ml.stores.supabase.retries import RetryPolicy
 from spots_ml.stores.supabase.staging import send_batch
 from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.transport import paging
+from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.connection import SupabaseConnection
+from spots_ml.stores.supabase.transport.paging import Filter, KeysetRead, read_pages
+from spots_ml.stores.supabase.transport.refusals import UnavailableError
+from spots_ml.stores.supabase.transport.retries import RetryPolicy
+from spots_ml_tests.stores.keeping_decisions import EVER, decided, log
+from spots_ml_tests.stores.keeping_interactions import interaction, read, take_in
 from spots_ml_tests.stores.supabase.cutting_proxy import CuttingProxy
-from spots_ml_tests.stores.test_decision_contract import EVER, decided, log
-from spots_ml_tests.stores.test_interaction_contract import interaction, read, take_in
 
 ATTEMPTS = RetryPolicy().attempts
 PAGE_ROWS = 40

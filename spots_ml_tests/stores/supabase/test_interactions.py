@@ -10,11 +10,11 @@ import pytest
 
 from spots_ml.errors import InputError
 from spots_ml.interactions.source import InteractionStream
-from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.connection import SupabaseConnection
 from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.connection import SupabaseConnection
 from spots_ml_tests.database.roles import AGENT_A, AGENT_B
-from spots_ml_tests.stores.test_interaction_contract import NOW, interaction, read, stream, take_in
+from spots_ml_tests.stores.keeping_interactions import NOW, interaction, read, stream, take_in
 
 TABLE = "calling_score_training_data"
 API_CAP = 1000

@@ -14,14 +14,14 @@ import pytest
 
 from spots_ml.digests import digest_bytes
 from spots_ml.stores.supabase.bucket import Bucket
-from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.connection import SupabaseConnection
-from spots_ml.stores.supabase.direct import DirectReads
 from spots_ml.stores.supabase.model_files import BUCKET
-from spots_ml.stores.supabase.paging import Filter, KeysetRead, count_rows, read_pages
-from spots_ml.stores.supabase.refusals import AccessError
+from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.store import SupabaseStore
-from spots_ml_tests.stores.test_interaction_contract import interaction, read, take_in
+from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.connection import SupabaseConnection
+from spots_ml.stores.supabase.transport.paging import Filter, KeysetRead, count_rows, read_pages
+from spots_ml.stores.supabase.transport.refusals import AccessError
+from spots_ml_tests.stores.keeping_interactions import interaction, read, take_in
 
 pytestmark = pytest.mark.live
 

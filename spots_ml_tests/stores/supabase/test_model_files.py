@@ -16,12 +16,12 @@ from spots_ml.registry.serving import open_scorer
 from spots_ml.registry.verification import Places, verify_version
 from spots_ml.scoring.served import MissingModel, ServedModel
 from spots_ml.stores.supabase.bucket import Bucket
-from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.connection import SupabaseConnection
 from spots_ml.stores.supabase.model_files import BUCKET
-from spots_ml.stores.supabase.refusals import UnavailableError
-from spots_ml.stores.supabase.retries import RetryPolicy
 from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.connection import SupabaseConnection
+from spots_ml.stores.supabase.transport.refusals import UnavailableError
+from spots_ml.stores.supabase.transport.retries import RetryPolicy
 from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes, register_network
 from spots_ml_tests.stores.supabase import scripted_server as script
 from spots_ml_tests.stores.supabase.relay import Relay

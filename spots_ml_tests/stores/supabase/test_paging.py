@@ -5,8 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spots_ml.stores.supabase.paging import Filter, IncompleteReadError, KeysetRead, count_rows, read_pages
-from spots_ml.stores.supabase.refusals import UnavailableError
+from spots_ml.stores.supabase.transport.paging import Filter, IncompleteReadError, KeysetRead, count_rows, read_pages
+from spots_ml.stores.supabase.transport.refusals import UnavailableError
 from spots_ml_tests.stores.supabase import scripted_server as script
 
 READ = KeysetRead("labels", ("at", "id", "score"), ("at", "id"), Filter("at", "lte", "2026-11-20T00:00:00+00:00"))

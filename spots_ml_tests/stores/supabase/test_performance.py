@@ -3,10 +3,10 @@
 import pytest
 
 from spots_ml.errors import ArtifactError
-from spots_ml.stores.supabase.refusals import CallError, UnavailableError
 from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.transport.refusals import CallError, UnavailableError
+from spots_ml_tests.stores.keeping_performance import read, row, save
 from spots_ml_tests.stores.supabase import scripted_server as script
-from spots_ml_tests.stores.test_performance_contract import read, row, save
 
 
 @pytest.fixture

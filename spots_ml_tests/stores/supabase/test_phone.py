@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from spots_ml.release.phone_manifest import PhoneManifest
-from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.connection import SupabaseConnection
 from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.connection import SupabaseConnection
 from spots_ml_tests.registry.building import hours, register_network
 
 MODEL = "calling_score"

@@ -2,7 +2,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from spots_ml.errors import ConfigError
-from spots_ml.stores.supabase.postgres_dsn import PostgresDsn
+from spots_ml.stores.supabase.postgres.dsn import PostgresDsn
 
 SECRET = "p@ss/w:rd%"
 WRITTEN = "p%40ss%2Fw%3Ard%25"

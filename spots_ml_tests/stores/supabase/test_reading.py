@@ -11,18 +11,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spots_ml.features.contract import HISTORY_FEATURES
-from spots_ml.interactions.export import read_export
-from spots_ml.interactions.judgement import judge
-from spots_ml.interactions.record_layout import DERIVED_KEYS, FEATURE_GROUPS, PLACEHOLDERS
+from spots_ml.interactions.judging.judgement import judge
+from spots_ml.interactions.judging.validation_config import ValidationConfig
+from spots_ml.interactions.reading.export import read_export
+from spots_ml.interactions.reading.record_layout import DERIVED_KEYS, FEATURE_GROUPS, PLACEHOLDERS
 from spots_ml.interactions.schema import INTERACTIONS
-from spots_ml.interactions.validation_config import ValidationConfig
 from spots_ml.local_supabase.postgres import ADMIN
-from spots_ml.stores.supabase.direct import DirectReads
-from spots_ml.stores.supabase.paging import IncompleteReadError
-from spots_ml.stores.supabase.refusals import AccessError
+from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.transport.paging import IncompleteReadError
+from spots_ml.stores.supabase.transport.refusals import AccessError
 from spots_ml_tests.database import roles
-from spots_ml_tests.stores.test_interaction_contract import NOW, interaction, read, take_in
+from spots_ml_tests.stores.keeping_interactions import NOW, interaction, read, take_in
 
 TABLE = "calling_score_training_data"
 WAYS = ("api", "postgres")

@@ -1,10 +1,10 @@
 import pytest
 
 from spots_ml.errors import ConfigError
-from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.connection import SupabaseConnection
-from spots_ml.stores.supabase.migrations import apply_migrations
-from spots_ml.stores.supabase.same_project import compare_projects
+from spots_ml.stores.supabase.migrations.account import apply_migrations
+from spots_ml.stores.supabase.postgres.same_project import compare_projects
+from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.connection import SupabaseConnection
 from spots_ml_tests.database.roles import insert, interaction, outcome
 
 REF, OTHER = "a" * 20, "b" * 20

@@ -7,13 +7,13 @@ import pytest
 
 from spots_ml.errors import ConfigError
 from spots_ml.features.history import NO_HISTORY
-from spots_ml.interactions.store import EmptyStoreError
-from spots_ml.stores.supabase.direct import DirectReads
-from spots_ml.stores.supabase.migrations import apply_migrations
+from spots_ml.interactions.keeping.interaction_store import EmptyStoreError
+from spots_ml.stores.supabase.migrations.account import apply_migrations
+from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.store import SupabaseStore
 from spots_ml_tests.database import roles
-from spots_ml_tests.stores.test_decision_contract import EVER, decided, log
-from spots_ml_tests.stores.test_interaction_contract import interaction, read, take_in
+from spots_ml_tests.stores.keeping_decisions import EVER, decided, log
+from spots_ml_tests.stores.keeping_interactions import interaction, read, take_in
 
 READS = {
     "interactions": read,

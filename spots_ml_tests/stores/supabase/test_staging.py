@@ -4,8 +4,8 @@ import uuid
 import pytest
 
 from spots_ml.stores.supabase import staging
-from spots_ml.stores.supabase.refusals import ConflictError, UnavailableError
 from spots_ml.stores.supabase.staging import send_batch
+from spots_ml.stores.supabase.transport.refusals import ConflictError, UnavailableError
 from spots_ml_tests.stores.supabase import scripted_server as script
 
 

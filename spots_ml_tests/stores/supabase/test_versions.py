@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from spots_ml.errors import RegistryError
-from spots_ml.stores.supabase.calls import Calls
-from spots_ml.stores.supabase.connection import SupabaseConnection
-from spots_ml.stores.supabase.retries import RetryPolicy
 from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.connection import SupabaseConnection
+from spots_ml.stores.supabase.transport.retries import RetryPolicy
 from spots_ml_tests.registry.building import hours, make_candidate
+from spots_ml_tests.stores.keeping_versions import MODEL, archive, fill, promote, rollback
 from spots_ml_tests.stores.supabase import scripted_server as script
 from spots_ml_tests.stores.supabase.relay import Relay
-from spots_ml_tests.stores.test_version_contract import MODEL, archive, fill, promote, rollback
 
 LOST = (script.applied_then_reset, script.refuse(503), script.closed_without_answer)
 """A change whose answer is lost, then two attempts that never reach the project."""

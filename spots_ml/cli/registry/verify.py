@@ -1,0 +1,46 @@
+"""The command `verify`."""
+
+import json
+from dataclasses import asdict
+
+import click
+
+from spots_ml.cli.options import json_option, model_argument, open_versions, version_argument
+from spots_ml.cli.tables import text_table
+from spots_ml.errors import ArtifactError
+from spots_ml.features.contract import ModelType
+from spots_ml.settings import Settings
+
+
+@click.command("verify")
+@model_argument()
+@version_argument()
+@json_option
+def verify_command(model_type: ModelType, version: str, as_json: bool) -> None:
+    """Recompute every digest of a version, reload it, and compare torch with both runtimes again."""
+    from spots_ml.registry.verification import Places, verify_version
+    from spots_ml.release.certification.runtimes import default_runtimes
+
+    settings = Settings.from_env()
+    artifacts, data = settings.artifacts_dir, settings.data_dir
+    places = Places(
+        models_dir=artifacts / "models",
+        onnx_dir=artifacts / "onnx",
+        trained_dir=artifacts / "trained",
+        datasets_dir=data / "datasets",
+        snapshots_dir=data / "snapshots",
+        benchmarks_dir=artifacts / "benchmarks",
+        runtimes=default_runtimes(settings.client_python),
+    )
+    store = open_versions(settings)
+    checks = verify_version(store.get(model_type, version), places, store=store)
+    if as_json:
+        click.echo(json.dumps([asdict(check) for check in checks], indent=2))
+    else:
+        rows = [["ok" if check.passed else "FAILED", check.name, check.detail] for check in checks]
+        click.echo(text_table(["result", "check", "found"], rows))
+    failed = [check.name for check in checks if not check.passed]
+    if failed:
+        raise ArtifactError(f"{model_type} {version} is not sound: {', '.join(failed)} failed")
+    if not as_json:
+        click.echo(f"{model_type} {version} is sound: {len(checks)} checks passed")

@@ -1,0 +1,101 @@
+"""Commands that look at the registry: `versions`, `show`, `history`."""
+
+import json
+
+import click
+
+from spots_ml.cli.options import json_option, model_argument, open_versions, version_argument
+from spots_ml.cli.tables import text_table
+from spots_ml.features.contract import MODEL_TYPES, ModelType
+from spots_ml.registry.records import ModelVersion
+from spots_ml.registry.version_store import VersionStore
+from spots_ml.settings import Settings
+
+
+@click.command("versions")
+@click.option("--model", "model_type", type=click.Choice(MODEL_TYPES), help="Only this model.")
+@json_option
+def versions_command(model_type: ModelType | None, as_json: bool) -> None:
+    """List the registered versions, oldest first."""
+    versions = open_versions().list_versions(model_type)
+    if as_json:
+        click.echo(json.dumps([version.model_dump(mode="json") for version in versions], indent=2))
+    elif not versions:
+        click.echo("no versions yet; `make run` registers the first")
+    else:
+        click.echo(
+            text_table(
+                ["model", "version", "status", "weight", "created (UTC)", "labels", "sha256"], map(_row, versions)
+            )
+        )
+
+
+@click.command("show")
+@model_argument()
+@version_argument()
+@json_option
+def show_command(model_type: ModelType, version: str, as_json: bool) -> None:
+    """Show one version: what it is, where its files lie, what happened to it."""
+    from spots_ml.registry.published_files import version_directory
+
+    settings = Settings.from_env()
+    store = open_versions(settings)
+    found = store.get(model_type, version)
+    history = store.history(model_type, version)
+    directory = version_directory(settings.artifacts_dir / "models", model_type, version)
+    if as_json:
+        document = found.model_dump(mode="json") | {
+            "directory": str(directory),
+            "history": [entry.model_dump(mode="json") for entry in history],
+        }
+        click.echo(json.dumps(document, indent=2))
+        return
+    facts = found.model_dump(mode="json", exclude={"metrics"}) | {"directory": str(directory)}
+    lines = [f"{name:20}{'-' if value is None else value}" for name, value in facts.items()]
+    lines += ["", *(f"{name:36}{value:.6g}" for name, value in found.metrics.items())]
+    click.echo("\n".join(lines) + "\n")
+    click.echo(_history_table(store, model_type, version))
+
+
+@click.command("history")
+@model_argument(required=False)
+@version_argument(required=False)
+@json_option
+def history_command(model_type: ModelType | None, version: str | None, as_json: bool) -> None:
+    """List what happened to versions, oldest first."""
+    store = open_versions()
+    if model_type and version:
+        store.get(model_type, version)
+    if as_json:
+        entries = store.history(model_type, version)
+        click.echo(json.dumps([entry.model_dump(mode="json") for entry in entries], indent=2))
+    else:
+        click.echo(_history_table(store, model_type, version))
+
+
+def _row(version: ModelVersion) -> list[str]:
+    return [
+        version.model_type,
+        version.version,
+        version.status,
+        f"{version.weight:g}",
+        f"{version.created_at:%Y-%m-%d %H:%M:%S}",
+        f"{version.n_labelled:,}",
+        version.sha256[:12],
+    ]
+
+
+def _history_table(store: VersionStore, model_type: ModelType | None, version: str | None) -> str:
+    rows = [
+        [
+            f"{entry.at:%Y-%m-%d %H:%M:%S}",
+            entry.model_type,
+            entry.version,
+            entry.action,
+            f"{entry.from_status or 'new'} -> {entry.to_status}",
+            entry.actor,
+            entry.reason,
+        ]
+        for entry in store.history(model_type, version)
+    ]
+    return text_table(["at (UTC)", "model", "version", "action", "status", "actor", "reason"], rows)

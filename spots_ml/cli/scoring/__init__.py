@@ -1,0 +1,1 @@
+"""Commands that score, explain, and hand the rules to an app team."""

@@ -1,0 +1,83 @@
+"""What `trained_model` shows in the UI: the comparison with its baselines, curves, calibration."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from spots_ml.defs.pages import plots, tables
+from spots_ml.training.evaluation import HEADLINE, NETWORK, Estimate
+
+if TYPE_CHECKING:
+    from spots_ml.interactions.learning.dataset import LabelledRows
+    from spots_ml.training.trained_model import TrainedModel
+
+
+def training_metadata(model: "TrainedModel", test: "LabelledRows") -> dict[str, dg.MetadataValue]:
+    """Show a trained model.
+
+    Args:
+        model: The model.
+        test: The test rows it was judged on.
+
+    Returns:
+        Metadata by key.
+    """
+    document, evaluation = model.document, model.evaluation
+    headline = HEADLINE[model.model_type]
+    predicted, observed = model.predict(test.inputs(model.model_type)), test.target(model.model_type)
+    return {
+        "verdict": tables.sentences([document.verdict.message]),
+        "comparison": _comparison(model, [headline]),
+        "comparison_plot": plots.bars(
+            {name: evaluation.value(name, headline) for name in evaluation.predictors},
+            f"test {headline}, smaller is better",
+        ),
+        "loss_curves": plots.loss_curves(
+            [epoch.train_loss for epoch in document.history],
+            [epoch.validation_loss for epoch in document.history],
+            document.best_epoch,
+        ),
+        "calibration_plot": plots.calibration(predicted, observed),
+        "predicted_against_observed": plots.predicted_against_observed(predicted, observed),
+        **{f"metrics/{name}": tables.number(evaluation.value(NETWORK, name)) for name in _defined(model)},
+        "all_metrics": _comparison(model, list(evaluation.predictors[NETWORK])),
+        "rows_by_split": tables.counts(document.n_rows_by_split, what="part"),
+        "n_test_agents": dg.MetadataValue.int(evaluation.n_agents),
+        "best_epoch": dg.MetadataValue.int(document.best_epoch + 1),
+        "n_epochs": dg.MetadataValue.int(len(document.history)),
+        "seed": dg.MetadataValue.int(document.seed),
+        "config": dg.MetadataValue.json(document.config.model_dump(mode="json")),
+        "ignored_inputs": tables.sentences([", ".join(document.ignored_inputs) or "none"]),
+        "digests": tables.digests(
+            {
+                "config": document.config_digest,
+                "dataset": document.dataset_digest,
+                "contract": document.contract_digest,
+                "weights": document.weights_digest,
+            }
+        ),
+    }
+
+
+def _defined(model: "TrainedModel") -> list[str]:
+    """The network's numbers that have a meaning for these rows."""
+    return [name for name, estimate in model.evaluation.predictors[NETWORK].items() if estimate.value is not None]
+
+
+def _comparison(model: "TrainedModel", metrics: Sequence[str]) -> dg.MetadataValue:
+    """Every predictor's numbers with their intervals; the network first."""
+    predictors = model.evaluation.predictors
+    others = [name for name in predictors if name != NETWORK]
+    rows: Iterable[list[str]] = (
+        [name, *(_interval(predictors[name].get(metric)) for metric in metrics)] for name in (NETWORK, *others)
+    )
+    return tables.markdown_table(["test rows", *(f"{name} (95% interval)" for name in metrics)], rows)
+
+
+def _interval(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.value is None:
+        return "undefined"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.4f}"
+    return f"{estimate.value:.4f} ({estimate.low:.4f} to {estimate.high:.4f})"

@@ -1,0 +1,75 @@
+"""What every store does with a stream before it keeps it: each record is judged, and everything is counted."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from spots_ml.interactions.judging.import_report import ImportReport
+from spots_ml.interactions.judging.judgement import quarantined
+from spots_ml.interactions.judging.rules import find_problems
+from spots_ml.interactions.judging.validation_config import ValidationConfig
+
+
+@dataclass
+class Intake:
+    """Judges the records of one stream, and counts them.
+
+    Attributes:
+        config: The rules each record is held against.
+        now: The present, with a time zone.
+        n_read: Records judged so far.
+        n_broken: Of these, records that break a rule.
+        reasons: Broken records by reason code; a record may have several.
+    """
+
+    config: ValidationConfig
+    now: datetime
+    n_read: int = 0
+    n_broken: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def judged(self, batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, list[dict[str, Any]]]]:
+        """Part the acceptable records from the broken ones.
+
+        Args:
+            batches: Rows of schema `INTERACTIONS`, in source order.
+
+        Yields:
+            For each batch the acceptable rows, and the others as rows of schema `QUARANTINE`; either may be none.
+        """
+        for batch in batches:
+            masks = find_problems(batch, config=self.config, now=self.now)
+            n_broken = int(np.count_nonzero(masks))
+            broken = quarantined(batch, masks).to_pylist() if n_broken else []
+            self.n_read += batch.num_rows
+            self.n_broken += n_broken
+            self.reasons.update(code for row in broken for code in row["reasons"])
+            yield batch.filter(pa.array(masks == 0)), broken
+
+    def report(self, *, n_distinct: int, n_new: int, n_updated: int, n_new_labels: int) -> ImportReport:
+        """Add what the store did with the acceptable records.
+
+        Args:
+            n_distinct: Different interactions among them.
+            n_new: Interactions the store did not know.
+            n_updated: Known interactions that were changed.
+            n_new_labels: Interactions that are labelled now and were not before.
+
+        Returns:
+            What happened, in numbers that add up.
+        """
+        return ImportReport(
+            n_read=self.n_read,
+            n_new=n_new,
+            n_updated=n_updated,
+            n_unchanged=n_distinct - n_new - n_updated,
+            n_repeated=self.n_read - self.n_broken - n_distinct,
+            n_quarantined=self.n_broken,
+            n_new_labels=n_new_labels,
+            reasons=dict(sorted(self.reasons.items())),
+        )

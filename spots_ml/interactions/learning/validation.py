@@ -1,0 +1,187 @@
+"""Turns a snapshot into a validated dataset: accepted rows, quarantine, and a report that counts them.
+
+Layout: `<datasets>/<digest>/accepted.parquet`, `quarantine.parquet`, `report.json`. The rules are in `rules`,
+the verdict on each row in `judgement`; whether the dataset is enough to train on is in `sufficiency`.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from spots_ml.digests import digest_file, seal, unseal
+from spots_ml.errors import ArtifactError, ContractError, ValidationFailedError
+from spots_ml.features.contract import CONTRACT_DIGEST
+from spots_ml.interactions.judging.judgement import Judgement, accepted, judge, quarantined
+from spots_ml.interactions.judging.reasons import codes
+from spots_ml.interactions.judging.validation_config import ValidationConfig
+from spots_ml.interactions.keeping.parquet import open_writer
+from spots_ml.interactions.keeping.publishing import publish, work_folder
+from spots_ml.interactions.keeping.snapshot import GROUP_ROWS, Snapshot, read_snapshot
+from spots_ml.interactions.learning.report import DatasetReport, content_digest
+from spots_ml.interactions.learning.tally import Tally
+from spots_ml.interactions.schema import DATASET, QUARANTINE
+
+ACCEPTED_FILE: Final = "accepted.parquet"
+QUARANTINE_FILE: Final = "quarantine.parquet"
+REPORT_FILE: Final = "report.json"
+_SAMPLE: Final = 5
+
+
+def build_dataset(
+    snapshots_dir: Path,
+    snapshot_digest: str,
+    datasets_dir: Path,
+    *,
+    config: ValidationConfig | None = None,
+    now: datetime,
+) -> DatasetReport:
+    """Validate a snapshot and publish its accepted rows and its quarantine.
+
+    Args:
+        snapshots_dir: The folder of all snapshots.
+        snapshot_digest: Which one.
+        datasets_dir: The folder of all datasets.
+        config: Thresholds; the defaults when absent.
+        now: The present, with a time zone: nothing may have happened later.
+
+    Returns:
+        The report. The same snapshot, thresholds and verdicts give the same digest.
+
+    Raises:
+        ValidationFailedError: When a larger share of the rows is broken than allowed; nothing is published
+            then.
+        ArtifactError: When the snapshot is missing or damaged.
+    """
+    config = config or ValidationConfig()
+    snapshot, batches = read_snapshot(snapshots_dir, snapshot_digest)
+    judgement = judge(batches, config=config, now=now)
+    _refuse_broken(judgement, config)
+    with work_folder(datasets_dir) as work:
+        report = _write(work, snapshots_dir, snapshot, judgement, config)
+        (work / REPORT_FILE).write_bytes(seal(report.model_dump(mode="json")))
+        publish(work, datasets_dir / report.digest)
+    return report
+
+
+def read_report(datasets_dir: Path, digest: str) -> DatasetReport:
+    """Read a dataset's report and check it against its digest.
+
+    Args:
+        datasets_dir: The folder of all datasets.
+        digest: Which one.
+
+    Returns:
+        The report.
+
+    Raises:
+        ArtifactError: When it is missing, unreadable, or altered.
+        ContractError: When the dataset was made for another feature contract.
+    """
+    path = datasets_dir / digest / REPORT_FILE
+    try:
+        report = DatasetReport.model_validate(unseal(path.read_bytes()))
+    except (OSError, ArtifactError, ValidationError) as error:
+        raise ArtifactError(
+            f"dataset {digest} has no readable {REPORT_FILE} in {datasets_dir} ({error}); validate its snapshot again"
+        ) from error
+    if not report.digest == report.computed_digest() == digest:
+        raise ArtifactError(
+            f"dataset {digest} is damaged: {path} names {report.digest} and its content has "
+            f"{report.computed_digest()}; delete the folder and validate the snapshot again"
+        )
+    if report.contract_digest != CONTRACT_DIGEST:
+        raise ContractError(
+            f"dataset {digest} was made for feature contract {report.contract_digest}; in force is "
+            f"{CONTRACT_DIGEST}: validate its snapshot again"
+        )
+    return report
+
+
+def load_dataset(datasets_dir: Path, digest: str) -> tuple[DatasetReport, pa.Table]:
+    """Load a dataset after checking every byte of it.
+
+    Args:
+        datasets_dir: The folder of all datasets.
+        digest: Which one.
+
+    Returns:
+        Its report and its accepted rows, in source order, schema `DATASET`.
+
+    Raises:
+        ArtifactError: When anything is missing or altered; every mismatch is listed.
+        ContractError: When the dataset was made for another feature contract.
+    """
+    report = read_report(datasets_dir, digest)
+    folder = datasets_dir / digest
+    expected = {ACCEPTED_FILE: report.accepted_sha256, QUARANTINE_FILE: report.quarantine_sha256}
+    wrong = []
+    for name, sha256 in expected.items():
+        found = digest_file(folder / name) if (folder / name).is_file() else "no such file"
+        if found != sha256:
+            wrong.append(f"{name}: found {found}, expected {sha256}")
+    if wrong:
+        raise ArtifactError(
+            f"dataset {digest} is damaged ({'; '.join(wrong)}); delete {folder} and validate the snapshot again"
+        )
+    return report, pq.read_table(folder / ACCEPTED_FILE, schema=DATASET, use_threads=False, partitioning=None)
+
+
+def _refuse_broken(judgement: Judgement, config: ValidationConfig) -> None:
+    if judgement.n_broken <= config.max_broken_share * judgement.n_rows:
+        return
+    first = np.flatnonzero(judgement.masks)[:_SAMPLE]
+    sample = "; ".join(
+        f"position {judgement.position[row]}: {', '.join(codes(int(judgement.masks[row])))}" for row in first
+    )
+    counts = ", ".join(f"{code} {count:,}" for code, count in judgement.reasons().items())
+    raise ValidationFailedError(
+        f"{judgement.n_broken:,} of {judgement.n_rows:,} records are broken "
+        f"({judgement.n_broken / judgement.n_rows:.1%}); at most {config.max_broken_share:.1%} may be. "
+        f"By reason: {counts}. First ones: {sample}. "
+        "Repair the source, or raise max_broken_share if this is expected"
+    )
+
+
+def _write(
+    folder: Path, snapshots_dir: Path, snapshot: Snapshot, judgement: Judgement, config: ValidationConfig
+) -> DatasetReport:
+    """Write the rows in a second pass over the snapshot, and count them as they are written."""
+    tally = Tally()
+    _, batches = read_snapshot(snapshots_dir, snapshot.digest)
+    accepted_path, quarantine_path = folder / ACCEPTED_FILE, folder / QUARANTINE_FILE
+    start = 0
+    with (
+        open_writer(accepted_path, DATASET, {}) as rows,
+        open_writer(quarantine_path, QUARANTINE, {}) as aside,
+    ):
+        for batch in batches:
+            part = slice(start, start + batch.num_rows)
+            start += batch.num_rows
+            good = accepted(batch, judgement.masks[part], judgement.history[part])
+            broken = quarantined(batch, judgement.masks[part])
+            rows.write_batch(good, row_group_size=GROUP_ROWS)
+            aside.write_batch(broken, row_group_size=GROUP_ROWS)
+            tally.add(good, broken.num_rows)
+    if not tally.n_accepted + tally.n_quarantined == judgement.n_rows == snapshot.n_rows:
+        raise AssertionError(
+            f"rows were lost: {tally.n_accepted} accepted + {tally.n_quarantined} quarantined, {snapshot.n_rows} read"
+        )
+    fields: dict[str, Any] = {
+        "snapshot_digest": snapshot.digest,
+        "kind": snapshot.kind,
+        "description": snapshot.description,
+        "watermark": snapshot.watermark,
+        "contract_digest": CONTRACT_DIGEST,
+        "config_digest": config.digest(),
+        "accepted_sha256": digest_file(accepted_path),
+        "quarantine_sha256": digest_file(quarantine_path),
+        "n_read": judgement.n_rows,
+        "reasons": judgement.reasons(),
+        **tally.fields(),
+    }
+    return DatasetReport(digest=content_digest(fields), **fields)

@@ -1,0 +1,1 @@
+"""Certifying an ONNX file in the client's runtime and in the current one."""

@@ -1,0 +1,1 @@
+"""How fast an ONNX file answers: measured, judged and kept."""

@@ -1,0 +1,1 @@
+"""The ONNX file: written, read, kept and run in this process."""

@@ -1,0 +1,1 @@
+"""Answering requests batch by batch: tables, tallies and files of answers."""

@@ -1,0 +1,94 @@
+"""Answers score requests, batch by batch: judges them, serves history where they bring none, scores what may be scored.
+
+Every request is answered: with scores, or with the reasons why it was refused. How answers are written down is in
+`score_table`, what they add up to in `score_tally`.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+
+from spots_ml.features.history import NO_HISTORY
+from spots_ml.interactions.judging.rules import times
+from spots_ml.interactions.judging.validation_config import ValidationConfig
+from spots_ml.scoring.exploration import chances
+from spots_ml.scoring.preparing import find_request_problems, given_history, scoring_inputs
+from spots_ml.scoring.scorer import Scorer, Scores, ScoringInputs
+from spots_ml.scoring.served_history import HistoryServer
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What came of one batch of requests.
+
+    Attributes:
+        requests: `n` rows of schema `REQUESTS`, as they were read.
+        masks: `(n,)` int64 of `reasons.bit`; 0 where the row was scored.
+        scored: The `k` rows that were scored.
+        inputs: What these `k` rows were scored on.
+        scores: What came out for them.
+        watermark: The label watermark their history was served at; None: none of it was served.
+    """
+
+    requests: pa.RecordBatch
+    masks: np.ndarray
+    scored: pa.RecordBatch
+    inputs: ScoringInputs
+    scores: Scores
+    watermark: str | None
+
+
+def answer_requests(
+    batches: Iterable[pa.RecordBatch],
+    scorer: Scorer,
+    *,
+    now: datetime,
+    history: HistoryServer | None = None,
+    up_to: str | None = None,
+    config: ValidationConfig | None = None,
+) -> Iterator[Answers]:
+    """Answer requests in their order, in the memory of one batch.
+
+    Args:
+        batches: Rows of schema `REQUESTS`.
+        scorer: Scores.
+        now: The present, with a time zone: the moment of requests that say none.
+        history: Serves the history that requests do not bring along, as of the moment of each; None: `NO_HISTORY`.
+        up_to: The label watermark the history is served at; None: the present one of each batch.
+        config: The clock skew that is allowed for; None: the defaults.
+
+    Yields:
+        As many answers as batches.
+    """
+    for batch in batches:
+        masks = find_request_problems(batch, now=now, config=config)
+        scored = batch if not masks.any() else batch.filter(pa.array(masks == 0))
+        moments = times(scored["scored_at"])
+        moments = np.where(np.isnat(moments), _moment(now), moments)
+        served, watermark = _serve(scored, moments, history, up_to)
+        inputs = scoring_inputs(scored, served)
+        if scorer.exploration > 0.0:
+            agents, opportunities = scored["agent_id"].to_pylist(), scored["opportunity_id"].to_pylist()
+            inputs = replace(inputs, chance=chances(agents, opportunities, moments))
+        yield Answers(batch, masks, scored, inputs, scorer.score(inputs), watermark)
+
+
+def _moment(now: datetime) -> np.datetime64:
+    return np.datetime64(round(now.timestamp() * 1e6), "us")
+
+
+def _serve(
+    batch: pa.RecordBatch, moments: np.ndarray, history: HistoryServer | None, up_to: str | None
+) -> tuple[np.ndarray | None, str | None]:
+    """Ask for the history of those rows that lack any of it."""
+    asking = np.flatnonzero(np.isnan(given_history(batch)).any(axis=1))
+    if history is None or len(asking) == 0:
+        return None, None
+    agents = batch["agent_id"].take(pa.array(asking)).to_pylist()
+    found = history.serve_history(agents, moments[asking], up_to=up_to)
+    served = np.tile(np.array(NO_HISTORY, np.float32), (batch.num_rows, 1))
+    served[asking] = found.values
+    return served, found.watermark

@@ -1,0 +1,1 @@
+"""The embedded store, the default: one SQLite file for several processes."""

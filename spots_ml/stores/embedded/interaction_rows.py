@@ -1,0 +1,114 @@
+"""Interactions as rows of SQLite and back: one blob of 34 numbers per row, times as microseconds."""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from spots_ml.features.contract import RAW_FEATURES
+from spots_ml.interactions.judging.rules import floats, times
+from spots_ml.interactions.schema import INTERACTIONS
+
+COLUMNS: Final = (
+    "identity",
+    "agent_id",
+    "opportunity_id",
+    "scored_at",
+    "features",
+    "formula_score",
+    "is_called",
+    "outcome_type",
+    "outcome_score",
+    "outcome_at",
+)
+"""The columns of `to_rows`, in its order, behind the position."""
+
+_FEATURES_DTYPE: Final = np.dtype("<f8")
+
+
+def to_rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
+    """Turn interactions into rows for SQLite.
+
+    Two records are the same interaction when agent, opportunity and time of scoring are known and equal; where one of
+    them is unknown, when these and all raw features are equal. The outcome is not part of it: it arrives later.
+
+    Args:
+        batch: Rows of schema `INTERACTIONS` without problems.
+
+    Yields:
+        The position, then `COLUMNS`; unknown is None, inside the features NaN.
+    """
+    # Adding 0.0 makes -0.0 and 0.0 the same bytes; where() makes all NaN the same.
+    values = np.stack([floats(batch[name]) for name in RAW_FEATURES], axis=1) + 0.0
+    content = np.where(np.isnan(values), np.nan, values).astype(_FEATURES_DTYPE).tobytes()
+    size = len(RAW_FEATURES) * _FEATURES_DTYPE.itemsize
+    names = ("position", "agent_id", "opportunity_id")
+    told = zip(*(batch[name].to_pylist() for name in names), strict=True)
+    scored_at, outcome_at = _microseconds(batch["scored_at"]), _microseconds(batch["outcome_at"])
+    labels = [batch[name].to_pylist() for name in ("formula_score", "is_called", "outcome_type", "outcome_score")]
+    for row, (position, agent, opportunity) in enumerate(told):
+        features = content[row * size : (row + 1) * size]
+        identity = identity_of(agent, opportunity, scored_at[row], features)
+        yield (
+            position,
+            identity,
+            agent,
+            opportunity,
+            scored_at[row],
+            features,
+            *(column[row] for column in labels),
+            outcome_at[row],
+        )
+
+
+def to_batch(rows: Sequence[sqlite3.Row], first_position: int) -> pa.RecordBatch:
+    """Turn rows of SQLite into interactions.
+
+    Args:
+        rows: Rows with the columns `COLUMNS` without the identity; at least one.
+        first_position: Position of the first of them in the stream.
+
+    Returns:
+        As many rows of schema `INTERACTIONS`.
+    """
+    values = np.frombuffer(b"".join(row["features"] for row in rows), _FEATURES_DTYPE).reshape(len(rows), -1)
+    columns: dict[str, Any] = {"position": range(first_position, first_position + len(rows))}
+    for index, name in enumerate(RAW_FEATURES):
+        columns[name] = pa.array(np.ascontiguousarray(values[:, index]), from_pandas=True)
+    for name in COLUMNS:
+        if name not in ("identity", "features"):
+            columns[name] = [row[name] for row in rows]
+    columns["is_called"] = [None if called is None else bool(called) for called in columns["is_called"]]
+    arrays = []
+    for field in INTERACTIONS:
+        column = columns.get(field.name, [None] * len(rows))
+        arrays.append(column if isinstance(column, pa.Array) else pa.array(column, field.type))
+    return pa.RecordBatch.from_arrays(arrays, schema=INTERACTIONS)
+
+
+def _microseconds(column: pa.Array) -> list[int | None]:
+    moments = times(column)
+    return [None if unknown else int(us) for us, unknown in zip(moments.view(np.int64), np.isnat(moments), strict=True)]
+
+
+def identity_of(agent: str | None, opportunity: str | None, scored_at: int | None, features: bytes = b"") -> bytes:
+    """Reduce what makes an interaction itself to 16 bytes.
+
+    Args:
+        agent: The agent's id; None: unknown.
+        opportunity: The opportunity's id; None: unknown.
+        scored_at: Microseconds since 1970 (UTC); None: unknown.
+        features: The raw features, which count only where one of the others is unknown.
+
+    Returns:
+        16 bytes; equal for the same interaction.
+    """
+    keyed = agent is not None and opportunity is not None and scored_at is not None
+    # repr() quotes, so that no two triples give the same text.
+    digest = hashlib.sha256(repr((agent, opportunity, scored_at)).encode("utf-8", "surrogatepass"))
+    if not keyed:
+        digest.update(features)
+    return digest.digest()[:16]

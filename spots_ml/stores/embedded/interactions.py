@@ -1,0 +1,169 @@
+"""Interactions in SQLite: idempotent import, exact count of arrived labels, reading up to a fixed point.
+
+Every interaction that becomes labelled gets the next number of `label_sequence`, once and for good: the count of labels
+after a watermark is the count of larger numbers in an index, whatever the clocks of the app said.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+import pyarrow as pa
+
+from spots_ml.digests import canonical_json, digest_json
+from spots_ml.errors import InputError
+from spots_ml.interactions.judging.import_report import ImportReport
+from spots_ml.interactions.judging.intake import Intake
+from spots_ml.interactions.judging.validation_config import ValidationConfig
+from spots_ml.interactions.keeping.interaction_store import EmptyStoreError
+from spots_ml.interactions.kinds import SourceKind, kind_of
+from spots_ml.interactions.source import InteractionStream
+from spots_ml.stores.embedded import interaction_sql as sql
+from spots_ml.stores.embedded.database import Database, to_text, transaction
+from spots_ml.stores.embedded.interaction_rows import to_batch, to_rows
+from spots_ml.stores.watermark import parse, present
+
+_PAGE_ROWS: Final = 50_000
+
+
+class EmbeddedInteractionStore:
+    """Interactions in the embedded store.
+
+    Args:
+        database: The embedded store's file.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def import_interactions(
+        self, stream: InteractionStream, *, now: datetime, config: ValidationConfig | None = None
+    ) -> ImportReport:
+        """Take interactions in; what is known already changes nothing, an outcome that arrived later is added.
+
+        All or nothing: a stream that breaks in the middle, or a killed process, leaves the store as it was. Other
+        processes wait only for the last step, in which the whole import is made visible.
+
+        Args:
+            stream: Interactions; read in batches.
+            now: The present (UTC): nothing may have happened later.
+            config: The rules each record is held against; None: the defaults.
+
+        Returns:
+            What happened, in numbers that add up.
+
+        Raises:
+            InputError: When the stream turns out to be broken while it is read, or the present has no time zone.
+        """
+        imported_at = to_text(now)
+        intake = Intake(config or ValidationConfig(), now)
+        with self._database.reading() as connection:
+            connection.executescript(sql.STAGE)
+            _stage(connection, stream.batches, intake)
+            with transaction(connection):
+                n_updated = connection.execute(sql.UPDATE).rowcount
+                n_new = connection.execute(sql.INSERT, (stream.kind,)).rowcount
+                n_new_labels = connection.execute(sql.LABEL, (present(connection).labels,)).rowcount
+                connection.execute(
+                    "UPDATE counters SET value = value + ? WHERE name = 'label_sequence'", (n_new_labels,)
+                )
+                connection.execute(sql.QUARANTINE, (stream.description, imported_at))
+            n_distinct = connection.execute("SELECT count(*) FROM incoming").fetchone()[0]
+        return intake.report(n_distinct=n_distinct, n_new=n_new, n_updated=n_updated, n_new_labels=n_new_labels)
+
+    def label_watermark(self) -> str:
+        """Name the present point of arrival.
+
+        Returns:
+            An opaque text; labels and interactions that arrive from now on lie after it.
+        """
+        with self._database.consistent() as connection:
+            return str(present(connection))
+
+    def count_labels_after(self, watermark: str | None) -> int:
+        """Count the labels that arrived after a watermark.
+
+        Args:
+            watermark: What `label_watermark` answered earlier; None: count all labels.
+
+        Returns:
+            The exact number, from an index. A label that is corrected later is counted once, when it first arrived.
+
+        Raises:
+            InputError: When it is no watermark of an embedded store.
+        """
+        labels = 0 if watermark is None else parse(watermark).labels
+        with self._database.reading() as connection:
+            count: int = connection.execute(
+                "SELECT count(*) FROM interactions WHERE label_sequence > ?", (labels,)
+            ).fetchone()[0]
+        return count
+
+    def read_interactions(self, up_to: str | None = None) -> InteractionStream:
+        """Read the interactions as they were known at a point of arrival.
+
+        Args:
+            up_to: A watermark; None: the present one. Outcomes that arrived later are not shown.
+
+        Returns:
+            All interactions in the order of their arrival, with the watermark. Its kind is that of the imported data,
+            `hybrid` when kinds are mixed.
+
+        Raises:
+            EmptyStoreError: When the store holds none.
+            InputError: When `up_to` is no watermark; while reading: when rows are missing.
+        """
+        watermark = self.label_watermark() if up_to is None else up_to
+        labels, n_rows, _ = parse(watermark)
+        with self._database.consistent() as connection:
+            kinds: list[SourceKind] = [
+                row[0]
+                for row in connection.execute(
+                    "SELECT DISTINCT source_kind FROM interactions WHERE row_sequence <= ?", (n_rows,)
+                )
+            ]
+            expected = connection.execute(
+                "SELECT count(*) FROM interactions WHERE row_sequence <= ?", (n_rows,)
+            ).fetchone()[0]
+        if not expected:
+            raise EmptyStoreError(f"the store {self._database.path}")
+        return InteractionStream(
+            kind=kind_of(kinds),
+            batches=self._pages(labels, n_rows, expected),
+            description=f"embedded store {self._database.path.name}, {expected:,} interactions",
+            watermark=watermark,
+        )
+
+    def _pages(self, labels: int, n_rows: int, expected: int) -> Iterator[pa.RecordBatch]:
+        after, position = -1, 0
+        while position < expected:
+            limits = {"labels": labels, "after": after, "rows": n_rows, "page": _PAGE_ROWS}
+            with self._database.reading() as connection:
+                rows = connection.execute(sql.READ, limits).fetchall()
+            if not rows:
+                raise InputError(
+                    f"the store {self._database.path} gave {position:,} of {expected:,} interactions; "
+                    "rows vanished while they were read: read again"
+                )
+            yield to_batch(rows, position)
+            after, position = rows[-1]["row_sequence"], position + len(rows)
+
+
+def _stage(connection: sqlite3.Connection, batches: Iterator[pa.RecordBatch], intake: Intake) -> None:
+    """Put a stream into temporary tables, which hold up nobody."""
+    with transaction(connection):
+        for accepted, broken in intake.judged(batches):
+            connection.executemany(sql.ADD, to_rows(accepted))
+            connection.executemany(
+                sql.ADD_BROKEN,
+                (
+                    (
+                        bytes.fromhex(digest_json([row["record"], row["reasons"]]))[:16],
+                        row["position"],
+                        canonical_json(row["reasons"]).decode(),
+                        row["record"],
+                    )
+                    for row in broken
+                ),
+            )

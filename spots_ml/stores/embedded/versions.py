@@ -1,0 +1,229 @@
+"""The registry in SQLite: implements `registry.version_store.VersionStore`.
+
+Which changes are allowed is in `lifecycle`.
+"""
+
+import json
+import sqlite3
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from spots_ml.errors import RegistryError
+from spots_ml.features.contract import ModelType
+from spots_ml.interactions.kinds import SourceKind
+from spots_ml.registry.gates import require_verdicts
+from spots_ml.registry.lifecycle import Decision, archival, find, promotion, rollback
+from spots_ml.registry.records import (
+    INITIAL_WEIGHT,
+    Action,
+    Candidate,
+    HistoryEntry,
+    ModelVersion,
+    Registration,
+    Status,
+    VersionContent,
+)
+from spots_ml.registry.registration import name_taken, proposed_name
+from spots_ml.stores.embedded.database import Database, to_text
+
+_VERSIONS = (
+    "SELECT * FROM model_versions WHERE (:model_type IS NULL OR model_type = :model_type) ORDER BY registered_order"
+)
+_HISTORY = (
+    "SELECT * FROM version_history WHERE (:model_type IS NULL OR model_type = :model_type)"
+    " AND (:version IS NULL OR version = :version) ORDER BY sequence"
+)
+
+
+class EmbeddedVersionStore:
+    """Versions and their history in the embedded store; see `VersionStore` for what each method promises.
+
+    Args:
+        database: The embedded store's file.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def propose_version(
+        self,
+        model_type: ModelType,
+        content_digest: str,
+        source_kind: SourceKind,
+        *,
+        also_taken: Collection[str] = (),
+    ) -> str:
+        """Name a version without reserving anything."""
+        return proposed_name(self, model_type, content_digest, source_kind, also_taken)
+
+    def keep_files(self, content: VersionContent, onnx: bytes, manifest: bytes) -> None:
+        """Keep nothing: this store's versions are on this machine, and so is the folder that they are published in."""
+
+    def fetch_files(self, version: VersionContent) -> None:
+        """Have nothing to give back."""
+
+    def phone_manifest(self) -> None:
+        """Serve no phones."""
+
+    def register(self, candidate: Candidate, *, now: datetime, actor: str) -> Registration:
+        """Add a version in staging, or reaffirm the one that has the same content."""
+        content = candidate.content
+        require_verdicts(content.model_type, content.version, candidate.verdicts)
+        at = to_text(now)
+        with self._database.writing() as connection:
+            known = _content(connection, content.model_type, content.content_digest)
+            if known is not None:
+                _reaffirm(connection, known, candidate.watermark, at)
+                name, status, created = known.version, known.status, False
+            else:
+                _insert(connection, content, candidate.watermark, at)
+                name, status, created = content.version, "staging", True
+            action: Action = "registered" if created else "reaffirmed"
+            before = None if created else status
+            _note(connection, at, content.model_type, name, action, before, status, actor, "")
+            return Registration(
+                version=find(_versions(connection, content.model_type), content.model_type, name), created=created
+            )
+
+    def get(self, model_type: ModelType, version: str) -> ModelVersion:
+        """Look up one version."""
+        return find(self.list_versions(model_type), model_type, version)
+
+    def find_content(self, model_type: ModelType, content_digest: str) -> ModelVersion | None:
+        """Look up the version of some content."""
+        with self._database.reading() as connection:
+            return _content(connection, model_type, content_digest)
+
+    def list_versions(self, model_type: ModelType | None = None) -> tuple[ModelVersion, ...]:
+        """List versions in the order of their first registration."""
+        with self._database.reading() as connection:
+            return _versions(connection, model_type)
+
+    def newest(self, model_type: ModelType) -> ModelVersion | None:
+        """The version that was registered last, reaffirming counts."""
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT * FROM model_versions WHERE model_type = ?"
+                " ORDER BY last_registered_at DESC, registered_order DESC LIMIT 1",
+                (model_type,),
+            ).fetchone()
+        return None if row is None else _version(row)
+
+    def history(self, model_type: ModelType | None = None, version: str | None = None) -> tuple[HistoryEntry, ...]:
+        """List changes in their order."""
+        with self._database.reading() as connection:
+            return _history(connection, model_type, version)
+
+    def promote(self, model_type: ModelType, version: str, *, now: datetime, actor: str, reason: str) -> ModelVersion:
+        """Make a staging version the active one."""
+        return self._change(model_type, promotion(model_type, version), now, actor, reason)
+
+    def rollback(self, model_type: ModelType, *, now: datetime, actor: str, reason: str) -> ModelVersion:
+        """Make the previously active version active again."""
+        return self._change(model_type, rollback(model_type), now, actor, reason)
+
+    def archive(self, model_type: ModelType, version: str, *, now: datetime, actor: str, reason: str) -> ModelVersion:
+        """Put a version away for good."""
+        return self._change(model_type, archival(model_type, version), now, actor, reason)
+
+    def _change(self, model_type: ModelType, decide: Decision, now: datetime, actor: str, reason: str) -> ModelVersion:
+        """Decide under the write lock, then make the changes in their order; the last one names the result."""
+        at = to_text(now)
+        with self._database.writing() as connection:
+            changes = decide(_versions(connection, model_type), _history(connection, model_type, None))
+            for change in changes:
+                done = connection.execute(
+                    "UPDATE model_versions SET status = ?, updated_at = ?"
+                    " WHERE model_type = ? AND version = ? AND status = ?",
+                    (change.to_status, at, model_type, change.version, change.from_status),
+                )
+                if done.rowcount != 1:
+                    raise RegistryError(
+                        f"{model_type} {change.version} is no longer {change.from_status}; "
+                        "nothing was changed, try again"
+                    )
+                _note(
+                    connection,
+                    at,
+                    model_type,
+                    change.version,
+                    change.action,
+                    change.from_status,
+                    change.to_status,
+                    actor,
+                    reason,
+                )
+            return find(_versions(connection, model_type), model_type, changes[-1].version)
+
+
+def _insert(connection: sqlite3.Connection, content: VersionContent, watermark: str | None, at: str) -> None:
+    try:
+        connection.execute(
+            "INSERT INTO model_versions (model_type, version, content_digest, status, weight,"
+            " created_at, updated_at, last_registered_at, watermark, content)"
+            " VALUES (?, ?, ?, 'staging', ?, ?, ?, ?, ?, ?)",
+            (
+                content.model_type,
+                content.version,
+                content.content_digest,
+                INITIAL_WEIGHT,
+                at,
+                at,
+                at,
+                watermark,
+                content.model_dump_json(),
+            ),
+        )
+    except sqlite3.IntegrityError as error:
+        raise name_taken(content.model_type, content.version, "another registered version") from error
+
+
+def _reaffirm(connection: sqlite3.Connection, known: ModelVersion, watermark: str | None, at: str) -> None:
+    connection.execute(
+        "UPDATE model_versions SET last_registered_at = ?, updated_at = ?, watermark = coalesce(?, watermark)"
+        " WHERE model_type = ? AND version = ?",
+        (at, at, watermark, known.model_type, known.version),
+    )
+
+
+def _note(
+    connection: sqlite3.Connection,
+    at: str,
+    model_type: ModelType,
+    version: str,
+    action: Action,
+    from_status: Status | None,
+    to_status: Status,
+    actor: str,
+    reason: str,
+) -> None:
+    connection.execute(
+        "INSERT INTO version_history (at, model_type, version, action, from_status, to_status, actor, reason)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (at, model_type, version, action, from_status, to_status, actor, reason),
+    )
+
+
+def _versions(connection: sqlite3.Connection, model_type: ModelType | None) -> tuple[ModelVersion, ...]:
+    return tuple(_version(row) for row in connection.execute(_VERSIONS, {"model_type": model_type}))
+
+
+def _content(connection: sqlite3.Connection, model_type: ModelType, content_digest: str) -> ModelVersion | None:
+    row = connection.execute(
+        "SELECT * FROM model_versions WHERE model_type = ? AND content_digest = ?", (model_type, content_digest)
+    ).fetchone()
+    return None if row is None else _version(row)
+
+
+def _history(
+    connection: sqlite3.Connection, model_type: ModelType | None, version: str | None
+) -> tuple[HistoryEntry, ...]:
+    rows = connection.execute(_HISTORY, {"model_type": model_type, "version": version})
+    return tuple(HistoryEntry.model_validate(dict(row)) for row in rows)
+
+
+def _version(row: sqlite3.Row) -> ModelVersion:
+    columns = ("status", "weight", "created_at", "updated_at", "last_registered_at", "watermark")
+    document: dict[str, Any] = json.loads(row["content"])
+    return ModelVersion.model_validate(document | {name: row[name] for name in columns})

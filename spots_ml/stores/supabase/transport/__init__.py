@@ -1,0 +1,1 @@
+"""Every call to Supabase: sent, repeated where that is safe, read page by page, refused in words."""

@@ -1,0 +1,22 @@
+"""Versions as the tests of stores register and change them."""
+
+from spots_ml_tests.registry.building import hours, make_candidate
+
+MODEL = "calling_score"
+
+
+def fill(store, *names):
+    for number, name in enumerate(names):
+        store.register(make_candidate(name, f"v1.{number}-synthetic"), now=hours(number), actor="test")
+
+
+def promote(store, number, at=10):
+    return store.promote(MODEL, f"v1.{number}-synthetic", now=hours(at), actor="ann", reason="better")
+
+
+def rollback(store, at=20):
+    return store.rollback(MODEL, now=hours(at), actor="bob", reason="worse").version
+
+
+def archive(store, number, at=30):
+    return store.archive(MODEL, f"v1.{number}-synthetic", now=hours(at), actor="cem", reason="old")
