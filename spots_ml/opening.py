@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from spots_ml.settings import Settings, StoreKind
+from spots_ml.interactions.kinds import StoreKind
+from spots_ml.settings import Settings
 from spots_ml.stores.store import Store
 
 if TYPE_CHECKING:

@@ -7,18 +7,16 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, TypeVar, cast, get_args
+from typing import Final, TypeVar, cast, get_args
 
 from spots_ml.errors import ConfigError
+from spots_ml.interactions.kinds import Source, StoreKind
 from spots_ml.monitoring.retraining import RetrainConfig
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parents[1]
 """The checkout. Relative paths in settings are meant from here, whatever directory a process was started in."""
 
 PREFIX: Final = "SPOTS_ML_"
-
-StoreKind = Literal["embedded", "supabase"]
-Source = Literal["synthetic", "export", StoreKind]
 
 LOCAL_PROJECT_ENV: Final = Path("local_supabase", "env")
 """Below the data folder: how to reach the local project, as long as `make dev-supabase` runs it."""

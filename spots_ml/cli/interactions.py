@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 import click
 
 from spots_ml.cli.options import json_option, utc_now
-from spots_ml.settings import Settings, StoreKind
+from spots_ml.interactions.kinds import StoreKind
+from spots_ml.settings import Settings
 
 if TYPE_CHECKING:
     from spots_ml.interactions.judging.import_report import ImportReport

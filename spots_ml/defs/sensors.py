@@ -14,8 +14,6 @@ from spots_ml.defs.resources import Platform
 from spots_ml.defs.runs import MODEL_TAG, fail_abandoned_runs, failures_since, runs_in_flight
 from spots_ml.features.contract import MODEL_TYPES, ModelType
 from spots_ml.monitoring.retraining import RetrainState, Wait, decide
-from spots_ml.registry.records import ModelVersion
-from spots_ml.stores import watermark
 
 REASON_TAG: Final = "spots_ml/reason"
 _INTERVAL_S: Final = 60
@@ -42,7 +40,7 @@ def retrain_state(instance: dg.DagsterInstance, platform: Platform, model_type: 
     return RetrainState(
         now=now,
         registered_at=registered_at,
-        new_labels=store.count_labels_after(_own_watermark(platform, newest)),
+        new_labels=store.count_labels_after(store.own_watermark(newest.watermark) if newest else None),
         in_flight=runs_in_flight(instance, model_type, now),
         failures_since_success=n_failed,
         last_failure_at=last_failure_at,
@@ -91,14 +89,11 @@ def retraining_sensor(model_type: ModelType) -> dg.SensorDefinition:
 
 def _source(platform: Platform, model_type: ModelType, state: RetrainState) -> str:
     """Learn from the store once enough labels arrived there, for good; before, from what the settings say."""
-    learned_from_store = _own_watermark(platform, platform.store(attempts=_ATTEMPTS).newest(model_type)) is not None
+    store = platform.store(attempts=_ATTEMPTS)
+    newest = store.newest(model_type)
+    learned_from_store = newest is not None and store.own_watermark(newest.watermark) is not None
     enough = state.new_labels >= platform.settings.retrain.new_labels
     return platform.settings.store if enough or learned_from_store else platform.settings.source
-
-
-def _own_watermark(platform: Platform, newest: ModelVersion | None) -> str | None:
-    """The watermark behind the newest version; None: it learned nothing from the store that is configured now."""
-    return watermark.own(newest.watermark, platform.settings.store) if newest else None
 
 
 SENSORS: Final = tuple(retraining_sensor(model_type) for model_type in MODEL_TYPES)

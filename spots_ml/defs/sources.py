@@ -2,8 +2,8 @@
 
 from spots_ml.defs.resources import Platform
 from spots_ml.errors import ConfigError
+from spots_ml.interactions.kinds import Source
 from spots_ml.interactions.source import InteractionStream
-from spots_ml.settings import Source
 
 
 def open_source(platform: Platform, source: Source) -> InteractionStream:

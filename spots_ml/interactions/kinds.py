@@ -1,4 +1,7 @@
-"""The kinds of interactions by where their outcomes come from; a version's name ends with the kind it learned from."""
+"""The kinds of interactions by where their outcomes come from, and the sources they are read from.
+
+A version's name ends with the kind it learned from.
+"""
 
 from collections.abc import Collection
 from typing import Final, Literal, get_args
@@ -7,6 +10,12 @@ SourceKind = Literal["synthetic", "hybrid", "real"]
 """`synthetic`: generated; `hybrid`: real personalities, the rest generated; `real`: from the app."""
 
 SOURCE_KINDS: Final[tuple[SourceKind, ...]] = get_args(SourceKind)
+
+StoreKind = Literal["embedded", "supabase"]
+"""Where interactions and the registry can be kept."""
+
+Source = Literal["synthetic", "export", StoreKind]
+"""Where interactions can be read from: our generator, an export file, or the store, under its name."""
 
 
 def kind_of(kinds: Collection[SourceKind]) -> SourceKind:

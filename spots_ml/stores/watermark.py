@@ -2,14 +2,12 @@
 
 import re
 import sqlite3
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from spots_ml.errors import InputError
+from spots_ml.interactions.kinds import StoreKind
 
-StoreName = Literal["embedded", "supabase"]
-"""Whose numbers a watermark holds: those of one store say nothing in another."""
-
-_PREFIXES: Final[dict[StoreName, str]] = {"embedded": "", "supabase": "supabase:"}
+_PREFIXES: Final[dict[StoreKind, str]] = {"embedded": "", "supabase": "supabase:"}
 _NUMBERS: Final = re.compile(r"([0-9]{1,18})/([0-9]{1,18})")
 
 
@@ -19,12 +17,12 @@ class Watermark(NamedTuple):
     Attributes:
         labels: The last number of `label_sequence` that had been given.
         rows: The last `row_sequence`.
-        store: The kind of the store that gave them.
+        store: The kind of the store that gave them: the numbers of one say nothing in the other.
     """
 
     labels: int
     rows: int
-    store: StoreName = "embedded"
+    store: StoreKind = "embedded"
 
     def __str__(self) -> str:
         """Write it as the opaque text the store hands out."""
@@ -45,7 +43,7 @@ def present(connection: sqlite3.Connection) -> Watermark:
     return Watermark(labels, rows)
 
 
-def own(text: str | None, store: StoreName) -> str | None:
+def own(text: str | None, store: StoreKind) -> str | None:
     """Keep a watermark where it says something.
 
     A registry may hold one of the other kind of store: of data that were read before the store was changed.
@@ -67,7 +65,7 @@ def own(text: str | None, store: StoreName) -> str | None:
     return None if foreign else text
 
 
-def parse(text: str, store: StoreName = "embedded") -> Watermark:
+def parse(text: str, store: StoreKind = "embedded") -> Watermark:
     """Read a watermark.
 
     Args:

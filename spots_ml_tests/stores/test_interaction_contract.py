@@ -143,6 +143,16 @@ def test_what_is_no_watermark_is_refused(store, text):
         store.count_labels_after(text)
 
 
+def test_a_watermark_is_kept_by_the_kind_of_store_that_gave_it_and_by_no_other(store):
+    take_in(store, [interaction(0)])
+    given = store.label_watermark()
+    of_the_other_kind = given.removeprefix("supabase:") if given.startswith("supabase:") else f"supabase:{given}"
+
+    assert store.own_watermark(given) == given
+    assert store.own_watermark(of_the_other_kind) is None
+    assert store.own_watermark(None) is None
+
+
 def test_a_present_without_a_zone_is_refused_before_anything_is_taken_in(store):
     with pytest.raises(InputError, match="has no zone"):
         store.import_interactions(stream([interaction(0)]), now=NOW.replace(tzinfo=None))

@@ -14,7 +14,7 @@ from spots_ml.defs.pages import tables
 from spots_ml.defs.pages.interactions import dataset_metadata, expectations_table
 from spots_ml.defs.resources import Platform
 from spots_ml.errors import ConfigError, SpotsMLError
-from spots_ml.settings import Source
+from spots_ml.interactions.kinds import Source
 
 _T = TypeVar("_T")
 

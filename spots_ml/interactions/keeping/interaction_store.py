@@ -49,6 +49,10 @@ class InteractionStore(Protocol):
         """Name the present point of arrival: an opaque text; labels and interactions from now on lie after it."""
         ...
 
+    def own_watermark(self, watermark: str | None) -> str | None:
+        """Keep a watermark where it says something: None for None, and for one of another kind of store."""
+        ...
+
     def count_labels_after(self, watermark: str | None) -> int:
         """Count the labels that arrived after a watermark, exactly; None: all labels.
 

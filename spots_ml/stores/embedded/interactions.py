@@ -22,7 +22,7 @@ from spots_ml.interactions.source import InteractionStream
 from spots_ml.stores.embedded import interaction_sql as sql
 from spots_ml.stores.embedded.database import Database, to_text, transaction
 from spots_ml.stores.embedded.interaction_rows import to_batch, to_rows
-from spots_ml.stores.watermark import parse, present
+from spots_ml.stores.watermark import own, parse, present
 
 _PAGE_ROWS: Final = 50_000
 
@@ -80,6 +80,17 @@ class EmbeddedInteractionStore:
         """
         with self._database.consistent() as connection:
             return str(present(connection))
+
+    def own_watermark(self, watermark: str | None) -> str | None:
+        """Keep a watermark where it says something.
+
+        Args:
+            watermark: What a registered version remembers; None: its data came from no store.
+
+        Returns:
+            The watermark; None when it is one of another kind of store.
+        """
+        return own(watermark, "embedded")
 
     def count_labels_after(self, watermark: str | None) -> int:
         """Count the labels that arrived after a watermark.

@@ -22,7 +22,7 @@ from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.reading import read_stream
 from spots_ml.stores.supabase.staging import send_batch
 from spots_ml.stores.supabase.transport.calls import Calls
-from spots_ml.stores.watermark import parse
+from spots_ml.stores.watermark import own, parse
 
 _IMPORT: Final = "import_interactions"
 _COUNT: Final = "count_labels_after"
@@ -83,6 +83,17 @@ class SupabaseInteractionStore:
             CallError: When the call ends in no answer.
         """
         return str(present(self._calls))
+
+    def own_watermark(self, watermark: str | None) -> str | None:
+        """Keep a watermark where it says something.
+
+        Args:
+            watermark: What a registered version remembers; None: its data came from no store.
+
+        Returns:
+            The watermark; None when it is one of another kind of store.
+        """
+        return own(watermark, "supabase")
 
     def count_labels_after(self, watermark: str | None) -> int:
         """Count the labels that arrived after a watermark.
