@@ -12,7 +12,7 @@ from spots_ml.interactions.kinds import StoreKind
 from spots_ml.settings import Settings
 
 if TYPE_CHECKING:
-    from spots_ml.interactions.judging.import_report import ImportReport
+    from spots_ml.interactions.judging.intake import ImportReport
 
 
 @click.command("generate")

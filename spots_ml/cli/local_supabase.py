@@ -12,7 +12,7 @@ from spots_ml.cli.options import utc_now
 from spots_ml.settings import LOCAL_PROJECT_ENV, PREFIX, Settings, environment
 
 if TYPE_CHECKING:
-    from spots_ml.interactions.judging.import_report import ImportReport
+    from spots_ml.interactions.judging.intake import ImportReport
     from spots_ml.local_supabase.stack import LocalProject
 
 _STORE: Final = {f"{PREFIX}STORE": "supabase"}

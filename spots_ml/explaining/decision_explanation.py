@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from spots_ml.errors import InputError
-from spots_ml.explaining.model_explanation import Check, Document, ModelExplanation, explain_model
+from spots_ml.explaining.model_explanation import Completeness, Document, ModelExplanation, explain_model
 from spots_ml.features.contract import DERIVED_FEATURES, FEATURES, HISTORY_FEATURES, RAW_FEATURES, ModelType
 from spots_ml.interactions.judging.reasons import REASONS, codes
 from spots_ml.registry.serving import open_scorer
@@ -98,7 +98,7 @@ class Explanation(Document):
             Such as `calling_score: parity 0.002 > 1e-06`; empty when no check that could be made failed.
         """
 
-        def name(model: ModelExplanation, check: Check) -> str:
+        def name(model: ModelExplanation, check: Completeness) -> str:
             return f"{model.model_type}: {check.name} {check.error:.3g} > {check.limit:g}"
 
         return [name(model, check) for model in self.models for check in model.checks if check.passed is False]

@@ -112,7 +112,7 @@ def split_of(model: TrainedModel, rows: LabelledRows) -> np.ndarray:
     return split
 
 
-def feature_importance(
+def measure_importance(
     model: TrainedModel,
     rows: LabelledRows,
     split: np.ndarray,

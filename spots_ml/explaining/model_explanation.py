@@ -39,8 +39,8 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
 
-class Check(Document):
-    """Whether an explanation can be trusted."""
+class Completeness(Document):
+    """Whether the parts of an explanation add up to the answer, so that it can be trusted."""
 
     name: str
     passed: bool | None = Field(description="Null: it could not be made.")
@@ -80,7 +80,7 @@ class ModelExplanation(Document):
     baseline_answer: float | None = Field(description="Answer at the training means; null: nobody can tell.")
     groups: tuple[GroupContribution, ...] = Field(description="In contract order; empty without any answer.")
     inputs: tuple[InputContribution, ...] = Field(description="In contract order; empty without torch weights.")
-    checks: tuple[Check, ...] = Field(description="Empty without any answer.")
+    checks: tuple[Completeness, ...] = Field(description="Empty without any answer.")
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def _from_onnx(model: ServedModel, content: bytes, model_type: ModelType, inputs
     return _Onnx(answer, shapley)
 
 
-def _checks(torch: _Torch | None, onnx: _Onnx | None) -> list[Check]:
+def _checks(torch: _Torch | None, onnx: _Onnx | None) -> list[Completeness]:
     difference = abs(torch.answer - onnx.answer) if torch and onnx else None
     integrated = float(torch.attribution.completeness_error[0]) if torch else None
     shared = (
@@ -205,6 +205,6 @@ def _checks(torch: _Torch | None, onnx: _Onnx | None) -> list[Check]:
     ]
 
 
-def _check(name: str, error: float | None, limit: float, told: str) -> Check:
+def _check(name: str, error: float | None, limit: float, told: str) -> Completeness:
     passed = None if error is None else error <= limit
-    return Check(name=name, passed=passed, error=error, limit=limit, told=told)
+    return Completeness(name=name, passed=passed, error=error, limit=limit, told=told)

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from spots_ml.interactions.generators.seed_law import SeedLaw
-from spots_ml.interactions.judging.import_report import ImportReport
+from spots_ml.interactions.judging.intake import ImportReport
 from spots_ml.local_supabase.stack import LocalProject
 from spots_ml.stores.supabase.store import SupabaseStore
 from spots_ml.stores.supabase.transport.calls import Calls

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from spots_ml.errors import ConfigError
-from spots_ml.interactions.batches import rebatch
+from spots_ml.interactions.parquet import rebatch
 from spots_ml.interactions.reading.export_bytes import read_chunks
 from spots_ml.interactions.reading.json_array import Decoded, Elements, read_document
 from spots_ml.interactions.reading.json_window import MAX_VALUE_BYTES
@@ -24,7 +24,7 @@ from spots_ml.interactions.reading.record_layout import ARRAY_NAME, FEATURE_GROU
 from spots_ml.requests.lines import read_lines
 from spots_ml.requests.parquet_file import read_parquet
 from spots_ml.requests.request_schema import REQUESTS
-from spots_ml.requests.single_records import decode_array, numbered, positioned, read_texts
+from spots_ml.requests.single_records import decode_requests, numbered, positioned, read_texts
 
 __all__ = ["REQUESTS", "REQUEST_FORMATS", "RequestFormat", "format_of", "read_requests"]
 
@@ -111,7 +111,7 @@ def _from_document(path: Path) -> Iterator[pa.RecordBatch]:
         yield numbered(read_texts(texts), 0)
         return
     n_read = 0
-    for event in read_document(read_chunks(path, ahead=True), ARRAY_NAME, decode_array, name=str(path)):
+    for event in read_document(read_chunks(path, ahead=True), ARRAY_NAME, decode_requests, name=str(path)):
         if isinstance(event, Decoded | Elements):
             batch = event.value if isinstance(event, Decoded) else read_texts(event.texts)
             yield numbered(batch, n_read)

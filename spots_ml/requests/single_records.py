@@ -51,7 +51,7 @@ _ARRAY_DECODER: Final = msgspec.json.Decoder(list[_Request])  # type: ignore[val
 _DECODER: Final = msgspec.json.Decoder(_Request)
 
 
-def decode_array(text: bytes) -> pa.RecordBatch | None:
+def decode_requests(text: bytes) -> pa.RecordBatch | None:
     """Read the text of a JSON array of requests.
 
     Args:

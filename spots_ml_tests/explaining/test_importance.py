@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spots_ml.errors import ArtifactError, ContractError, InsufficientDataError
-from spots_ml.explaining.importance import FeatureImportance, feature_importance, split_of
+from spots_ml.explaining.importance import FeatureImportance, measure_importance, split_of
 from spots_ml.explaining.importance_files import load_importance, save_importance
 from spots_ml.features.contract import MODEL_TYPES, ModelType, n_inputs
 from spots_ml.interactions.learning.dataset import LabelledRows
@@ -23,7 +23,7 @@ def measured(
     request: pytest.FixtureRequest, rows: LabelledRows, split: np.ndarray
 ) -> tuple[TrainedModel, FeatureImportance]:
     model: TrainedModel = request.getfixturevalue(request.param)
-    return model, feature_importance(model, rows, split)
+    return model, measure_importance(model, rows, split)
 
 
 def test_what_decides_is_found_and_what_says_nothing_is_not_above_noise(
@@ -81,7 +81,7 @@ def test_measuring_again_gives_the_very_same_document(
     measured: tuple[TrainedModel, FeatureImportance], rows: LabelledRows, split: np.ndarray, tmp_path: Path
 ) -> None:
     model, found = measured
-    again = feature_importance(model, rows, split)
+    again = measure_importance(model, rows, split)
     assert again == found
     digest = save_importance(found, tmp_path)
     assert save_importance(again, tmp_path) == digest
@@ -94,7 +94,7 @@ def test_permuting_a_side_takes_its_matches_along(rows: LabelledRows, split: np.
     blind[:, :24] = 0.5
     seen = replace(rows, features=blind)
     model = train_model(seen, split, "calling_score", quick, seed=0, dataset_digest="d" * 64, kind="synthetic")
-    groups = {one.name: one for one in feature_importance(model, rows, split, n_repeats=4).groups}
+    groups = {one.name: one for one in measure_importance(model, rows, split, n_repeats=4).groups}
     assert groups["agent vibes"].above_noise
     assert groups["agent vibes"].value > 0.01
 
@@ -104,7 +104,7 @@ def test_an_ignored_input_is_worth_exactly_nothing(
 ) -> None:
     constant = replace(rows, history=np.full_like(rows.history, 0.5))
     model = train_model(constant, split, "outcome", quick, seed=0, dataset_digest="d" * 64, kind="synthetic")
-    found = feature_importance(model, constant, split, n_repeats=2)
+    found = measure_importance(model, constant, split, n_repeats=2)
     history = next(one for one in found.groups if one.name == "history")
     assert (history.value, history.low, history.high, history.above_noise) == (0.0, 0.0, 0.0, False)
 
@@ -114,7 +114,7 @@ def test_test_rows_of_one_agent_are_refused_before_anything_is_trained(
 ) -> None:
     lonely = replace(rows, agent=np.where(split == TEST, 0, rows.agent))
     with pytest.raises(InsufficientDataError, match="more agents"):
-        feature_importance(calling_score, lonely, split, on_epoch=lambda epoch: pytest.fail("training began"))
+        measure_importance(calling_score, lonely, split, on_epoch=lambda epoch: pytest.fail("training began"))
 
 
 def test_other_rows_than_those_of_the_training_are_refused(rows: LabelledRows, calling_score: TrainedModel) -> None:

@@ -9,7 +9,7 @@ from spots_ml.features.contract import CONTEXT_FEATURES, TIMING_FEATURES, VIBE_D
 
 if TYPE_CHECKING:
     from spots_ml.explaining.decision_explanation import DecisionSteps, Explanation, Value
-    from spots_ml.explaining.model_explanation import Check, ModelExplanation
+    from spots_ml.explaining.model_explanation import Completeness, ModelExplanation
 
 _WIDTH: Final = 118
 _BAR: Final = 20
@@ -112,7 +112,7 @@ def _model(model: "ModelExplanation", top: int) -> str:
     return "\n".join([*lines, "", *map(_check, model.checks)])
 
 
-def _check(check: "Check") -> str:
+def _check(check: "Completeness") -> str:
     if check.passed is None:
         return f"not checked  {check.told}: one side is missing"
     verdict = "PASS" if check.passed else "FAIL"

@@ -65,7 +65,7 @@ def feature_importance(model_type: ModelType) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         """Permute, train with a probe, keep the document."""
         from spots_ml.defs.pages.importance import importance_metadata
-        from spots_ml.explaining.importance import feature_importance, split_of
+        from spots_ml.explaining.importance import measure_importance, split_of
         from spots_ml.explaining.importance_files import save_importance
         from spots_ml.interactions.learning.dataset import labelled_rows
         from spots_ml.interactions.learning.validation import load_dataset
@@ -76,7 +76,7 @@ def feature_importance(model_type: ModelType) -> dg.AssetsDefinition:
             model = load_trained_model(platform.trained_dir, upstream_digest(context, trained_key))
             rows = labelled_rows(load_dataset(platform.datasets_dir, model.document.dataset_digest)[1])
             context.log.info("training once more, with an input of pure noise")
-            found = feature_importance(model, rows, split_of(model, rows), n_repeats=n_repeats)
+            found = measure_importance(model, rows, split_of(model, rows), n_repeats=n_repeats)
             digest = save_importance(found, platform.settings.artifacts_dir / "importance")
         context.log.info(found.message)
         return result(

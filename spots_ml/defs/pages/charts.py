@@ -41,7 +41,7 @@ def image(body: str, alt: str, *, height: int = _HEIGHT) -> dg.MetadataValue:
     return dg.MetadataValue.md(f"![{alt}](<data:image/svg+xml,{svg.translate(_ESCAPED)}>)")
 
 
-def number(value: float) -> str:
+def tick(value: float) -> str:
     """Write a number for a picture.
 
     Args:
@@ -50,7 +50,7 @@ def number(value: float) -> str:
     Returns:
         At most three significant digits, thousands in full.
 
-    >>> number(0.024722), number(1234567.0)
+    >>> tick(0.024722), tick(1234567.0)
     ('0.0247', '1,234,567')
     """
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
@@ -114,10 +114,10 @@ class Chart:
         frame = f"<path d='M{_LEFT} {_TOP}V{_BOTTOM}H{_RIGHT}' stroke='{QUIET}'/>"
         texts = (
             f"<text x='{_LEFT}' y='10'>{legend}</text>"
-            f"<text x='{_LEFT}' y='132'>{number(self._x[0])}</text>"
+            f"<text x='{_LEFT}' y='132'>{tick(self._x[0])}</text>"
             f"<text x='170' y='142'>{x_label}</text>"
-            f"<g text-anchor='end'><text x='{_RIGHT}' y='132'>{number(self._x[1])}</text>"
-            f"<text x='42' y='24'>{number(self._y[1])}</text><text x='42' y='{_BOTTOM}'>{number(self._y[0])}</text></g>"
+            f"<g text-anchor='end'><text x='{_RIGHT}' y='132'>{tick(self._x[1])}</text>"
+            f"<text x='42' y='24'>{tick(self._y[1])}</text><text x='42' y='{_BOTTOM}'>{tick(self._y[0])}</text></g>"
         )
         return image(f"<g fill='none'>{''.join(self._lines)}{frame}</g>{texts}", alt)
 
@@ -140,7 +140,7 @@ class Chart:
         return f"M{placed[0][0]} {placed[0][1]}l" + " ".join(steps).replace(" -", "-") if steps else ""
 
 
-def bars(values: Sequence[tuple[str, float]], alt: str) -> dg.MetadataValue:
+def bar_lines(values: Sequence[tuple[str, float]], alt: str) -> dg.MetadataValue:
     """Draw horizontal bars from 0, with name and value before each.
 
     Args:
@@ -150,12 +150,12 @@ def bars(values: Sequence[tuple[str, float]], alt: str) -> dg.MetadataValue:
     Returns:
         Markdown with the picture inside.
     """
-    left = 30 + 6 * max((len(f"{name} {number(value)}") for name, value in values), default=0)
+    left = 30 + 6 * max((len(f"{name} {tick(value)}") for name, value in values), default=0)
     longest = max((value for _, value in values), default=0) or 1
     lengths = [round(value / longest * (_RIGHT - left)) for _, value in values]
     path = "".join(f"M{left} {9 + _BAR_PITCH * row}h{length}" for row, length in enumerate(lengths))
     texts = "".join(
-        f"<text y='{13 + _BAR_PITCH * row}'>{name} {number(value)}</text>" for row, (name, value) in enumerate(values)
+        f"<text y='{13 + _BAR_PITCH * row}'>{name} {tick(value)}</text>" for row, (name, value) in enumerate(values)
     )
     height = 6 + _BAR_PITCH * max(1, len(values))
     return image(f"<path d='{path}' stroke='{ACCENT}' stroke-width='11'/>{texts}", alt, height=height)
@@ -175,7 +175,7 @@ def intervals(
     Returns:
         Markdown with the picture inside; the axis reaches from the least end or 0 to the greatest.
     """
-    left = 30 + 6 * max((len(f"{name} {number(value)}") for name, value, _, _ in rows), default=0)
+    left = 30 + 6 * max((len(f"{name} {tick(value)}") for name, value, _, _ in rows), default=0)
     lowest = min([0.0, mark, *(row[2] for row in rows)])
     highest = max([mark, *(row[3] for row in rows)])
     span = (highest - lowest) or 1.0
@@ -184,9 +184,7 @@ def intervals(
         return left + round((value - lowest) / span * (_RIGHT - left))
 
     bottom = _BAR_PITCH * max(1, len(rows))
-    texts = "".join(
-        f"<text y='{13 + _BAR_PITCH * row}'>{one[0]} {number(one[1])}</text>" for row, one in enumerate(rows)
-    )
+    texts = "".join(f"<text y='{13 + _BAR_PITCH * row}'>{one[0]} {tick(one[1])}</text>" for row, one in enumerate(rows))
     lines = "".join(f"M{at(low)} {9 + _BAR_PITCH * row}H{at(high)}" for row, (_, _, low, high) in enumerate(rows))
     dots = "".join(f"M{at(value)} {9 + _BAR_PITCH * row}h0" for row, (_, value, _, _) in enumerate(rows))
     body = (

@@ -114,7 +114,7 @@ def bars(values: Mapping[str, float], alt: str) -> dg.MetadataValue:
         Markdown with the picture.
     """
     ordered = sorted(values.items(), key=lambda item: -item[1])
-    return charts.bars(ordered[:_N_BARS], alt)
+    return charts.bar_lines(ordered[:_N_BARS], alt)
 
 
 def importances(groups: Sequence["Importance"], floor: float, alt: str) -> dg.MetadataValue:
@@ -129,7 +129,7 @@ def importances(groups: Sequence["Importance"], floor: float, alt: str) -> dg.Me
         Markdown with the picture.
     """
     rows = [(one.name, one.value, one.low, one.high) for one in groups[:_N_BARS]]
-    return charts.intervals(rows, floor, f"noise {charts.number(floor)}", alt)
+    return charts.intervals(rows, floor, f"noise {charts.tick(floor)}", alt)
 
 
 def latency_distribution(one_row: "LatencySummary", empty_graph: "LatencySummary") -> dg.MetadataValue:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Protocol
 
 from spots_ml.errors import InputError
-from spots_ml.interactions.judging.import_report import ImportReport
+from spots_ml.interactions.judging.intake import ImportReport
 from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.interactions.source import InteractionStream
 

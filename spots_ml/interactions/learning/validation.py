@@ -16,14 +16,14 @@ from pydantic import ValidationError
 from spots_ml.digests import digest_file, seal, unseal
 from spots_ml.errors import ArtifactError, ContractError, ValidationFailedError
 from spots_ml.features.contract import CONTRACT_DIGEST
+from spots_ml.files import publish, work_folder
 from spots_ml.interactions.judging.judgement import Judgement, accepted, judge, quarantined
 from spots_ml.interactions.judging.reasons import codes
 from spots_ml.interactions.judging.validation_config import ValidationConfig
-from spots_ml.interactions.keeping.parquet import open_writer
-from spots_ml.interactions.keeping.publishing import publish, work_folder
 from spots_ml.interactions.keeping.snapshot import GROUP_ROWS, Snapshot, read_snapshot
 from spots_ml.interactions.learning.report import DatasetReport, content_digest
 from spots_ml.interactions.learning.tally import Tally
+from spots_ml.interactions.parquet import open_writer
 from spots_ml.interactions.schema import DATASET, QUARANTINE
 
 ACCEPTED_FILE: Final = "accepted.parquet"

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from spots_ml.errors import InputError
-from spots_ml.interactions.batches import rebatch
 from spots_ml.interactions.kinds import SourceKind
+from spots_ml.interactions.parquet import rebatch
 from spots_ml.interactions.reading.broken_records import read_record
 from spots_ml.interactions.reading.export_bytes import read_chunks
 from spots_ml.interactions.reading.json_array import Decoded, Elements, Member, read_document

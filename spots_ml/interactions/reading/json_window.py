@@ -1,17 +1,25 @@
 """A huge JSON document of which a part is in memory: what was read is dropped, what comes is fetched.
 
-Which members and elements the document has is the business of `json_array`.
+Where things end is found by quotes, escapes and depth over whole pieces. Brackets are counted, not paired: what stands
+between them is judged by whoever parses it. Which members and elements a document has is said in `json_array`.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Final
 
+import numpy as np
+
 from spots_ml.errors import InputError
-from spots_ml.interactions.reading.json_structure import element_ends, value_end
 
 MAX_VALUE_BYTES: Final = 1 << 25
 _BLANKS: Final = b" \t\r\n"
+_STRUCTURE: Final = np.zeros(256, np.bool_)
+_STRUCTURE[list(b'{}[]",')] = True
+_STEP: Final = np.zeros(256, np.int64)
+_STEP[list(b"{[")] = 1
+_STEP[list(b"}]")] = -1
 
 
 class Window:
@@ -151,3 +159,69 @@ class Window:
         self.last_end = self.at + len(self.text[self.at : self.at + stops[0]].rstrip(_BLANKS))
         self.advance(stops[-1] + 1)
         return texts, closing is not None
+
+
+def element_ends(text: bytes) -> tuple[list[int], int | None]:
+    """Find where elements of the array end.
+
+    The commas between them, and the bracket that closes the array.
+    """
+    positions, kinds = _outside_strings(text)
+    depth = np.cumsum(_STEP[kinds])
+    closings = np.flatnonzero(depth < 0)
+    closing = None
+    if len(closings):
+        closing = int(positions[closings[0]])
+        positions, kinds, depth = positions[: closings[0]], kinds[: closings[0]], depth[: closings[0]]
+    return positions[(depth == 0) & (kinds == ord(","))].tolist(), closing
+
+
+def value_end(text: bytes) -> int | None:
+    """Find the end of a value.
+
+    Args:
+        text: A part of the document that begins with a value.
+
+    Returns:
+        The position behind it; `None` when its end is not in `text`.
+
+    >>> value_end(b'{"a": "}"}, 1'), value_end(b'[1, '), value_end(b"12}")
+    (10, None, 2)
+    """
+    if text[:1] == b'"':
+        closing = re.match(rb'"(?:[^"\\]|\\.)*"', text, re.DOTALL)
+        return closing.end() if closing else None
+    positions, kinds = _outside_strings(text)
+    depth = np.cumsum(_STEP[kinds])
+    if text[:1] in (b"{", b"["):
+        ends = np.flatnonzero(depth == 0)
+        return int(positions[ends[0]]) + 1 if len(ends) else None
+    ends = np.flatnonzero((depth < 0) | ((depth == 0) & (kinds == ord(","))))
+    return int(positions[ends[0]]) if len(ends) else None
+
+
+def _outside_strings(text: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Find the structural bytes outside strings.
+
+    Positions, bytes, and whether the text ends inside a string.
+    """
+    codes = np.frombuffer(text, np.uint8)
+    positions = np.flatnonzero(_STRUCTURE[codes])
+    kinds = codes[positions]
+    quotes = kinds == ord('"')
+    if b"\\" in text:
+        quotes &= ~_escaped(codes, positions, quotes)
+        keep = (kinds != ord('"')) | quotes
+        positions, kinds, quotes = positions[keep], kinds[keep], quotes[keep]
+    inside = np.cumsum(quotes) % 2 == 1
+    outside = ~inside & ~quotes
+    return positions[outside], kinds[outside]
+
+
+def _escaped(codes: np.ndarray, positions: np.ndarray, quotes: np.ndarray) -> np.ndarray:
+    """Mark the quotes that an odd number of backslashes precedes."""
+    other = np.flatnonzero(codes != ord("\\"))
+    place = np.searchsorted(other, positions)
+    before = np.where(place > 0, other[np.maximum(place - 1, 0)], -1)
+    marked: np.ndarray = quotes & ((positions - before - 1) % 2 == 1)
+    return marked

@@ -78,7 +78,7 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def open_session(model: bytes) -> ort.InferenceSession:
+def session_of(model: bytes) -> ort.InferenceSession:
     """Load a model from bytes, as the app does."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
@@ -136,7 +136,7 @@ def check(archive: Mapping[str, np.ndarray]) -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
     }
     try:
-        run = Run(open_session(archive["model"].tobytes()))
+        run = Run(session_of(archive["model"].tobytes()))
     except REFUSALS as error:
         return {**report, "findings": [f"does not load from bytes: {one_line(error)}"]}
 

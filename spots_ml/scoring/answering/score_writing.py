@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final, Literal, get_args
 import msgspec
 import pyarrow as pa
 
-from spots_ml.interactions.keeping.parquet import open_writer
+from spots_ml.interactions.parquet import open_writer
 from spots_ml.scoring.answering.answers import Answers
 from spots_ml.scoring.answering.score_table import SCORES_WITH_REQUESTS, score_table
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from spots_ml.digests import digest_file
 from spots_ml.files import TEMPORARY_PREFIX, whole_file
-from spots_ml.interactions.batches import rebatch
+from spots_ml.interactions.parquet import rebatch
 from spots_ml.scoring.answering.answers import answer_requests
 from spots_ml.scoring.answering.score_tally import LogTally, ScoreTally
 from spots_ml.scoring.answering.score_writing import open_score_writer

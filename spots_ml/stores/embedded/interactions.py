@@ -13,8 +13,7 @@ import pyarrow as pa
 
 from spots_ml.digests import canonical_json, digest_json
 from spots_ml.errors import InputError
-from spots_ml.interactions.judging.import_report import ImportReport
-from spots_ml.interactions.judging.intake import Intake
+from spots_ml.interactions.judging.intake import ImportReport, Intake
 from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.interactions.keeping.interaction_store import EmptyStoreError
 from spots_ml.interactions.kinds import SourceKind, kind_of

@@ -11,8 +11,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from spots_ml.errors import InputError
-from spots_ml.interactions.judging.import_report import ImportReport
-from spots_ml.interactions.judging.intake import Intake
+from spots_ml.interactions.judging.intake import ImportReport, Intake
 from spots_ml.interactions.judging.judgement import app_record
 from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.interactions.source import InteractionStream

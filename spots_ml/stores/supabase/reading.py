@@ -13,12 +13,12 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from spots_ml.interactions.batches import rebatch
 from spots_ml.interactions.keeping.interaction_store import EmptyStoreError
 from spots_ml.interactions.kinds import SourceKind, kind_of
+from spots_ml.interactions.parquet import rebatch
 from spots_ml.interactions.source import InteractionStream
 from spots_ml.stores.supabase.interaction_columns import ROWS, rows_of_json, to_interactions
-from spots_ml.stores.supabase.postgres.bulk_read import DirectReads, Snapshot
+from spots_ml.stores.supabase.postgres.bulk_read import ConsistentRead, DirectReads
 from spots_ml.stores.supabase.postgres.same_rows import newest_row, require_same_row
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.paging import (
@@ -138,7 +138,7 @@ def _streamed_of_agents(
 
 
 @contextlib.contextmanager
-def _same_project(calls: Calls, direct: DirectReads, known: Watermark) -> Iterator[Snapshot]:
+def _same_project(calls: Calls, direct: DirectReads, known: Watermark) -> Iterator[ConsistentRead]:
     """Open a snapshot that holds the newest of the rows that are to be read."""
     newest = newest_row(calls, _TABLE, _IDENTITY, known.rows)
     with direct.consistent() as snapshot:
@@ -155,13 +155,13 @@ def _whole(batches: Iterable[pa.RecordBatch], read: KeysetRead, expected: int) -
         raise IncompleteReadError(read, f"{n_read:,} rows came, {expected:,} were counted")
 
 
-def _selected(snapshot: Snapshot, condition: str) -> Iterator[pa.RecordBatch]:
+def _selected(snapshot: ConsistentRead, condition: str) -> Iterator[pa.RecordBatch]:
     statement = f"select {', '.join(ROWS.names)} from public.{VIEW} where {condition}"  # noqa: S608 - see `_texts`
     for batch in snapshot.read("read the interactions", VIEW, statement):
         yield batch.cast(ROWS)
 
 
-def _counted(snapshot: Snapshot, condition: str) -> int:
+def _counted(snapshot: ConsistentRead, condition: str) -> int:
     statement = f"select count(*) as n from public.{VIEW} where {condition}"  # noqa: S608 - see `_texts`
     return sum(batch["n"][0].as_py() for batch in snapshot.read("count the interactions", VIEW, statement))
 

@@ -52,7 +52,7 @@ _LENGTH: Final = 300
 """How much of the driver's words goes into a message, in characters."""
 
 
-class Snapshot:
+class ConsistentRead:
     """One state of the database, for as many reads as need to agree with each other.
 
     Args:
@@ -128,7 +128,7 @@ class DirectReads:
             yield from snapshot.read(operation, table, statement)
 
     @contextlib.contextmanager
-    def consistent(self) -> Iterator[Snapshot]:
+    def consistent(self) -> Iterator[ConsistentRead]:
         """Open a snapshot: all reads in it see the same committed state.
 
         Yields:
@@ -146,7 +146,7 @@ class DirectReads:
                 for statement in _BEGIN:
                     with connection.cursor() as cursor:
                         cursor.execute(statement)
-            yield Snapshot(connection, self.host)
+            yield ConsistentRead(connection, self.host)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ sets up a project `same_project` compares more.
 """
 
 from spots_ml.errors import ConfigError
-from spots_ml.stores.supabase.postgres.bulk_read import Snapshot
+from spots_ml.stores.supabase.postgres.bulk_read import ConsistentRead
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.paging import last_row
 
@@ -30,7 +30,7 @@ def newest_row(calls: Calls, table: str, identity: str, up_to: int | None = None
 
 
 def require_same_row(
-    snapshot: Snapshot, table: str, identity: str, newest: tuple[int, str] | None, *, up_to: int
+    snapshot: ConsistentRead, table: str, identity: str, newest: tuple[int, str] | None, *, up_to: int
 ) -> None:
     """Insist that Postgres tells the same.
 
