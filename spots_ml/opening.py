@@ -30,7 +30,7 @@ def open_store(settings: Settings, kind: StoreKind | None = None, *, attempts: i
         return open_supabase(settings, attempts=attempts)
     from spots_ml.stores.embedded.store import EmbeddedStore
 
-    return EmbeddedStore(settings.database_path)
+    return EmbeddedStore(settings.places.database)
 
 
 def open_supabase(settings: Settings, *, attempts: int | None = None) -> "SupabaseStore":

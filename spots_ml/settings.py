@@ -12,14 +12,12 @@ from typing import Final, TypeVar, cast, get_args
 from spots_ml.errors import ConfigError
 from spots_ml.interactions.kinds import Source, StoreKind
 from spots_ml.monitoring.retraining import RetrainConfig
+from spots_ml.places import LOCAL_PROJECT_ENV, Places
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parents[1]
 """The checkout. Relative paths in settings are meant from here, whatever directory a process was started in."""
 
 PREFIX: Final = "SPOTS_ML_"
-
-LOCAL_PROJECT_ENV: Final = Path("local_supabase", "env")
-"""Below the data folder: how to reach the local project, as long as `make dev-supabase` runs it."""
 
 _T = TypeVar("_T")
 
@@ -72,9 +70,9 @@ class Settings:
     data_docs_url: str = "http://127.0.0.1:3001"
 
     @property
-    def database_path(self) -> Path:
-        """The SQLite file of the embedded store."""
-        return self.data_dir / "spots_ml.sqlite"
+    def places(self) -> Places:
+        """Where everything lies."""
+        return Places(self.data_dir, self.artifacts_dir)
 
     def require_export_path(self) -> Path:
         """Insist on an export file to read.

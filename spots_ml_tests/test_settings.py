@@ -4,7 +4,8 @@ import re
 import pytest
 
 from spots_ml.errors import ConfigError
-from spots_ml.settings import LOCAL_PROJECT_ENV, PROJECT_ROOT, Settings
+from spots_ml.places import LOCAL_PROJECT_ENV
+from spots_ml.settings import PROJECT_ROOT, Settings
 
 
 def test_without_variables_everything_has_its_default():
@@ -12,7 +13,7 @@ def test_without_variables_everything_has_its_default():
 
     assert settings == Settings()
     assert (settings.source, settings.synthetic_rows) == ("synthetic", 10_000)
-    assert settings.database_path == PROJECT_ROOT / "data" / "spots_ml.sqlite"
+    assert settings.places.database == PROJECT_ROOT / "data" / "spots_ml.sqlite"
 
 
 def test_every_variable_is_honoured(tmp_path):

@@ -39,7 +39,7 @@ def serve_data_docs(settings: Settings, *, is_over: Callable[[], bool]) -> str:
     address = urlsplit(settings.data_docs_url)
     if address.hostname not in _LOOPBACK or address.path:
         return f"Data Docs are not served from here: {settings.data_docs_url} is looked after by somebody else"
-    directory = settings.data_dir / "data_docs"
+    directory = settings.places.data_docs_dir
     handler = functools.partial(_QuietHandler, directory=str(directory))
     try:
         server = ThreadingHTTPServer((address.hostname, address.port or 80), handler)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from spots_ml.cli.options import utc_now
-from spots_ml.settings import LOCAL_PROJECT_ENV, PREFIX, Settings, environment
+from spots_ml.places import LOCAL_PROJECT_ENV
+from spots_ml.settings import PREFIX, Settings, environment
 
 if TYPE_CHECKING:
     from spots_ml.interactions.judging.intake import ImportReport
@@ -43,7 +44,7 @@ def local_supabase_command(
     from spots_ml.local_supabase.seeding import seed_project
     from spots_ml.local_supabase.stack import project_running
 
-    folder = (settings.data_dir / LOCAL_PROJECT_ENV).parent
+    folder = settings.places.local_supabase_dir
     for ended in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ended, _leave)
     with project_running(folder=folder, api_port=api_port, database_port=database_port) as project:

@@ -51,7 +51,7 @@ def _table(versions: list["ModelVersion"], settings: Settings) -> str:
     rows = []
     for version in versions:
         metrics = version.metrics
-        path = version_directory(settings.artifacts_dir / "models", version.model_type, version.version) / "model.onnx"
+        path = version_directory(settings.places.models_dir, version.model_type, version.version) / "model.onnx"
         rows.append(
             [
                 version.model_type,

@@ -32,7 +32,7 @@ def assemble_manifest(
         ArtifactError: When the parts do not belong together.
     """
     document = model.document
-    report = read_report(platform.datasets_dir, document.dataset_digest)
+    report = read_report(platform.places.datasets_dir, document.dataset_digest)
     if latency.onnx_digest != certificate.onnx_digest:
         raise ArtifactError(
             f"the latency report is about the file {latency.onnx_digest[:12]}, the certificate about "
@@ -40,7 +40,7 @@ def assemble_manifest(
         )
     version = propose_version(
         platform.store(),
-        platform.models_dir,
+        platform.places.models_dir,
         model_type=document.model_type,
         content_digest=model.digest,
         source_kind=document.kind,
@@ -67,7 +67,7 @@ def assemble_manifest(
         metrics={**model.metrics, "latency_p99_us": latency.one_row.p99_us},
         evaluation=document.evaluation.model_dump(mode="json"),
         verdicts=(
-            read_verdict(platform.datasets_dir, report.digest),
+            read_verdict(platform.places.datasets_dir, report.digest),
             model.verdict,
             certificate.verdict(),
             latency.verdict(),

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from spots_ml.places import Places
 from spots_ml.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,44 +39,9 @@ class Platform:
     expectations: "ExpectationsProcess | None" = None
 
     @property
-    def snapshots_dir(self) -> Path:
-        """Where snapshots lie."""
-        return self.settings.data_dir / "snapshots"
-
-    @property
-    def datasets_dir(self) -> Path:
-        """Where datasets lie."""
-        return self.settings.data_dir / "datasets"
-
-    @property
-    def data_docs_dir(self) -> Path:
-        """Where Great Expectations' pages lie."""
-        return self.settings.data_dir / "data_docs"
-
-    @property
-    def scored_dir(self) -> Path:
-        """Where scored days lie."""
-        return self.settings.data_dir / "scored"
-
-    @property
-    def trained_dir(self) -> Path:
-        """Where trained models lie."""
-        return self.settings.artifacts_dir / "trained"
-
-    @property
-    def onnx_dir(self) -> Path:
-        """Where ONNX files and their certificates lie."""
-        return self.settings.artifacts_dir / "onnx"
-
-    @property
-    def benchmarks_dir(self) -> Path:
-        """Where latency reports lie."""
-        return self.settings.artifacts_dir / "benchmarks"
-
-    @property
-    def models_dir(self) -> Path:
-        """Where published versions lie, by model and version name."""
-        return self.settings.artifacts_dir / "models"
+    def places(self) -> Places:
+        """Where everything lies."""
+        return self.settings.places
 
     @property
     def validation_config(self) -> "ValidationConfig":

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from spots_ml.digests import digest_bytes, digest_file
 from spots_ml.errors import ArtifactError, SpotsMLError
+from spots_ml.places import Places
 from spots_ml.registry.gates import require_verdicts
 from spots_ml.registry.published_files import (
     MANIFEST_NAME,
@@ -23,29 +24,6 @@ from spots_ml.registry.records import ModelVersion, VersionContent
 from spots_ml.registry.registration import content_of
 from spots_ml.registry.version_store import VersionStore
 from spots_ml.release.manifest import Manifest
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where the parts of versions lie.
-
-    Attributes:
-        models_dir: Published versions.
-        onnx_dir: Certified ONNX files by digest.
-        trained_dir: Trained models by digest.
-        datasets_dir: Datasets by digest.
-        snapshots_dir: Snapshots by digest.
-        benchmarks_dir: Latency reports by digest.
-        runtimes: Interpreters by runtime name, as `release.certification.certify` takes them.
-    """
-
-    models_dir: Path
-    onnx_dir: Path
-    trained_dir: Path
-    datasets_dir: Path
-    snapshots_dir: Path
-    benchmarks_dir: Path
-    runtimes: Mapping[str, Path]
 
 
 @dataclass(frozen=True)
@@ -63,12 +41,15 @@ class Check:
     detail: str
 
 
-def verify_version(version: ModelVersion, places: Places, *, store: VersionStore | None = None) -> tuple[Check, ...]:
+def verify_version(
+    version: ModelVersion, places: Places, *, runtimes: Mapping[str, Path], store: VersionStore | None = None
+) -> tuple[Check, ...]:
     """Check everything a version is made of; nothing stops at the first finding.
 
     Args:
         version: The registry's row.
         places: Where its parts lie.
+        runtimes: Interpreters by runtime name, as `release.certification.certify` takes them.
         store: The registry, to take missing or damaged files from; None: only what lies here is looked at.
 
     Returns:
@@ -98,7 +79,7 @@ def verify_version(version: ModelVersion, places: Places, *, store: VersionStore
         _attempt("trained model", lambda: _trained(places.trained_dir, manifest)),
         _attempt("certified file", lambda: _certified(places.onnx_dir, digests.onnx)),
         _attempt("latency report", lambda: _latency(places.benchmarks_dir, manifest)),
-        _attempt("parity", lambda: _parity(onnx_path, manifest, places)),
+        _attempt("parity", lambda: _parity(onnx_path, manifest, places.trained_dir, runtimes)),
     )
 
 
@@ -177,11 +158,11 @@ def _latency(directory: Path, manifest: Manifest) -> str:
     return f"{digest[:12]}, as in the manifest"
 
 
-def _parity(onnx_path: Path, manifest: Manifest, places: Places) -> str:
+def _parity(onnx_path: Path, manifest: Manifest, trained_dir: Path, runtimes: Mapping[str, Path]) -> str:
     from spots_ml.release.certification.certify import certify
     from spots_ml.training.model import golden_inputs, load_trained_model
 
-    model = load_trained_model(places.trained_dir, manifest.digests.trained)
+    model = load_trained_model(trained_dir, manifest.digests.trained)
     certificate = certify(
         onnx_path.read_bytes(),
         model.network,
@@ -189,7 +170,7 @@ def _parity(onnx_path: Path, manifest: Manifest, places: Places) -> str:
         model_type=manifest.model_type,
         version=manifest.version,
         trained_digest=manifest.digests.trained,
-        runtimes=places.runtimes,
+        runtimes=runtimes,
         limits=manifest.certificate.limits,
     )
     certificate.require()

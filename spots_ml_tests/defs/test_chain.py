@@ -38,7 +38,9 @@ def fresh(tmp_path, **options):
 
 def model_of(chain, outcome):
     """What is written beside the weights of the model that a run trained."""
-    return load_trained_model(chain.platform.trained_dir, outcome.digests["calling_score/trained_model"]).document
+    return load_trained_model(
+        chain.platform.places.trained_dir, outcome.digests["calling_score/trained_model"]
+    ).document
 
 
 def test_the_chain_ends_with_a_registered_version(finished):
@@ -49,7 +51,7 @@ def test_the_chain_ends_with_a_registered_version(finished):
     assert (registered["version"], registered["created"]) == ("v1.0-synthetic", True)
     (version,) = chain.platform.store().list_versions()
     assert (version.version, version.status, version.weight) == ("v1.0-synthetic", "staging", 0.1)
-    directory = chain.platform.models_dir / "calling_score" / "v1.0-synthetic"
+    directory = chain.platform.places.models_dir / "calling_score" / "v1.0-synthetic"
     assert sorted(path.name for path in directory.iterdir()) == ["manifest.json", "model.onnx"]
 
 
@@ -57,7 +59,7 @@ def test_the_manifest_says_how_much_the_version_may_weigh(finished):
     chain, outcome = finished
     (version,) = chain.platform.store().list_versions()
     manifest = Manifest.from_file(
-        version_directory(chain.platform.models_dir, "calling_score", version.version) / MANIFEST_NAME
+        version_directory(chain.platform.places.models_dir, "calling_score", version.version) / MANIFEST_NAME
     )
     assert manifest.confidence is not None
     assert manifest.confidence == model_of(chain, outcome).confidence
@@ -233,12 +235,12 @@ def test_a_rejected_model_is_not_registered_by_launching_the_later_steps_alone(m
     assert sentence.startswith("calling_score v1.0-real is not registered: gate 'beats_baselines' failed: ")
     assert "mse_network 0." in sentence and "mse_limit_constant 0." in sentence
     assert chain.platform.store().list_versions() == ()
-    assert not (chain.platform.models_dir / "calling_score").exists()
+    assert not (chain.platform.places.models_dir / "calling_score").exists()
 
 
 def test_a_dataset_without_a_verdict_registers_nothing(finished, chain):
     digest = finished[1].digests["validated_dataset"]
-    (chain.platform.datasets_dir / digest / "verdict.json").unlink()
+    (chain.platform.places.datasets_dir / digest / "verdict.json").unlink()
     sentence = chain.run("registered_version").failures["calling_score/registered_version"]
     assert "has no readable verdict" in sentence and "materialise validated_dataset again" in sentence
 
@@ -287,11 +289,11 @@ def test_an_empty_store_is_told_in_a_sentence(tmp_path):
 
 
 def test_a_model_that_is_being_trained_elsewhere_is_not_trained_a_second_time(chain):
-    with exclusive(chain.settings.data_dir / "training-calling_score.lock"):
+    with exclusive(chain.settings.places.training_lock("calling_score")):
         outcome = chain.run("trained_model")
     assert "the same work is under way" in outcome.failures["calling_score/trained_model"]
 
-    with exclusive(chain.settings.data_dir / "training-outcome.lock"):
+    with exclusive(chain.settings.places.training_lock("outcome")):
         assert chain.run("trained_model").metadata
 
 

@@ -49,7 +49,7 @@ def test_it_keeps_a_sealed_document_under_its_digest(trained, measured):
     assert path.name == f"{digest}.json"
     assert digest_json(unseal(path.read_bytes())) == digest
     found = load_importance(directory, digest)
-    assert found.trained_digest in str(list(trained.platform.trained_dir.iterdir()))
+    assert found.trained_digest in str(list(trained.platform.places.trained_dir.iterdir()))
     assert found.n_repeats == 10
     assert json.loads(path.read_bytes())["probe"]["name"] == "noise probe"
 

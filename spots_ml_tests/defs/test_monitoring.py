@@ -61,7 +61,7 @@ def test_a_dataset_gives_a_baseline_with_targets_and_a_warning_about_its_size(tm
     assert outcome.result.success
 
     shown = outcome.metadata["formula_baseline"]
-    baseline = load_baseline(chain.settings.data_dir / "baselines", shown["digest"])
+    baseline = load_baseline(chain.settings.places.baselines_dir, shown["digest"])
     assert baseline.dataset_digest == digest
     assert baseline.n_labelled == shown["n_labelled"] == chain.settings.synthetic_rows
     for part in ("recorded", "recomputed", "outcome_rule"):

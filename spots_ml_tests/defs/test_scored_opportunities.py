@@ -61,7 +61,7 @@ def filled(world):
 @pytest.fixture
 def with_models(filled):
     for seed, model_type in enumerate(("calling_score", "outcome")):
-        register_network(filled.store, filled.platform.models_dir, model_type, seed=seed)
+        register_network(filled.store, filled.platform.places.models_dir, model_type, seed=seed)
     return filled
 
 
@@ -117,7 +117,7 @@ def test_the_interactions_of_the_day_are_scored_again_with_the_history_of_their_
 def test_the_same_day_again_is_the_same_file_and_logs_nothing_twice(with_models):
     first, again = shown(run(with_models)), shown(run(with_models))
     assert first["path"] == again["path"] and digest_file(Path(first["path"])) == first["digest"]
-    assert [path.name for path in (with_models.platform.scored_dir / str(DAY)).iterdir()] == [
+    assert [path.name for path in (with_models.platform.places.scored_dir / str(DAY)).iterdir()] == [
         f"{first['digest']}.parquet"
     ]
     assert (again["n_decisions_logged"], again["n_decisions_known"]) == (0, OF_DAY.num_rows)
@@ -156,7 +156,7 @@ def test_without_versions_the_fallback_is_a_warning_and_first_in_sight(filled):
 
 
 def test_a_damaged_version_is_an_error_that_names_the_file_and_loses_no_row(with_models):
-    path = version_directory(with_models.platform.models_dir, "outcome", "v1.0-synthetic") / "model.onnx"
+    path = version_directory(with_models.platform.places.models_dir, "outcome", "v1.0-synthetic") / "model.onnx"
     path.chmod(0o644)
     path.write_bytes(b"broken")
     outcome = run(with_models)
@@ -209,7 +209,9 @@ def test_a_pair_that_stands_twice_is_scored_twice_and_logged_once(with_models):
 
 
 def test_versions_and_weights_are_the_run_s_choice(with_models):
-    register_network(with_models.store, with_models.platform.models_dir, "calling_score", "v1.1-synthetic", seed=8)
+    register_network(
+        with_models.store, with_models.platform.places.models_dir, "calling_score", "v1.1-synthetic", seed=8
+    )
     told = shown(run(with_models, calling_score="v1.1-synthetic"))
     assert "v1.1-synthetic (weight 0.1)" in told["models"]
     failed = run(with_models, by_confidence=True)
@@ -221,7 +223,7 @@ def test_pairs_that_cannot_be_read_are_one_sentence_and_leave_no_file(with_model
     world = serving(with_models, pairs().drop_columns(["agent_overall_energy"]))
     outcome = run(world)
     assert "feature columns are missing: agent_overall_energy" in outcome.failures["scored_opportunities"]
-    assert list((world.platform.scored_dir / str(DAY)).iterdir()) == []
+    assert list((world.platform.places.scored_dir / str(DAY)).iterdir()) == []
 
 
 def test_a_row_that_gets_lost_on_the_way_fails_the_check(with_models, monkeypatch):

@@ -87,11 +87,11 @@ def run_chain(
 
 def registered(settings: Settings, model_type: ModelType) -> Registered:
     """Load the only version of a model."""
-    [version] = EmbeddedStore(settings.database_path).list_versions(model_type)
-    directory = settings.artifacts_dir / "models" / model_type / version.version
+    [version] = EmbeddedStore(settings.places.database).list_versions(model_type)
+    directory = settings.places.models_dir / model_type / version.version
     manifest = Manifest.from_file(directory / "manifest.json")
-    rows = labelled_rows(load_dataset(settings.data_dir / "datasets", manifest.digests.dataset)[1])
-    model = load_trained_model(settings.artifacts_dir / "trained", manifest.digests.trained)
+    rows = labelled_rows(load_dataset(settings.places.datasets_dir, manifest.digests.dataset)[1])
+    model = load_trained_model(settings.places.trained_dir, manifest.digests.trained)
     split = split_rows(rows.agent, rows.scored_at, seed=manifest.seed)
     return Registered(manifest, directory, model, rows, split, settings.require_export_path())
 

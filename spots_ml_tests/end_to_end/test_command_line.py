@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from spots_ml.features.contract import MODEL_TYPES
+from spots_ml.places import Places
 from spots_ml.registry.verification import Check, verify_version
 from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml_tests.end_to_end.sandbox import PROFILE, Sandbox, sandbox
-from spots_ml_tests.end_to_end.wholeness import places_in
 
 MODEL, VERSION = "calling_score", "v1.0-synthetic"
 
@@ -140,8 +140,9 @@ def _files_behind(root: Path, manifest: dict[str, Any]) -> list[Path]:
 def _failed(place: Sandbox) -> list[Check]:
     """What verification finds without starting a runtime, which would find a flipped byte, too."""
     version = EmbeddedStore(place.root / "data" / "spots_ml.sqlite").get(MODEL, VERSION)
-    places = places_in(place.root / "data", place.root / "artifacts", runtimes={})
-    return [check for check in verify_version(version, places) if not check.passed and check.name != "parity"]
+    places = Places(place.root / "data", place.root / "artifacts")
+    checks = verify_version(version, places, runtimes={})
+    return [check for check in checks if not check.passed and check.name != "parity"]
 
 
 def test_one_flipped_byte_in_any_file_behind_a_version_is_found_and_named(copy_of_user: Sandbox) -> None:

@@ -87,7 +87,7 @@ def test_failure_1_a_network_that_learned_nothing_is_refused_with_the_numbers(tm
 
     assert [model.version for model in outcome.models] == [None]
     assert any("test mse" in problem and "(fails)" in problem for problem in outcome.problems)
-    assert EmbeddedStore(settings.database_path).list_versions() == ()
+    assert EmbeddedStore(settings.places.database).list_versions() == ()
 
 
 def test_failure_2_the_file_takes_the_raw_values_that_the_app_feeds(version: Registered) -> None:
@@ -138,8 +138,8 @@ def test_failure_6_what_the_app_cannot_be_shown_to_run_is_not_registered(tmp_pat
     assert [model.version for model in outcome.models] == [None]
     [told] = [problem for problem in outcome.problems if "not certified" in problem]
     assert "no-such-python" in told and "make setup" in told
-    assert not (settings.artifacts_dir / "models").exists()
-    assert EmbeddedStore(settings.database_path).list_versions() == ()
+    assert not (settings.places.models_dir).exists()
+    assert EmbeddedStore(settings.places.database).list_versions() == ()
 
 
 @pytest.mark.parametrize("gate", ["beats_baselines", "certified", "latency", "valid_dataset"])

@@ -3,14 +3,13 @@
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 
 from spots_ml.digests import digest_file
 from spots_ml.features.contract import MODEL_TYPES
 from spots_ml.interactions.keeping.snapshot import read_snapshot
 from spots_ml.interactions.learning.validation import load_dataset
-from spots_ml.registry.verification import Places, verify_version
+from spots_ml.registry.verification import verify_version
 from spots_ml.release.certification.runtimes import default_runtimes
 from spots_ml.release.latency.report import load_latency
 from spots_ml.release.manifest import Manifest
@@ -38,31 +37,31 @@ KNOWN = re.compile(
 
 def assert_nothing_is_half_written(settings: Settings) -> None:
     """Read everything that has a final name the way the chain reads it, which checks every byte."""
-    data, artifacts = settings.data_dir, settings.artifacts_dir
-    for digest in _final_names(data / "snapshots"):
-        snapshot, batches = read_snapshot(data / "snapshots", digest)
+    places = settings.places
+    for digest in _final_names(places.snapshots_dir):
+        snapshot, batches = read_snapshot(places.snapshots_dir, digest)
         assert sum(batch.num_rows for batch in batches) == snapshot.n_rows
-    for digest in _final_names(data / "datasets"):
-        report, rows = load_dataset(data / "datasets", digest)
+    for digest in _final_names(places.datasets_dir):
+        report, rows = load_dataset(places.datasets_dir, digest)
         assert rows.num_rows == report.n_accepted
-    for digest in _final_names(data / "data_docs"):
-        pages = [path.name for path in (data / "data_docs" / digest).rglob("*.html")]
+    for digest in _final_names(places.data_docs_dir):
+        pages = [path.name for path in (places.data_docs_dir / digest).rglob("*.html")]
         assert {"index.html", "accepted_interactions.html"} <= set(pages), pages
-    for digest in _final_names(artifacts / "trained"):
-        load_trained_model(artifacts / "trained", digest)
-    for digest in _final_names(artifacts / "onnx"):
-        load_onnx(artifacts / "onnx", digest)
-    for digest in _final_names(artifacts / "benchmarks"):
-        load_latency(artifacts / "benchmarks", digest)
+    for digest in _final_names(places.trained_dir):
+        load_trained_model(places.trained_dir, digest)
+    for digest in _final_names(places.onnx_dir):
+        load_onnx(places.onnx_dir, digest)
+    for digest in _final_names(places.benchmarks_dir):
+        load_latency(places.benchmarks_dir, digest)
     for model_type in MODEL_TYPES:
-        checkpoints = data / "checkpoints" / model_type
+        checkpoints = places.checkpoints_dir(model_type)
         for work in _final_names(checkpoints):
             assert load_checkpoint(checkpoints, work.removesuffix(".safetensors"))
-        for version in _final_names(artifacts / "models" / model_type):
-            directory = artifacts / "models" / model_type / version
+        for version in _final_names(places.models_dir / model_type):
+            directory = places.models_dir / model_type / version
             manifest = Manifest.from_file(directory / "manifest.json")
             assert (manifest.version, manifest.digests.onnx) == (version, digest_file(directory / "model.onnx"))
-    _assert_leftovers_are_named_so(data.parent)
+    _assert_leftovers_are_named_so(settings.data_dir.parent)
     _assert_registry_is_consistent(settings)
 
 
@@ -72,7 +71,7 @@ def assert_one_sound_version_per_model(settings: Settings) -> dict[str, str]:
     Returns:
         Content digest by model type.
     """
-    store = EmbeddedStore(settings.database_path)
+    store = EmbeddedStore(settings.places.database)
     versions = store.list_versions()
     assert sorted((one.model_type, one.version) for one in versions) == [
         (model_type, "v1.0-synthetic") for model_type in MODEL_TYPES
@@ -80,26 +79,14 @@ def assert_one_sound_version_per_model(settings: Settings) -> dict[str, str]:
     actions = Counter((entry.model_type, entry.action) for entry in store.history())
     assert [actions[model_type, "registered"] for model_type in MODEL_TYPES] == [1, 1]
     assert {action for _, action in actions} <= {"registered", "reaffirmed"}
-    places = places_in(settings.data_dir, settings.artifacts_dir, runtimes=default_runtimes(settings.client_python))
+    runtimes = default_runtimes(settings.client_python)
     for version in versions:
-        failed = [check for check in verify_version(version, places) if not check.passed]
+        checks = verify_version(version, settings.places, runtimes=runtimes)
+        failed = [check for check in checks if not check.passed]
         assert failed == []
     for model_type in MODEL_TYPES:
-        assert list(_final_names(settings.data_dir / "checkpoints" / model_type)) == []
+        assert list(_final_names(settings.places.checkpoints_dir(model_type))) == []
     return {one.model_type: one.content_digest for one in versions}
-
-
-def places_in(data: Path, artifacts: Path, *, runtimes: Mapping[str, Path]) -> Places:
-    """Where `verify_version` looks."""
-    return Places(
-        models_dir=artifacts / "models",
-        onnx_dir=artifacts / "onnx",
-        trained_dir=artifacts / "trained",
-        datasets_dir=data / "datasets",
-        snapshots_dir=data / "snapshots",
-        benchmarks_dir=artifacts / "benchmarks",
-        runtimes=runtimes,
-    )
 
 
 def _final_names(directory: Path) -> list[str]:
@@ -116,18 +103,18 @@ def _assert_leftovers_are_named_so(root: Path) -> None:
 
 
 def _assert_registry_is_consistent(settings: Settings) -> None:
-    if not settings.database_path.exists():
+    if not settings.places.database.exists():
         return
-    connection = sqlite3.connect(settings.database_path)
+    connection = sqlite3.connect(settings.places.database)
     try:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     finally:
         connection.close()
-    store = EmbeddedStore(settings.database_path)
+    store = EmbeddedStore(settings.places.database)
     history = [(entry.model_type, entry.version) for entry in store.history() if entry.action == "registered"]
     assert history == [(one.model_type, one.version) for one in store.list_versions()]
     for one in store.list_versions():
-        directory = settings.artifacts_dir / "models" / one.model_type / one.version
+        directory = settings.places.models_dir / one.model_type / one.version
         assert digest_file(directory / "model.onnx") == one.sha256
         assert digest_file(directory / "manifest.json") == one.manifest_sha256

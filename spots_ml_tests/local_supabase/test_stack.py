@@ -15,7 +15,7 @@ from spots_ml.errors import BusyError
 from spots_ml.local_supabase import stack
 from spots_ml.local_supabase.errors import LocalStackError
 from spots_ml.local_supabase.stack import project_running
-from spots_ml.settings import LOCAL_PROJECT_ENV
+from spots_ml.places import LOCAL_PROJECT_ENV
 from spots_ml.stores.supabase.migrations.account import apply_migrations, migration_files
 
 KILLED = """

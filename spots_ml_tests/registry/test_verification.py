@@ -3,8 +3,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from spots_ml.places import Places
 from spots_ml.registry.registration import register_version
-from spots_ml.registry.verification import Places, verify_version
+from spots_ml.registry.verification import verify_version
 from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes
 
@@ -19,17 +20,8 @@ def store(tmp_path):
 
 
 def results(store, tmp_path):
-    places = Places(
-        models_dir=tmp_path / "models",
-        onnx_dir=tmp_path / "onnx",
-        trained_dir=tmp_path / "trained",
-        datasets_dir=tmp_path / "datasets",
-        snapshots_dir=tmp_path / "snapshots",
-        benchmarks_dir=tmp_path / "benchmarks",
-        runtimes={},
-    )
     version = store.get("calling_score", "v1.0-synthetic")
-    return {check.name: check for check in verify_version(version, places)}
+    return {check.name: check for check in verify_version(version, Places(tmp_path, tmp_path), runtimes={})}
 
 
 def test_published_files_and_row_of_a_sound_version_agree(store, tmp_path):

@@ -12,5 +12,5 @@ def phone_manifest_command() -> None:
     from spots_ml.registry.phone_manifest import phone_manifest
 
     settings = Settings.from_env()
-    manifest = phone_manifest(open_versions(settings), settings.artifacts_dir / "models")
+    manifest = phone_manifest(open_versions(settings), settings.places.models_dir)
     click.echo(manifest.model_dump_json(indent=2))

@@ -26,11 +26,11 @@ def sync_command(context: click.Context, actor: str, as_json: bool) -> None:
     settings = Settings.from_env()
     target = open_supabase(settings)
     source = open_store(settings, "embedded")
-    carried = carry_over(source, settings.artifacts_dir / "models", target, clock=utc_now, actor=actor)
+    carried = carry_over(source, settings.places.models_dir, target, clock=utc_now, actor=actor)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in carried], indent=2))
     elif not carried:
-        click.echo(f"nothing to carry over: {settings.database_path} holds no versions")
+        click.echo(f"nothing to carry over: {settings.places.database} holds no versions")
     else:
         header = ["model", "version", "outcome", "here", "on supabase", "why"]
         rows = [

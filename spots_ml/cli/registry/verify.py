@@ -18,22 +18,17 @@ from spots_ml.settings import Settings
 @json_option
 def verify_command(model_type: ModelType, version: str, as_json: bool) -> None:
     """Recompute every digest of a version, reload it, and compare torch with both runtimes again."""
-    from spots_ml.registry.verification import Places, verify_version
+    from spots_ml.registry.verification import verify_version
     from spots_ml.release.certification.runtimes import default_runtimes
 
     settings = Settings.from_env()
-    artifacts, data = settings.artifacts_dir, settings.data_dir
-    places = Places(
-        models_dir=artifacts / "models",
-        onnx_dir=artifacts / "onnx",
-        trained_dir=artifacts / "trained",
-        datasets_dir=data / "datasets",
-        snapshots_dir=data / "snapshots",
-        benchmarks_dir=artifacts / "benchmarks",
-        runtimes=default_runtimes(settings.client_python),
-    )
     store = open_versions(settings)
-    checks = verify_version(store.get(model_type, version), places, store=store)
+    checks = verify_version(
+        store.get(model_type, version),
+        settings.places,
+        runtimes=default_runtimes(settings.client_python),
+        store=store,
+    )
     if as_json:
         click.echo(json.dumps([asdict(check) for check in checks], indent=2))
     else:

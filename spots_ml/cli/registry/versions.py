@@ -42,7 +42,7 @@ def show_command(model_type: ModelType, version: str, as_json: bool) -> None:
     store = open_versions(settings)
     found = store.get(model_type, version)
     history = store.history(model_type, version)
-    directory = version_directory(settings.artifacts_dir / "models", model_type, version)
+    directory = version_directory(settings.places.models_dir, model_type, version)
     if as_json:
         document = found.model_dump(mode="json") | {
             "directory": str(directory),

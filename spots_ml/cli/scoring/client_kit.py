@@ -26,7 +26,7 @@ def client_kit_command(directory: Path, calling_score: str | None, outcome: str 
 
     settings = Settings.from_env()
     store = open_versions(settings)
-    models_dir = settings.artifacts_dir / "models"
+    models_dir = settings.places.models_dir
     report = write_kit(
         directory,
         _published(store, models_dir, "calling_score", calling_score),

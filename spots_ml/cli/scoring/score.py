@@ -78,7 +78,7 @@ def score_command(
     store = open_store(settings)
     scorer = open_scorer(
         store,
-        settings.artifacts_dir / "models",
+        settings.places.models_dir,
         versions={"calling_score": calling_score, "outcome": outcome},
         by_confidence=weights == "confidence",
         exploration=settings.exploration if exploration is None else exploration,

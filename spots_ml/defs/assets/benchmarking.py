@@ -44,16 +44,16 @@ def latency_benchmark(model_type: ModelType) -> dg.AssetsDefinition:
 
         with refusals_in_words():
             onnx_digest = upstream_digest(context, onnx_key)
-            content, _ = load_onnx(platform.onnx_dir, onnx_digest)
+            content, _ = load_onnx(platform.places.onnx_dir, onnx_digest)
             report = measure_latency(content)
-        digest = save_latency(report, platform.benchmarks_dir)
+        digest = save_latency(report, platform.places.benchmarks_dir)
         verdict = report.verdict()
         context.log.info(verdict.message)
         return result(
             digest,
             {
                 **_metadata(report),
-                "path": dg.MetadataValue.path(platform.benchmarks_dir / digest / LATENCY_FILE),
+                "path": dg.MetadataValue.path(platform.places.benchmarks_dir / digest / LATENCY_FILE),
                 "onnx_digest": dg.MetadataValue.text(onnx_digest),
             },
             checks=[verdict_check(verdict)],

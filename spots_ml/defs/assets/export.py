@@ -67,10 +67,10 @@ def onnx_model(model_type: ModelType) -> dg.AssetsDefinition:
 
         with refusals_in_words():
             trained_digest = upstream_digest(context, trained_key)
-            model = load_trained_model(platform.trained_dir, trained_digest)
+            model = load_trained_model(platform.places.trained_dir, trained_digest)
             version = propose_version(
                 platform.store(),
-                platform.models_dir,
+                platform.places.models_dir,
                 model_type=model_type,
                 content_digest=trained_digest,
                 source_kind=model.kind,
@@ -85,7 +85,7 @@ def onnx_model(model_type: ModelType) -> dg.AssetsDefinition:
                 trained_digest=trained_digest,
                 runtimes=default_runtimes(platform.settings.client_python),
             )
-            digest = save_onnx(content, certificate, platform.onnx_dir)
+            digest = save_onnx(content, certificate, platform.places.onnx_dir)
         verdict = certificate.verdict()
         context.log.info(f"{version}: {verdict.message}")
         return result(
@@ -94,7 +94,7 @@ def onnx_model(model_type: ModelType) -> dg.AssetsDefinition:
                 "version": dg.MetadataValue.text(version),
                 **_metadata(certificate),
                 "trained_digest": dg.MetadataValue.text(trained_digest),
-                "path": dg.MetadataValue.path(platform.onnx_dir / digest / "model.onnx"),
+                "path": dg.MetadataValue.path(platform.places.onnx_dir / digest / "model.onnx"),
             },
             checks=[verdict_check(verdict)],
         )

@@ -6,7 +6,6 @@ import dagster as dg
 
 from spots_ml.defs.assets.keys import DATASET, OWNERS
 from spots_ml.defs.assets.monitoring import (
-    BASELINES_FOLDER,
     FORMULA_BASELINE,
     MONITORING_GROUP,
     SEED,
@@ -49,7 +48,7 @@ def formula_baseline(context: dg.AssetExecutionContext, platform: dg.ResourcePar
             context, "no dataset was validated in this Dagster instance yet; materialise validated_dataset"
         )
     with refusals_in_words():
-        report, table = load_dataset(platform.datasets_dir, dataset_digest)
+        report, table = load_dataset(platform.places.datasets_dir, dataset_digest)
         try:
             baseline = measure_baseline(
                 table,
@@ -61,13 +60,13 @@ def formula_baseline(context: dg.AssetExecutionContext, platform: dg.ResourcePar
             )
         except InsufficientDataError as error:  # expected while the first outcomes are under way
             return _nothing_yet(context, str(error))
-        digest = save_baseline(baseline, platform.settings.data_dir / BASELINES_FOLDER)
+        digest = save_baseline(baseline, platform.places.baselines_dir)
     context.log.info(_headline(baseline))
     return result(
         digest,
         {
             **_metadata(baseline),
-            "path": dg.MetadataValue.path(platform.settings.data_dir / BASELINES_FOLDER / f"{digest}.json"),
+            "path": dg.MetadataValue.path(platform.places.baselines_dir / f"{digest}.json"),
         },
     )
 

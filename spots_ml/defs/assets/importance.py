@@ -73,17 +73,17 @@ def feature_importance(model_type: ModelType) -> dg.AssetsDefinition:
 
         with refusals_in_words():
             n_repeats = config.checked_repeats()
-            model = load_trained_model(platform.trained_dir, upstream_digest(context, trained_key))
-            rows = labelled_rows(load_dataset(platform.datasets_dir, model.document.dataset_digest)[1])
+            model = load_trained_model(platform.places.trained_dir, upstream_digest(context, trained_key))
+            rows = labelled_rows(load_dataset(platform.places.datasets_dir, model.document.dataset_digest)[1])
             context.log.info("training once more, with an input of pure noise")
             found = measure_importance(model, rows, split_of(model, rows), n_repeats=n_repeats)
-            digest = save_importance(found, platform.settings.artifacts_dir / "importance")
+            digest = save_importance(found, platform.places.importance_dir)
         context.log.info(found.message)
         return result(
             digest,
             {
                 **importance_metadata(found),
-                "path": dg.MetadataValue.path(platform.settings.artifacts_dir / "importance" / f"{digest}.json"),
+                "path": dg.MetadataValue.path(platform.places.importance_dir / f"{digest}.json"),
             },
         )
 

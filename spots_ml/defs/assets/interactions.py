@@ -68,8 +68,8 @@ def raw_training_data(
 
     with refusals_in_words():
         source = config.chosen(platform.settings.source)
-        snapshot = write_snapshot(open_source(platform, source), platform.snapshots_dir)
-    path = platform.snapshots_dir / snapshot.digest / INTERACTIONS_FILE
+        snapshot = write_snapshot(open_source(platform, source), platform.places.snapshots_dir)
+    path = platform.places.snapshots_dir / snapshot.digest / INTERACTIONS_FILE
     context.log.info(f"{snapshot.n_rows:,} interactions, {snapshot.n_labelled:,} labelled, from {snapshot.description}")
     return result(
         snapshot.digest,
@@ -130,9 +130,9 @@ def validated_dataset(
 
     with refusals_in_words():
         report = build_dataset(
-            platform.snapshots_dir,
+            platform.places.snapshots_dir,
             upstream_digest(context, RAW_DATA),
-            platform.datasets_dir,
+            platform.places.datasets_dir,
             config=platform.validation_config,
             now=platform.now(),
         )
@@ -153,8 +153,8 @@ def validated_dataset(
             raise shortage
 
         with platform.expectations or ExpectationsProcess() as great_expectations:
-            docs_dir = platform.data_docs_dir / report.digest
-            great_expectations.submit(platform.datasets_dir, report.digest, docs_dir=docs_dir)
+            docs_dir = platform.places.data_docs_dir / report.digest
+            great_expectations.submit(platform.places.datasets_dir, report.digest, docs_dir=docs_dir)
             _import_what_training_needs()
             results = great_expectations.results()
         _, broken = _outcome_of(lambda: require_expectations(results))
@@ -167,7 +167,7 @@ def validated_dataset(
         if broken is not None:
             raise broken
         verdict = judge_dataset(report, results, validation=platform.validation_config, sufficiency=SufficiencyConfig())
-        keep_verdict(platform.datasets_dir, report.digest, verdict)
+        keep_verdict(platform.places.datasets_dir, report.digest, verdict)
     yield result(report.digest, dataset_metadata(report, platform))
 
 

@@ -14,9 +14,6 @@ VERSION_PERFORMANCE: Final = dg.AssetKey("version_performance")
 FORMULA_BASELINE: Final = dg.AssetKey("formula_baseline")
 DATA_SUFFICIENCY: Final = dg.AssetKey("data_sufficiency")
 
-BASELINES_FOLDER: Final = "baselines"
-"""Under the data folder: formula baselines, by digest."""
-
 SEED: Final = 0
 """Of every resampling and sample here: the same decisions always give the same intervals."""
 

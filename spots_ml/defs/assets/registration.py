@@ -46,25 +46,25 @@ def registered_version(model_type: ModelType) -> dg.AssetsDefinition:
         from spots_ml.training.model import load_trained_model
 
         with refusals_in_words():
-            onnx, certificate = load_onnx(platform.onnx_dir, upstream_digest(context, onnx_key))
+            onnx, certificate = load_onnx(platform.places.onnx_dir, upstream_digest(context, onnx_key))
             latency_digest = upstream_digest(context, latency_key)
             manifest = assemble_manifest(
                 platform,
-                model=load_trained_model(platform.trained_dir, upstream_digest(context, trained_key)),
+                model=load_trained_model(platform.places.trained_dir, upstream_digest(context, trained_key)),
                 certificate=certificate,
-                latency=load_latency(platform.benchmarks_dir, latency_digest),
+                latency=load_latency(platform.places.benchmarks_dir, latency_digest),
                 onnx=onnx,
             )
             registration = register_version(
                 platform.store(),
-                platform.models_dir,
+                platform.places.models_dir,
                 onnx=onnx,
                 manifest=manifest,
                 now=platform.now(),
                 actor=f"dagster run {context.run.run_id}",
             )
         version = registration.version
-        directory = version_directory(platform.models_dir, model_type, version.version)
+        directory = version_directory(platform.places.models_dir, model_type, version.version)
         verb = "registered" if registration.created else "registered before with this very content:"
         context.log.info(f"{verb} {model_type} {version.version}, {version.status}, weight {version.weight:g}")
         return result(

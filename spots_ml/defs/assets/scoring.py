@@ -76,7 +76,7 @@ def scored_opportunities(
         asked = open_day(platform, day.start, day.end)
         scorer = open_scorer(
             store,
-            platform.models_dir,
+            platform.places.models_dir,
             versions={"calling_score": config.calling_score, "outcome": config.outcome},
             by_confidence=config.by_confidence,
             # What was decided before is scored again, not decided by a coin.
@@ -85,7 +85,7 @@ def scored_opportunities(
         scored = score_day(
             asked.batches,
             scorer,
-            platform.scored_dir / context.partition_key,
+            platform.places.scored_dir / context.partition_key,
             origin=asked.origin,
             history=store,
             log=store,

@@ -48,7 +48,7 @@ def data_sufficiency(context: dg.AssetExecutionContext, platform: dg.ResourcePar
             found = measure_sufficiency(0, 0, now=platform.now())
             message = "nothing was validated in this Dagster instance yet; materialise validated_dataset"
         else:
-            _, table = load_dataset(platform.datasets_dir, report.digest)
+            _, table = load_dataset(platform.places.datasets_dir, report.digest)
             found = measure_sufficiency(
                 report.n_accepted, report.n_labelled, arrived_at=arrivals(table), now=platform.now()
             )
@@ -84,13 +84,13 @@ def _newest_report(context: dg.AssetExecutionContext, platform: Platform) -> "Da
 
     snapshot_digest = newest_digest(context, RAW_DATA)
     report = (
-        report_of_snapshot(platform.datasets_dir, snapshot_digest, platform.validation_config.digest())
+        report_of_snapshot(platform.places.datasets_dir, snapshot_digest, platform.validation_config.digest())
         if snapshot_digest
         else None
     )
     dataset_digest = newest_digest(context, DATASET)
     if report is None and dataset_digest is not None:
-        return read_report(platform.datasets_dir, dataset_digest)
+        return read_report(platform.places.datasets_dir, dataset_digest)
     return report
 
 

@@ -101,10 +101,10 @@ def trained_model(model_type: ModelType) -> dg.AssetsDefinition:
         from spots_ml.interactions.learning.validation import load_dataset
         from spots_ml.training.model import save_trained_model, train_model
 
-        with refusals_in_words(), exclusive(platform.settings.data_dir / f"training-{model_type}.lock"):
+        with refusals_in_words(), exclusive(platform.places.training_lock(model_type)):
             training, seed = platform.training_config().changed(config.changes()), config.checked_seed()
             dataset_digest = upstream_digest(context, DATASET)
-            report, table = load_dataset(platform.datasets_dir, dataset_digest)
+            report, table = load_dataset(platform.places.datasets_dir, dataset_digest)
             rows = labelled_rows(table)
             split = split_rows(rows.agent, rows.scored_at, seed=seed)
             model = train_model(
@@ -116,9 +116,9 @@ def trained_model(model_type: ModelType) -> dg.AssetsDefinition:
                 dataset_digest=dataset_digest,
                 kind=report.kind,
                 on_epoch=lambda epoch: _report(context, epoch),
-                checkpoint_dir=platform.settings.data_dir / "checkpoints" / model_type,
+                checkpoint_dir=platform.places.checkpoints_dir(model_type),
             )
-            digest = save_trained_model(model, platform.trained_dir)
+            digest = save_trained_model(model, platform.places.trained_dir)
         context.log.info(model.verdict.message)
         return result(digest, training_metadata(model, rows.take(split == TEST)), checks=[verdict_check(model.verdict)])
 

@@ -85,5 +85,5 @@ def dataset_metadata(report: "DatasetReport", platform: Platform) -> dict[str, d
                 "quarantine.parquet": report.quarantine_sha256,
             }
         ),
-        "path": dg.MetadataValue.path(platform.datasets_dir / report.digest),
+        "path": dg.MetadataValue.path(platform.places.datasets_dir / report.digest),
     }

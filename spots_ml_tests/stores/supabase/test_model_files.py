@@ -10,10 +10,11 @@ import pytest
 
 from spots_ml.digests import digest_bytes
 from spots_ml.errors import ArtifactError
+from spots_ml.places import Places
 from spots_ml.registry.published_files import published_files
 from spots_ml.registry.registration import propose_version, register_version
 from spots_ml.registry.serving import open_scorer
-from spots_ml.registry.verification import Places, verify_version
+from spots_ml.registry.verification import verify_version
 from spots_ml.scoring.served import MissingModel, ServedModel
 from spots_ml.stores.supabase.bucket import Bucket
 from spots_ml.stores.supabase.model_files import BUCKET
@@ -92,9 +93,8 @@ def test_a_machine_without_any_file_scores_and_verifies(project, store, tmp_path
         assert here.read_bytes() == there.read_bytes()
     assert columns(project) == [(paths(row)[0], len(onnx), "1.15.1")]
 
-    nowhere = tmp_path / "nowhere"
-    places = Places(tmp_path / "another", nowhere, nowhere, nowhere, nowhere, nowhere, runtimes={})
-    found = {check.name: check for check in verify_version(row, places, store=store)}
+    another = Places(tmp_path / "another", tmp_path / "another")
+    found = {check.name: check for check in verify_version(row, another, runtimes={}, store=store)}
     assert all(found[name].passed for name in ("model.onnx", "manifest.json", "registry row", "gates"))
     assert not found["trained model"].passed
 
