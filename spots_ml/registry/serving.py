@@ -27,7 +27,8 @@ def serving_version(store: VersionStore, model_type: ModelType) -> ModelVersion 
         model_type: Which model.
 
     Returns:
-        The active version; while there is none, the staging version that was registered last; None without either.
+        The active version; while there is none, the staging version that was registered last, or of several that were
+        at the same moment the one whose first registration was first; None without either.
     """
     versions = store.list_versions(model_type)
     active = [one for one in versions if one.status == "active"]

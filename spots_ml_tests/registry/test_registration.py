@@ -1,3 +1,5 @@
+import contextlib
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -115,6 +117,97 @@ def test_files_of_another_registry_are_never_touched(store, tmp_path):
 
     assert version_directory(tmp_path / "models", "calling_score", "v1.1-synthetic").is_dir()
     assert (tmp_path / "models/calling_score/v1.0-synthetic/model.onnx").read_bytes() == onnx_bytes("first")
+
+
+def of_another_build():
+    """The same trained model in a file of its own, as another release of the exporter would write it."""
+    onnx = onnx_bytes("built otherwise")
+    return make_manifest("first", onnx=onnx).to_bytes(), onnx
+
+
+def of_another_model():
+    return make_manifest("other").to_bytes(), onnx_bytes("other")
+
+
+def of_another_model_in_the_same_file():
+    return make_manifest("other", onnx=onnx_bytes("first")).to_bytes(), onnx_bytes("first")
+
+
+def of_another_name():
+    return make_manifest("first", "v1.7-synthetic").to_bytes(), onnx_bytes("first")
+
+
+def of_the_other_kind():
+    return make_manifest("first", model_type="outcome").to_bytes(), onnx_bytes("first")
+
+
+def of_a_damaged_file():
+    return make_manifest("first").to_bytes(), onnx_bytes("flipped")
+
+
+def of_notes():
+    return b"notes of somebody", b"a drawing"
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        of_another_build,
+        of_another_model,
+        of_another_model_in_the_same_file,
+        of_another_name,
+        of_the_other_kind,
+        of_a_damaged_file,
+        of_notes,
+    ],
+)
+def test_a_name_that_is_taken_by_foreign_files_is_refused_and_they_stay(store, tmp_path, foreign):
+    directory = version_directory(tmp_path / "models", "calling_score", "v1.0-synthetic")
+    directory.mkdir(parents=True)
+    content = dict(zip(("manifest.json", "model.onnx"), foreign(), strict=True))
+    for name, text in content.items():
+        (directory / name).write_bytes(text)
+
+    with pytest.raises(RegistryError, match=r"unregistered files in .*materialise onnx_model again"):
+        register(store, tmp_path)
+    assert store.list_versions() == ()
+    assert {path.name: path.read_bytes() for path in directory.iterdir()} == content
+
+
+@pytest.mark.parametrize("files", [{}, {"model.onnx": b"a part"}, {"notes.txt": b"mine"}])
+def test_a_folder_that_holds_no_whole_version_keeps_its_name_and_its_files(store, tmp_path, files):
+    directory = version_directory(tmp_path / "models", "calling_score", "v1.0-synthetic")
+    directory.mkdir(parents=True)
+    for name, content in files.items():
+        (directory / name).write_bytes(content)
+
+    assert propose(store, tmp_path, "first") == "v1.1-synthetic"
+    with pytest.raises(RegistryError, match="unregistered files"):
+        register(store, tmp_path)
+    register(store, tmp_path, version="v1.1-synthetic")
+    assert {path.name: path.read_bytes() for path in directory.iterdir()} == files
+
+
+class WatchingStore(EmbeddedStore):
+    """A registry that looks, while it is being written to, whether anybody could lock the same thing."""
+
+    def __init__(self, path, locks):
+        super().__init__(path)
+        self.locks, self.free = locks, []
+
+    def keep_files(self, content, onnx, manifest):
+        for lock in self.locks:
+            with lock.open("ab") as stream, contextlib.suppress(BlockingIOError):
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                self.free.append(lock.name)
+
+
+def test_while_a_version_is_registered_nobody_else_may_register_one_of_its_model(tmp_path):
+    locks = [tmp_path / f".models-{model_type}.lock" for model_type in ("calling_score", "outcome")]
+    store = WatchingStore(tmp_path / "registry.sqlite", locks)
+    register(store, tmp_path)
+
+    assert store.free == [".models-outcome.lock"]
 
 
 def killed_at_call(number, store, tmp_path):

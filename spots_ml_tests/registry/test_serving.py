@@ -12,7 +12,7 @@ from spots_ml.registry.serving import open_scorer, serve_model, serving_version
 from spots_ml.scoring.scorer import ScoringInputs
 from spots_ml.scoring.served import MissingModel, ServedModel
 from spots_ml.stores.embedded.store import EmbeddedStore
-from spots_ml_tests.registry.building import hours, register_network
+from spots_ml_tests.registry.building import hours, make_candidate, register_network
 
 
 @pytest.fixture
@@ -28,21 +28,50 @@ def promote(store, version):
     store.promote("calling_score", version, now=hours(1), actor="test", reason="")
 
 
+def register_at(store, name, version, hour, model_type="calling_score"):
+    store.register(make_candidate(name, version, model_type), now=hours(hour), actor="test")
+
+
+def answering(store):
+    return serving_version(store, "calling_score").version
+
+
 def test_the_active_version_answers_else_the_newest_in_staging(place):
-    store, models_dir = place
+    store, _ = place
     assert serving_version(store, "calling_score") is None
 
-    for number, seed in enumerate((1, 2, 3)):
-        register_network(store, models_dir, version=f"v1.{number}-synthetic", seed=seed)
-    newest = serving_version(store, "calling_score")
-    assert newest is not None
-    assert newest.status == "staging"
+    register_at(store, "a", "v1.0-synthetic", 1)
+    register_at(store, "b", "v1.1-synthetic", 3)
+    register_at(store, "c", "v1.2-synthetic", 2)
+    assert answering(store) == "v1.1-synthetic"
+    register_at(store, "a", "v1.0-synthetic", 4)
+    assert answering(store) == "v1.0-synthetic"
 
-    promote(store, "v1.0-synthetic")
-    active = serving_version(store, "calling_score")
-    assert active is not None
-    assert (active.version, active.status) == ("v1.0-synthetic", "active")
+    promote(store, "v1.2-synthetic")
+    assert answering(store) == "v1.2-synthetic"
     assert serving_version(store, "outcome") is None
+
+
+def test_of_versions_that_were_registered_at_the_same_moment_the_one_that_came_first_answers(place):
+    store, _ = place
+    register_at(store, "a", "v1.0-synthetic", 1)
+    register_at(store, "b", "v1.1-synthetic", 2)
+    register_at(store, "c", "v1.2-synthetic", 2)
+    assert answering(store) == "v1.1-synthetic"
+
+    register_at(store, "a", "v1.0-synthetic", 2)
+    assert answering(store) == "v1.0-synthetic"
+
+
+def test_only_what_is_active_or_in_staging_answers(place):
+    store, _ = place
+    register_at(store, "a", "v1.0-synthetic", 1)
+    register_at(store, "b", "v1.1-synthetic", 2)
+    store.archive("calling_score", "v1.1-synthetic", now=hours(3), actor="test", reason="")
+    assert answering(store) == "v1.0-synthetic"
+
+    store.archive("calling_score", "v1.0-synthetic", now=hours(4), actor="test", reason="")
+    assert serving_version(store, "calling_score") is None
 
 
 def test_a_sound_version_answers_with_its_own_weight(place):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spots_ml.scoring.decision import decide
-from spots_ml.scoring.exploration import EXPLORED_FROM, chances, explore
+from spots_ml.scoring.exploration import chances, explore
 
 unit = st.floats(0.0, 1.0)
 
@@ -89,12 +89,22 @@ def test_propensities_are_those_of_what_was_decided(share, seed):
     called, hybrid, chance = generator.random(n) < 0.5, generator.random(n), generator.random((n, 2))
     decided_now, explored, propensity = explore(called, hybrid, chance, share=share)
 
-    eligible = hybrid >= EXPLORED_FROM
+    eligible = hybrid >= 0.5
     assert np.array_equal(decided_now[~explored], called[~explored])
     assert not explored[~eligible].any()
     assert (propensity[~eligible] == 1.0).all()
     assert np.allclose(propensity[eligible & (decided_now != called)], share / 2)
     assert np.allclose(propensity[eligible & (decided_now == called)], 1 - share / 2)
+
+
+@pytest.mark.parametrize(("hybrid", "explored"), [(0.5, True), (np.nextafter(0.5, 0.0), False), (0.0, False)])
+def test_below_a_half_nothing_is_left_to_chance(hybrid, explored):
+    decided_now, left_to_chance, propensity = explore(
+        np.array([False]), np.array([hybrid]), np.array([[0.0, 0.0]]), share=0.2
+    )
+
+    assert (decided_now[0], left_to_chance[0]) == (explored, explored)
+    assert propensity[0] == (0.1 if explored else 1.0)
 
 
 def test_weighting_by_propensity_recovers_what_calling_everybody_would_have_given():

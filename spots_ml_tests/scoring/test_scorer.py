@@ -216,7 +216,7 @@ def test_wrong_shapes_are_told_all_at_once():
         SCORERS["exploring"].score(inputs)
 
 
-@pytest.mark.parametrize("share", [-0.1, 0.21, math.nan])
+@pytest.mark.parametrize("share", [-0.1, np.nextafter(0.0, -1.0), np.nextafter(0.2, 1.0), 0.21, math.nan])
 def test_exploration_is_a_small_share(share):
     with pytest.raises(ConfigError, match=r"expected a share from 0 to 0\.2"):
         Scorer(CALLING, OUTCOME, exploration=share)

@@ -11,9 +11,10 @@ from spots_ml.interactions.generators.hybrid_law import HybridLaw
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.keeping.snapshot import write_snapshot
 from spots_ml.interactions.learning.dataset import LabelledRows, labelled_rows
-from spots_ml.interactions.learning.splits import TEST, TRAIN, split_rows
+from spots_ml.interactions.learning.splits import TEST, TRAIN, VALIDATION, split_rows
 from spots_ml.interactions.learning.validation import build_dataset, load_dataset
 from spots_ml.interactions.reading.export import read_export
+from spots_ml.training.calibration import fit_calibration
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.model import LEAST_CONFIDENCE_ROWS, TrainedModel, golden_inputs, train_model
 from spots_ml_tests.training.learning_rows import rows_of_a_step
@@ -68,6 +69,20 @@ def test_only_the_classifier_is_calibrated(calling_score: TrainedModel, outcome:
     assert (calling_score.document.calibration_slope, calling_score.document.calibration_intercept) == (1.0, 0.0)
     assert outcome.document.calibration_slope != 1.0
     assert float(outcome.network.calibration_slope) == outcome.document.calibration_slope
+
+
+def test_the_calibration_is_fitted_on_the_validation_rows_alone(
+    rows: LabelledRows, split: np.ndarray, outcome: TrainedModel
+) -> None:
+    def fitted_on(part: np.ndarray) -> tuple[float, float]:
+        with torch.inference_mode():
+            logits = outcome.network.logits(torch.from_numpy(rows.inputs("outcome")[part]))[:, 0].numpy()
+        return fit_calibration(logits, rows.positive[part])
+
+    used = (outcome.document.calibration_slope, outcome.document.calibration_intercept)
+    assert used == pytest.approx(fitted_on(split == VALIDATION), rel=1e-5)
+    for other in (split == TRAIN, split == TEST, split != TEST, split != TRAIN, np.ones(rows.n_rows, dtype=bool)):
+        assert used != pytest.approx(fitted_on(other), rel=1e-3)
 
 
 def test_test_rows_do_not_influence_the_weights(
