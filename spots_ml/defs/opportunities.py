@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from spots_ml.requests.of_day import DayCount
-    from spots_ml.scoring.decision_log.log import Origin
+    from spots_ml.scoring.decision_log.fields import Origin
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.features.history import history_features
 from spots_ml.interactions.keeping.interaction_store import EmptyStoreError, InteractionStore
 from spots_ml.interactions.schema import INTERACTIONS
-from spots_ml.scoring.decision_log.log import ORIGINS, DecisionLog
+from spots_ml.scoring.decision_log.fields import ORIGINS
+from spots_ml.scoring.decision_log.log import DecisionLog
 from spots_ml.verdicts import Verdict
 
 GATE: Final = "served_history"

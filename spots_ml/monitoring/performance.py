@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from spots_ml.errors import ConfigError
 from spots_ml.interactions.learning.maturity import DEFAULT_WINDOW, Maturity, mature
 from spots_ml.monitoring.agent_bootstrap import N_RESAMPLES, agent_codes, estimate_ratios
-from spots_ml.scoring.decision_log.log import Origin
+from spots_ml.scoring.decision_log.fields import Origin
 from spots_ml.scoring.groups import FORMULA_BASED
 from spots_ml.training.evaluation import Estimate
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import pyarrow as pa
 
 from spots_ml.errors import InputError
-from spots_ml.scoring.decision_log.log import DECISIONS
+from spots_ml.scoring.decision_log.fields import FIELDS, DecisionField
 
 
 def check_period(since: datetime, until: datetime) -> None:
@@ -35,14 +35,13 @@ def refuse_other_content(position: int, known: Mapping[str, Any], given: Mapping
 
     Args:
         position: Where the one that is refused stands in its table, from 0.
-        known: The one that is logged, by the names of `DECISIONS`.
+        known: The one that is logged, by the names of the fields.
         given: The one that is refused.
 
     Raises:
         InputError: Always.
     """
-    # The same history may be served at two watermarks.
-    differing = [field for field in DECISIONS if field.name != "watermark" and known[field.name] != given[field.name]]
+    differing = [field for field in FIELDS if field.content and known[field.name] != given[field.name]]
     told = ", ".join(_change(field, known[field.name], given[field.name]) for field in differing)
     raise InputError(
         f"decision {position} of the table ({given['decision_id']}) is logged already with other content: {told}. "
@@ -51,9 +50,9 @@ def refuse_other_content(position: int, known: Mapping[str, Any], given: Mapping
     )
 
 
-def _change(field: pa.Field, known: Any, given: Any) -> str:
-    if field.name == "feature_digest":
-        return str(field.name)
+def _change(field: DecisionField, known: Any, given: Any) -> str:
+    if field.packing == "bytes":
+        return field.name
     if pa.types.is_float32(field.type):
         return f"{field.name} {known:g} -> {given:g}"
     if pa.types.is_boolean(field.type):

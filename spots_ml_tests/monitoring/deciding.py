@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from spots_ml.digests import digest_json
 from spots_ml.features.contract import HISTORY_FEATURES
-from spots_ml.scoring.decision_log.log import DECISIONS_WITH_OUTCOMES
+from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES
 
 NOW = datetime(2026, 11, 21, 5, tzinfo=UTC)
 """The daily run's usual hour."""

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spots_ml.errors import InputError
-from spots_ml.scoring.decision_log.log import DECISIONS, DECISIONS_WITH_OUTCOMES, LogReport
+from spots_ml.scoring.decision_log.fields import DECISIONS, DECISIONS_WITH_OUTCOMES
+from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml_tests.scoring.deciding import changed, decide
 from spots_ml_tests.stores.keeping_decisions import EVER, decided, log, outcome, outcomes
 from spots_ml_tests.stores.keeping_interactions import NOW, interaction, take_in

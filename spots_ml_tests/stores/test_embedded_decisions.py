@@ -9,9 +9,11 @@ import time
 import pytest
 
 from spots_ml.errors import InputError
+from spots_ml.scoring.decision_log.fields import FIELDS
 from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.stores.embedded import decision_sql
 from spots_ml.stores.embedded import decisions as embedded_decisions
+from spots_ml.stores.embedded.decision_columns import sqlite_type
 from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml_tests.scoring.deciding import changed
 from spots_ml_tests.stores.keeping_decisions import EVER, decided, log, outcomes
@@ -19,6 +21,7 @@ from spots_ml_tests.stores.keeping_interactions import interaction, take_in
 
 FORK = multiprocessing.get_context("fork")
 N_ROWS = 2000
+TABLE = "PRAGMA table_info (decisions)"
 
 
 def log_many(path, barrier=None):
@@ -72,6 +75,19 @@ def test_killed_while_logging_the_log_has_all_of_it_or_nothing(embedded, delay_s
     report = log_many(embedded.path)
     assert report.n_new + report.n_known == N_ROWS
     assert embedded.read_decisions(*EVER).num_rows == N_ROWS
+
+
+def test_the_table_has_the_columns_of_the_declared_fields(embedded):
+    connection = sqlite3.connect(embedded.path)
+    found = {name: (type_, bool(known)) for _, name, type_, known, *_ in connection.execute(TABLE)}
+    connection.close()
+
+    assert found.pop("logged_at") == ("TEXT", True)
+    assert found.pop("identity") == ("BLOB", True)
+    assert found.pop("history") == ("BLOB", True)
+    assert found == {
+        field.sql_name: (sqlite_type(field), field.known) for field in FIELDS if field.packing != "history"
+    }
 
 
 @pytest.mark.parametrize("statement", ["UPDATE decisions SET score = 0.5", "DELETE FROM decisions"])

@@ -2,13 +2,14 @@
 
 A decision is logged once and never changed. Its outcome is no part of it: it is linked when the log is read, by the
 identity (agent, opportunity, moment), so that it does not matter which of the two arrives first and corrections are
-seen. What a table must look like to be logged is in `decision_checks`; where the log is kept is up to `stores`.
+seen. Its fields are in `fields`, what a table must be like to be logged in `checks`; where the log is kept is up to
+`stores`.
 """
 
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, Protocol, get_args
+from typing import Any, Final, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -16,60 +17,12 @@ import pyarrow as pa
 from spots_ml.digests import canonical_json, digest_bytes
 from spots_ml.errors import ContractError
 from spots_ml.features.contract import HISTORY_FEATURES
+from spots_ml.scoring.decision_log.fields import DECISIONS, TIME, Origin
 from spots_ml.scoring.groups import group_names
 from spots_ml.scoring.scorer import Scores, ScoringInputs
 
-Origin = Literal["served", "replayed"]
-"""`served`: decided at that moment; `replayed`: scored again afterwards, as of that moment."""
-ORIGINS: Final[tuple[Origin, ...]] = get_args(Origin)
-
-_TIME: Final = pa.timestamp("us", tz="UTC")
 _ID_DIGITS: Final = 32
 """Hexadecimal digits of a decision's id: 128 bits, so that two decisions never share one by chance."""
-
-
-def _known(name: str, type_: pa.DataType, doc: str) -> pa.Field:
-    return pa.field(name, type_, nullable=False, metadata={"doc": doc})
-
-
-DECISIONS: Final = pa.schema(
-    [
-        _known("decision_id", pa.string(), "digest of origin, agent, opportunity, moment and the two versions"),
-        _known("origin", pa.string(), "served: decided at that moment; replayed: scored again afterwards"),
-        _known("agent_id", pa.string(), "pseudonymous"),
-        _known("opportunity_id", pa.string(), "what the agent was paired with"),
-        _known("decided_at", _TIME, "when the pair was scored (UTC)"),
-        _known("group", pa.string(), "the agent's group: hybrid or formulaBased"),
-        pa.field("version", pa.string(), metadata={"doc": "calling-score version asked; null: there was none"}),
-        pa.field("outcome_version", pa.string(), metadata={"doc": "outcome version asked; null: there was none"}),
-        _known("weight", pa.float64(), "share of the neural score, as it took effect"),
-        _known("formula_score", pa.float64(), "the formula's score in [0, 1]"),
-        pa.field("neural_score", pa.float64(), metadata={"doc": "in [0, 1]; null: the model did not answer"}),
-        _known("outcome_probability", pa.float64(), "P(positive) in [0, 1], by the model or the rule"),
-        _known("score", pa.float64(), "the calling score in [0, 1]"),
-        _known("called", pa.bool_(), "whether the agent was called"),
-        _known("blocked", pa.bool_(), "whether the outcome filter said no"),
-        _known("explored", pa.bool_(), "whether the decision was left to a coin"),
-        pa.field("propensity", pa.float64(), metadata={"doc": "probability of the decision; null: replayed"}),
-        _known("feature_digest", pa.string(), "SHA-256 of the 45 inputs as little-endian float32"),
-        *(_known(name, pa.float32(), "as served, in [0, 1]") for name in HISTORY_FEATURES),
-        pa.field(
-            "watermark", pa.string(), metadata={"doc": "label watermark the history was served at; null: not served"}
-        ),
-        pa.field("fallback", pa.string(), metadata={"doc": "which model did not answer and why; null: both answered"}),
-    ]
-)
-"""What was decided and on what grounds."""
-
-DECISIONS_WITH_OUTCOMES: Final = pa.schema(
-    [
-        *DECISIONS,
-        pa.field("outcome_type", pa.string(), metadata={"doc": "positive, neutral, negative; null: none arrived"}),
-        pa.field("outcome_score", pa.float64(), metadata={"doc": "in [0, 1]; null: none arrived"}),
-        pa.field("outcome_at", _TIME, metadata={"doc": "when the outcome arrived (UTC); null: none, or unknown"}),
-    ]
-)
-"""Decisions and what came of them, as it is known when they are read."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +44,7 @@ class DecisionLog(Protocol):
     def log_decisions(self, decisions: pa.Table, *, now: datetime) -> LogReport:
         """Add decisions (schema `DECISIONS`), each once, all or nothing.
 
-        InputError when `decision_checks.check_decisions` refuses the table, or when a decision is logged already with
+        InputError when `checks.check_decisions` refuses the table, or when a decision is logged already with
         other content.
         """
         ...
@@ -140,7 +93,7 @@ def decision_table(
         )
     if now.tzinfo is None:
         raise ContractError(f"the time {now} has no zone; expected UTC")
-    decided_at = requests["scored_at"].fill_null(pa.scalar(now, _TIME))
+    decided_at = requests["scored_at"].fill_null(pa.scalar(now, TIME))
     versions = scores.version, scores.outcome_version
     history = np.asarray(inputs.history, dtype=np.float32)
     no_propensity = np.full(n_rows, origin == "replayed")

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spots_ml.scoring.answering.answers import Answers
-from spots_ml.scoring.decision_log.log import Origin, decision_table
+from spots_ml.scoring.decision_log.fields import Origin
+from spots_ml.scoring.decision_log.log import decision_table
 
 
 def decisions_of(answers: Answers, *, origin: Origin, now: datetime) -> tuple[pa.Table, int]:

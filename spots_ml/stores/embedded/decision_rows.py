@@ -1,19 +1,19 @@
 """Decisions as rows of SQLite and back: one blob of six float32 for the history, times as microseconds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from spots_ml.features.contract import HISTORY_FEATURES
-from spots_ml.scoring.decision_log.log import DECISIONS_WITH_OUTCOMES
-from spots_ml.stores.embedded.decision_sql import COLUMNS, TOLD
+from spots_ml.scoring.decision_log.fields import DECISIONS, DECISIONS_WITH_OUTCOMES, FIELDS, DecisionField
+from spots_ml.stores.embedded.decision_columns import COLUMNS, HISTORY, IDENTITY, TOLD
 from spots_ml.stores.embedded.interaction_rows import identity_of
 
 _HISTORY_DTYPE: Final = np.dtype("<f4")
-_HISTORY_BYTES: Final = len(HISTORY_FEATURES) * _HISTORY_DTYPE.itemsize
-_OUTCOME: Final = ("outcome_type", "outcome_score", "outcome_at")
+_PACKED: Final = tuple(field.name for field in FIELDS if field.packing == "history")
+_HISTORY_BYTES: Final = len(_PACKED) * _HISTORY_DTYPE.itemsize
+_OUTCOME: Final = tuple(name for name in DECISIONS_WITH_OUTCOMES.names if name not in DECISIONS.names)
 _READ: Final = (*TOLD, *_OUTCOME)
 """The columns of `decision_sql.READ`."""
 
@@ -26,20 +26,12 @@ def to_rows(batch: pa.RecordBatch, first_position: int) -> Iterator[tuple[Any, .
         first_position: Position of the first of them in the call.
 
     Returns:
-        One tuple per row: its position, then `decision_sql.COLUMNS`; unknown is None.
+        One tuple per row: its position, then `decision_columns.COLUMNS`; unknown is None.
     """
-    values = np.stack([batch[name].to_numpy() for name in HISTORY_FEATURES], axis=1)
-    content = values.astype(_HISTORY_DTYPE).tobytes()
-    columns: dict[str, Any] = {
-        "decided_at": batch["decided_at"].cast(pa.int64()).to_pylist(),
-        "agent_group": batch["group"].to_pylist(),
-        "feature_digest": map(bytes.fromhex, batch["feature_digest"].to_pylist()),
-        "history": (content[start : start + _HISTORY_BYTES] for start in range(0, len(content), _HISTORY_BYTES)),
-    }
-    for name in COLUMNS:
-        if name not in columns and name != "identity":
-            columns[name] = batch[name].to_pylist()
-    columns["identity"] = map(identity_of, columns["agent_id"], columns["opportunity_id"], columns["decided_at"])
+    content = np.stack([batch[name].to_numpy() for name in _PACKED], axis=1).astype(_HISTORY_DTYPE).tobytes()
+    columns: dict[str, Any] = {field.sql_name: _kept(field, batch[field.name]) for field in FIELDS}
+    columns[HISTORY] = (content[start : start + _HISTORY_BYTES] for start in range(0, len(content), _HISTORY_BYTES))
+    columns[IDENTITY] = map(identity_of, columns["agent_id"], columns["opportunity_id"], columns["decided_at"])
     positions = range(first_position, first_position + batch.num_rows)
     return zip(positions, *(columns[name] for name in COLUMNS), strict=True)
 
@@ -54,13 +46,12 @@ def to_batch(rows: Sequence[tuple[Any, ...]]) -> pa.RecordBatch:
         As many rows of schema `DECISIONS_WITH_OUTCOMES`.
     """
     columns: dict[str, Any] = dict(zip(_READ, zip(*rows, strict=True), strict=True))
-    columns["group"] = columns.pop("agent_group")
-    columns["feature_digest"] = map(bytes.hex, columns["feature_digest"])
-    history = np.frombuffer(b"".join(columns.pop("history")), _HISTORY_DTYPE).reshape(len(rows), -1)
-    for index, name in enumerate(HISTORY_FEATURES):
-        columns[name] = np.ascontiguousarray(history[:, index])
-    for name in ("called", "blocked", "explored"):
-        columns[name] = np.array(columns[name], dtype=bool)
+    history = np.frombuffer(b"".join(columns.pop(HISTORY)), _HISTORY_DTYPE).reshape(len(rows), -1)
+    for field in FIELDS:
+        if field.packing == "history":
+            columns[field.name] = np.ascontiguousarray(history[:, _PACKED.index(field.name)])
+        else:
+            columns[field.name] = _told(field, columns[field.sql_name])
     return pa.RecordBatch.from_arrays(
         [pa.array(columns[field.name], field.type) for field in DECISIONS_WITH_OUTCOMES],
         schema=DECISIONS_WITH_OUTCOMES,
@@ -74,9 +65,26 @@ def to_pair(conflict: Sequence[Any]) -> tuple[int, dict[str, Any], dict[str, Any
         conflict: The row.
 
     Returns:
-        The position in the call, the decision that is logged, and the one that is not, by the names of `DECISIONS`.
+        The position in the call, the decision that is logged, and the one that is not, by the names of the fields.
     """
     position, *contents = conflict
     nothing = (None,) * len(_OUTCOME)
     known, given = to_batch([(*contents[: len(TOLD)], *nothing), (*contents[len(TOLD) :], *nothing)]).to_pylist()
     return position, known, given
+
+
+def _kept(field: DecisionField, values: pa.Array) -> Iterable[Any]:
+    if field.packing == "history":
+        return ()
+    if field.packing == "bytes":
+        return map(bytes.fromhex, values.to_pylist())
+    kept: list[Any] = (values.cast(pa.int64()) if pa.types.is_timestamp(field.type) else values).to_pylist()
+    return kept
+
+
+def _told(field: DecisionField, values: Sequence[Any]) -> Any:
+    if field.packing == "bytes":
+        return map(bytes.hex, values)
+    if pa.types.is_boolean(field.type):
+        return np.array(values, dtype=bool)
+    return values

@@ -1,38 +1,8 @@
-"""The SQL of logging and reading decisions in the embedded store; the table is in `schema`."""
+"""The SQL of logging and reading decisions in the embedded store; its columns are in `decision_columns`."""
 
 from typing import Final
 
-COLUMNS: Final = (
-    "decision_id",
-    "identity",
-    "origin",
-    "agent_id",
-    "opportunity_id",
-    "decided_at",
-    "agent_group",
-    "version",
-    "outcome_version",
-    "weight",
-    "formula_score",
-    "neural_score",
-    "outcome_probability",
-    "score",
-    "called",
-    "blocked",
-    "explored",
-    "propensity",
-    "feature_digest",
-    "history",
-    "watermark",
-    "fallback",
-)
-"""What is kept of a decision, in the order of the statements."""
-
-CONTENT: Final = tuple(name for name in COLUMNS if name not in ("decision_id", "watermark"))
-"""What makes two decisions of one id the same. Not the watermark: the same history may be served at two of them."""
-
-TOLD: Final = tuple(name for name in COLUMNS if name != "identity")
-"""What is read of a decision: its identity only links it to its outcome."""
+from spots_ml.stores.embedded.decision_columns import COLUMNS, CONTENT, TOLD
 
 _NAMES: Final = ", ".join(COLUMNS)
 
@@ -46,7 +16,7 @@ INSERT: Final = f"""
 INSERT INTO decisions (logged_at, {_NAMES})
 SELECT ?, {_NAMES} FROM incoming WHERE true ORDER BY position
 ON CONFLICT (decision_id) DO NOTHING
-"""  # noqa: S608 - column names of this module
+"""  # noqa: S608 - names of columns
 """Adds the decisions that are not known; takes the present."""
 
 CONFLICTS: Final = f"""
@@ -56,7 +26,7 @@ FROM incoming JOIN decisions AS known ON known.decision_id = incoming.decision_i
 WHERE {" OR ".join(f"incoming.{name} IS NOT known.{name}" for name in CONTENT)}
 ORDER BY incoming.position
 LIMIT 1
-"""  # noqa: S608 - column names of this module
+"""  # noqa: S608 - names of columns
 """The first decision of the call whose id is logged with other content, asked after `INSERT`.
 
 Its position, then `TOLD` of the one that is logged, then `TOLD` of the one that is not.
@@ -71,5 +41,5 @@ SELECT {", ".join(f"decisions.{name}" for name in TOLD)},
 FROM decisions LEFT JOIN interactions AS outcome ON outcome.identity = decisions.identity
 WHERE decided_at >= :since AND decided_at < :until
 ORDER BY decided_at, decision_id
-"""  # noqa: S608 - column names of this module
+"""  # noqa: S608 - names of columns
 """Decisions of a period with their outcomes: an identity is that of one interaction at most."""

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from spots_ml.errors import InputError
 from spots_ml.scoring.decision_log.checks import check_decisions
-from spots_ml.scoring.decision_log.log import DECISIONS_WITH_OUTCOMES, LogReport
+from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES
+from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.stores.decision_refusals import check_period, refuse_other_content
 from spots_ml.stores.embedded import decision_sql as sql
 from spots_ml.stores.embedded.database import Database, to_text, transaction

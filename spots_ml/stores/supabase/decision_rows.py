@@ -1,4 +1,4 @@
-"""Decisions as documents of JSON and back: what is called `group` is `agent_group` in SQL, where that word is taken."""
+"""Decisions as documents of JSON, by the names that their fields have in SQL, and back."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -6,9 +6,11 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from spots_ml.scoring.decision_log.log import DECISIONS_WITH_OUTCOMES
+from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES, FIELDS
 
-COLUMNS: Final = tuple("agent_group" if name == "group" else name for name in DECISIONS_WITH_OUTCOMES.names)
+_FIELDS: Final = {field.name: field for field in FIELDS}
+
+COLUMNS: Final = tuple(_FIELDS[name].sql_name if name in _FIELDS else name for name in DECISIONS_WITH_OUTCOMES.names)
 """The columns of `decisions_with_outcomes`, in the order of the schema."""
 
 _BATCH_ROWS: Final = 500
@@ -25,9 +27,7 @@ def to_items(decisions: pa.Table) -> Iterator[dict[str, Any]]:
     """
     for batch in decisions.to_batches(max_chunksize=_BATCH_ROWS):
         for item in batch.to_pylist():
-            item["agent_group"] = item.pop("group")
-            item["decided_at"] = item["decided_at"].isoformat()
-            yield item
+            yield {field.sql_name: _sent(item[field.name]) for field in FIELDS}
 
 
 def to_batch(rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
@@ -46,3 +46,7 @@ def to_batch(rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
             values = [None if text is None else datetime.fromisoformat(text) for text in values]
         arrays.append(pa.array(values, field.type))
     return pa.RecordBatch.from_arrays(arrays, schema=DECISIONS_WITH_OUTCOMES)
+
+
+def _sent(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spots_ml.errors import InputError
-from spots_ml.scoring.decision_log.log import DECISIONS, LogReport
+from spots_ml.scoring.decision_log.fields import DECISIONS
+from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.stores.supabase import staging
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.store import SupabaseStore

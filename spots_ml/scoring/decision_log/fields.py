@@ -1,0 +1,141 @@
+"""The fields of a decision, declared once.
+
+What tables of decisions look like, which of them are refused, how a store keeps, sends and reads them, and in what two
+decisions differ: all of it follows from here. How a store writes a type is the store's business.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+import pyarrow as pa
+
+from spots_ml.features.contract import HISTORY_FEATURES
+from spots_ml.scoring.decision_log.field_rules import Between, HexDigits, NotEmpty, OneOf, Rule
+from spots_ml.scoring.groups import FORMULA_BASED, HYBRID
+
+Origin = Literal["served", "replayed"]
+"""`served`: decided at that moment; `replayed`: scored again afterwards, as of that moment."""
+ORIGINS: Final[tuple[Origin, ...]] = get_args(Origin)
+
+Packing = Literal["plain", "bytes", "history"]
+"""How small a store of files may keep a field: as it is, hexadecimal digits as bytes, or as one of the six numbers that
+are kept as one value."""
+
+TIME: Final = pa.timestamp("us", tz="UTC")
+_UNIT: Final = Between(0.0, 1.0)
+_LINKING: Final = NotEmpty("a decision is linked to its outcome by it: leave such rows out")
+
+
+@dataclass(frozen=True)
+class DecisionField:
+    """One field of a decision.
+
+    Attributes:
+        name: Its name in tables.
+        type: Its type in tables; what databases call it follows from that.
+        doc: What it means.
+        known: Whether every decision that is logged has it.
+        rule: Which values it may have; None: any of the type.
+        links: Whether it is part of what links a decision to its outcome.
+        content: Whether two decisions of one id must agree on it.
+        column: Its name in databases; empty: `name`.
+        packing: How a store of files may keep it.
+    """
+
+    name: str
+    type: pa.DataType
+    doc: str
+    known: bool = True
+    rule: Rule | None = None
+    links: bool = False
+    content: bool = True
+    column: str = ""
+    packing: Packing = "plain"
+
+    @property
+    def sql_name(self) -> str:
+        """Its name in databases."""
+        return self.column or self.name
+
+    @property
+    def arrow(self) -> pa.Field:
+        """Itself in the schema of a table."""
+        return pa.field(self.name, self.type, nullable=not self.known, metadata={"doc": self.doc})
+
+
+def _text(name: str, doc: str, rule: Rule | None = None, *, known: bool = True) -> DecisionField:
+    return DecisionField(name, pa.string(), doc, known=known, rule=rule)
+
+
+def _unit(name: str, doc: str, *, known: bool = True) -> DecisionField:
+    return DecisionField(name, pa.float64(), doc, known=known, rule=_UNIT)
+
+
+def _flag(name: str, doc: str) -> DecisionField:
+    return DecisionField(name, pa.bool_(), doc)
+
+
+FIELDS: Final[tuple[DecisionField, ...]] = (
+    _text(
+        "decision_id",
+        "digest of origin, agent, opportunity, moment and the two versions",
+        NotEmpty("make the table with scoring.decision_log.decision_table"),
+    ),
+    _text("origin", "served: decided at that moment; replayed: scored again afterwards", OneOf(ORIGINS)),
+    DecisionField("agent_id", pa.string(), "pseudonymous", rule=_LINKING, links=True),
+    DecisionField("opportunity_id", pa.string(), "what the agent was paired with", rule=_LINKING, links=True),
+    DecisionField("decided_at", TIME, "when the pair was scored (UTC)", links=True),
+    # `group` is a word of SQL.
+    DecisionField(
+        "group",
+        pa.string(),
+        "the agent's group: hybrid or formulaBased",
+        rule=OneOf((HYBRID, FORMULA_BASED)),
+        column="agent_group",
+    ),
+    _text("version", "calling-score version asked; null: there was none", known=False),
+    _text("outcome_version", "outcome version asked; null: there was none", known=False),
+    _unit("weight", "share of the neural score, as it took effect"),
+    _unit("formula_score", "the formula's score in [0, 1]"),
+    _unit("neural_score", "in [0, 1]; null: the model did not answer", known=False),
+    _unit("outcome_probability", "P(positive) in [0, 1], by the model or the rule"),
+    _unit("score", "the calling score in [0, 1]"),
+    _flag("called", "whether the agent was called"),
+    _flag("blocked", "whether the outcome filter said no"),
+    _flag("explored", "whether the decision was left to a coin"),
+    _unit("propensity", "probability of the decision; null: replayed", known=False),
+    DecisionField(
+        "feature_digest",
+        pa.string(),
+        "SHA-256 of the 45 inputs as little-endian float32",
+        rule=HexDigits(64),
+        packing="bytes",
+    ),
+    *(
+        DecisionField(name, pa.float32(), "as served, in [0, 1]", rule=_UNIT, packing="history")
+        for name in HISTORY_FEATURES
+    ),
+    # The same history may be served at two watermarks.
+    DecisionField(
+        "watermark",
+        pa.string(),
+        "label watermark the history was served at; null: not served",
+        known=False,
+        content=False,
+    ),
+    _text("fallback", "which model did not answer and why; null: both answered", known=False),
+)
+"""All fields of a decision in their order; new ones are added at the end."""
+
+DECISIONS: Final = pa.schema([field.arrow for field in FIELDS])
+"""What was decided and on what grounds."""
+
+DECISIONS_WITH_OUTCOMES: Final = pa.schema(
+    [
+        *DECISIONS,
+        pa.field("outcome_type", pa.string(), metadata={"doc": "positive, neutral, negative; null: none arrived"}),
+        pa.field("outcome_score", pa.float64(), metadata={"doc": "in [0, 1]; null: none arrived"}),
+        pa.field("outcome_at", TIME, metadata={"doc": "when the outcome arrived (UTC); null: none, or unknown"}),
+    ]
+)
+"""Decisions and what came of them, as it is known when they are read."""

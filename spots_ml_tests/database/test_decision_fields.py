@@ -1,0 +1,62 @@
+"""The table of decisions, and what may be logged in it, are as the declared fields say."""
+
+import psycopg
+import pytest
+
+from spots_ml.scoring.decision_log.field_rules import Between, HexDigits, NotEmpty, OneOf
+from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES, FIELDS
+from spots_ml.stores.supabase.decision_rows import COLUMNS
+from spots_ml_tests.database.decision_calls import log
+from spots_ml_tests.database.roles import decision
+
+TYPES = {
+    "string": "text",
+    "timestamp[us, tz=UTC]": "timestamp with time zone",
+    "double": "double precision",
+    "float": "double precision",
+    "bool": "boolean",
+}
+"""What Postgres calls the types of fields."""
+OF_THE_STORE = {"row_sequence", "logged_at"}
+WRONG = {Between: [-0.1, 1.1], OneOf: ["", "Hybrid", "other"], NotEmpty: [""], HexDigits: ["", "0" * 63, "A" * 64]}
+
+
+def columns(connection, table):
+    rows = connection.execute(
+        "select column_name, data_type, is_nullable = 'YES' as nullable from information_schema.columns"
+        " where table_schema = 'public' and table_name = %s",
+        (table,),
+    ).fetchall()
+    return {row["column_name"]: (row["data_type"], row["nullable"]) for row in rows}
+
+
+def test_the_table_has_the_columns_of_the_declared_fields_and_no_others(shared):
+    with shared.service() as connection:
+        found = columns(connection, "decisions")
+
+    assert set(found) - OF_THE_STORE == {field.sql_name for field in FIELDS}
+    assert {field.sql_name: (TYPES[str(field.type)], not field.known) for field in FIELDS} == {
+        name: told for name, told in found.items() if name not in OF_THE_STORE
+    }
+
+
+def test_what_is_read_are_the_declared_fields_and_the_outcome(shared):
+    with shared.service() as connection:
+        found = columns(connection, "decisions_with_outcomes")
+
+    assert set(COLUMNS) == set(found) - OF_THE_STORE
+    types = [found[name][0] for name in COLUMNS]
+    assert types == [TYPES[str(field.type)] for field in DECISIONS_WITH_OUTCOMES]
+
+
+@pytest.mark.parametrize("field", [field for field in FIELDS if field.rule], ids=lambda field: field.name)
+def test_the_database_keeps_the_rule_of_each_field(shared, field):
+    for value in WRONG[type(field.rule)]:
+        with shared.service() as connection, pytest.raises(psycopg.errors.CheckViolation):
+            log(connection, decision("1") | {field.sql_name: value})
+
+
+@pytest.mark.parametrize("field", [field for field in FIELDS if field.known], ids=lambda field: field.name)
+def test_the_database_refuses_a_decision_without_what_must_be_known(shared, field):
+    with shared.service() as connection, pytest.raises(psycopg.errors.NotNullViolation):
+        log(connection, decision("1") | {field.sql_name: None})
