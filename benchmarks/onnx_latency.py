@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from spots_ml.features.contract import MODEL_TYPES, ModelType, n_inputs
+from spots_ml.models.declared import ModelType, declared_types, model_spec
 from spots_ml.release.certification.certify import certify
 from spots_ml.release.certification.runtimes import default_runtimes
 from spots_ml.release.environment import machine
@@ -80,7 +80,7 @@ def _ratio(report: LatencyReport) -> float:
 
 def certification_line(model_type: ModelType, content: bytes, network: ScoringNetwork) -> dict[str, object]:
     """Time the certification of one model in both runtimes, wall clock."""
-    golden = np.random.default_rng(0).random((256, n_inputs(model_type)), dtype=np.float32)
+    golden = np.random.default_rng(0).random((256, model_spec(model_type).n_inputs), dtype=np.float32)
     start = time.perf_counter()
     certificate = certify(
         content,
@@ -118,7 +118,7 @@ def main() -> None:
             print(json.dumps(latency_line(path, Path(path).read_bytes())), flush=True)
         return
     torch.set_num_threads(1)
-    for model_type in MODEL_TYPES:
+    for model_type in declared_types():
         network = random_network(model_type)
         content = build_onnx(network, version=VERSION, trained_digest=TRAINED_DIGEST)
         print(json.dumps(latency_line(model_type, content)), flush=True)

@@ -17,8 +17,9 @@ import pyarrow as pa
 import torch
 from peers.per_row_scoring import score_lists, score_records
 
-from spots_ml.features.contract import HISTORY_FEATURES, MODEL_TYPES, RAW_FEATURES
+from spots_ml.features.contract import HISTORY_FEATURES, RAW_FEATURES
 from spots_ml.features.derived import derive
+from spots_ml.models.declared import declared_types
 from spots_ml.release.environment import machine
 from spots_ml.release.onnx.graph import build_onnx
 from spots_ml.release.onnx.predictor import OnnxPredictor
@@ -38,7 +39,7 @@ def model_files():
     """Both models with random weights."""
     torch.manual_seed(0)
     files = {}
-    for model_type in MODEL_TYPES:
+    for model_type in declared_types():
         network = ScoringNetwork(model_type)
         network.shift.fill_(0.5)
         network.scale.fill_(3.5)
@@ -54,7 +55,7 @@ def main():
     n_rows = parser.parse_args().rows
     files = model_files()
     scorer = Scorer(
-        *(ServedModel(VERSION, OnnxPredictor(files[model_type], model_type), WEIGHT) for model_type in MODEL_TYPES)
+        *(ServedModel(VERSION, OnnxPredictor(files[model_type], model_type), WEIGHT) for model_type in declared_types())
     )
     generator = np.random.default_rng(0)
     # From the upper end of the range, where some are called and some are not.
@@ -67,8 +68,8 @@ def main():
         {**dict(zip(names, row + past, strict=True)), "agent_id": agent_id}
         for row, past, agent_id in zip(*lists, strict=True)
     ]
-    plain = [ort.InferenceSession(files[model_type]) for model_type in MODEL_TYPES]
-    tuned = [open_session(files[model_type]) for model_type in MODEL_TYPES]
+    plain = [ort.InferenceSession(files[model_type]) for model_type in declared_types()]
+    tuned = [open_session(files[model_type]) for model_type in declared_types()]
     sides = {
         "vectorised": (n_rows, lambda: scorer.score(ScoringInputs(derive(raw), history, hybrid_mask(agents)))),
         "one_by_one": (N_LOOP_ROWS, lambda: one_by_one(scorer, raw[:N_LOOP_ROWS], history, agents)),

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import click
 
-from spots_ml.features.contract import MODEL_TYPES
+from spots_ml.models.declared import declared_types
 from spots_ml.registry.version_store import VersionStore
 from spots_ml.settings import Settings
 
@@ -24,7 +24,7 @@ def model_argument(*, required: bool = True) -> Callable[[_Command], _Command]:
     Returns:
         A decorator; the parameter is called `model_type`.
     """
-    return click.argument("model_type", metavar="MODEL", type=click.Choice(MODEL_TYPES), required=required)
+    return click.argument("model_type", metavar="MODEL", type=click.Choice(declared_types()), required=required)
 
 
 def version_argument(*, required: bool = True) -> Callable[[_Command], _Command]:

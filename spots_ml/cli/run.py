@@ -8,7 +8,8 @@ import click
 
 from spots_ml.cli.options import open_versions
 from spots_ml.cli.tables import text_table
-from spots_ml.features.contract import MODEL_TYPES, ModelType
+from spots_ml.models.declared import ModelType, declared_types, model_spec
+from spots_ml.models.spec import ModelSpec, Rival
 from spots_ml.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@click.option("--model", "model_type", type=click.Choice(MODEL_TYPES), help="Only this model.  [default: both]")
+@click.option("--model", "model_type", type=click.Choice(declared_types()), help="Only this model.  [default: both]")
 @click.option("--times", is_flag=True, help="Show how long each step took.")
 def run_command(model_type: ModelType | None, times: bool) -> None:
     """Train, prove, certify, benchmark and register; exits with 1 when a model was not registered."""
@@ -25,7 +26,7 @@ def run_command(model_type: ModelType | None, times: bool) -> None:
     from spots_ml.defs.main_job import run_training
 
     started = time.perf_counter()
-    outcome = run_training(settings, (model_type,) if model_type else MODEL_TYPES)
+    outcome = run_training(settings, (model_type,) if model_type else declared_types())
     seconds = time.perf_counter() - started
     if times:
         click.echo(text_table(["step", "seconds"], _times(outcome, seconds)), err=True)
@@ -72,12 +73,16 @@ def _short(path: Path) -> str:
 
 def _errors(version: "ModelVersion") -> list[str]:
     """The network's test error and those of its baselines, in the order of the header."""
-    from spots_ml.training.evaluation import HEADLINE, SIMPLE_LEARNERS
-
-    error = HEADLINE[version.model_type]
-    linear = SIMPLE_LEARNERS[version.model_type][0]
-    names = [error, *(f"{error}_{name}" for name in ("constant", "formula", linear, "gradient_boosting"))]
+    spec = model_spec(version.model_type)
+    metric = spec.headline.metric
+    compared = (Rival.CONSTANT, Rival.FORMULA, _linear(spec), Rival.GRADIENT_BOOSTING)
+    names = [metric, *(f"{metric}_{rival}" for rival in compared)]
     return [f"{version.metrics[name]:.4f}" if name in version.metrics else "-" for name in names]
+
+
+def _linear(spec: ModelSpec) -> Rival:
+    """The linear learner that a kind of model is compared with."""
+    return Rival.LOGISTIC if Rival.LOGISTIC in spec.rivals else Rival.RIDGE
 
 
 def _times(outcome: "JobResult", seconds: float) -> list[list[str]]:

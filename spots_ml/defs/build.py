@@ -13,7 +13,7 @@ from spots_ml.defs.jobs import JOBS
 from spots_ml.defs.resources import Platform
 from spots_ml.defs.schedules import SCHEDULES
 from spots_ml.defs.sensors import SENSORS
-from spots_ml.features.contract import MODEL_TYPES
+from spots_ml.models.declared import declared_types
 from spots_ml.settings import Settings
 
 
@@ -31,7 +31,7 @@ def build_definitions(settings: Settings, *, platform: Platform | None = None) -
         assets=[
             raw_training_data,
             validated_dataset,
-            *(asset for model_type in MODEL_TYPES for asset in model_assets(model_type)),
+            *(asset for model_type in declared_types() for asset in model_assets(model_type)),
             scored_opportunities,
             version_performance,
             formula_baseline,

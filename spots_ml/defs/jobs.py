@@ -7,7 +7,7 @@ import dagster as dg
 from spots_ml.defs.assets.monitoring import DATA_SUFFICIENCY, FORMULA_BASELINE, VERSION_PERFORMANCE
 from spots_ml.defs.assets.scoring import SCORED_OPPORTUNITIES
 from spots_ml.defs.runs import BOTH_MODELS_JOB, job_name
-from spots_ml.features.contract import MODEL_TYPES, ModelType
+from spots_ml.models.declared import ModelType, declared_types
 
 
 def registered_version_key(model_type: ModelType) -> dg.AssetKey:
@@ -32,12 +32,12 @@ MODEL_JOBS: Final = {
         selection=_chain(model_type),
         description=f"Train, prove, certify, benchmark and register the {model_type} model.",
     )
-    for model_type in MODEL_TYPES
+    for model_type in declared_types()
 }
 
 BOTH_MODELS: Final = dg.define_asset_job(
     BOTH_MODELS_JOB,
-    selection=_chain(*MODEL_TYPES),
+    selection=_chain(*declared_types()),
     description="The main job: both models, from interactions to registered versions.",
 )
 
@@ -49,7 +49,7 @@ DAILY_MONITORING: Final = dg.define_asset_job(
 
 FEATURE_IMPORTANCE: Final = dg.define_asset_job(
     "feature_importance",
-    selection=dg.AssetSelection.assets(*(dg.AssetKey([model, "feature_importance"]) for model in MODEL_TYPES)),
+    selection=dg.AssetSelection.assets(*(dg.AssetKey([model, "feature_importance"]) for model in declared_types())),
     description="What each input is worth to the models that were trained last; trains a network with a noise input.",
 )
 

@@ -12,9 +12,9 @@ from spots_ml.defs.build import build_definitions
 from spots_ml.defs.jobs import BOTH_MODELS_JOB, registered_version_key
 from spots_ml.defs.resources import Platform
 from spots_ml.defs.runs import PROCESS_TAG, fail_abandoned_runs, job_name, this_process
-from spots_ml.features.contract import MODEL_TYPES, ModelType
 from spots_ml.files import write_whole
 from spots_ml.interactions.learning.expectations_process import ExpectationsProcess
+from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.settings import PROJECT_ROOT, Settings
 
 HOME_VARIABLE: Final = "DAGSTER_HOME"
@@ -53,7 +53,7 @@ class JobResult:
     seconds_by_step: dict[str, float]
 
 
-def run_training(settings: Settings, model_types: Sequence[ModelType] = MODEL_TYPES) -> JobResult:
+def run_training(settings: Settings, model_types: Sequence[ModelType] = declared_types()) -> JobResult:
     """Run the job of one model, or of both, to its end.
 
     Args:

@@ -2,9 +2,9 @@
 
 from spots_ml.defs.resources import Platform
 from spots_ml.errors import ArtifactError
-from spots_ml.features.contract import input_names
 from spots_ml.interactions.learning.fitness import read_verdict
 from spots_ml.interactions.learning.validation import read_report
+from spots_ml.models.declared import model_spec
 from spots_ml.registry.registration import propose_version
 from spots_ml.release.certification.certificate import Certificate
 from spots_ml.release.environment import environment_versions
@@ -77,7 +77,7 @@ def assemble_manifest(
         ir_version=certificate.static.ir_version or 0,
         opset=certificate.static.opset or 0,
         size_bytes=len(onnx),
-        inputs=input_names(document.model_type),
+        inputs=model_spec(document.model_type).inputs,
         ignored_inputs=document.ignored_inputs,
         environment=environment_versions(),
         confidence=document.confidence,

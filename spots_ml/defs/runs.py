@@ -11,7 +11,7 @@ from typing import Final
 
 import dagster as dg
 
-from spots_ml.features.contract import ModelType
+from spots_ml.models.declared import ModelType
 
 ACTIVE: Final = (
     dg.DagsterRunStatus.QUEUED,

@@ -12,7 +12,7 @@ from spots_ml.defs.assets.interactions import SourceOptions
 from spots_ml.defs.jobs import MODEL_JOBS
 from spots_ml.defs.resources import Platform
 from spots_ml.defs.runs import MODEL_TAG, fail_abandoned_runs, failures_since, runs_in_flight
-from spots_ml.features.contract import MODEL_TYPES, ModelType
+from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.monitoring.retraining import RetrainState, Wait, decide
 
 REASON_TAG: Final = "spots_ml/reason"
@@ -96,4 +96,4 @@ def _source(platform: Platform, model_type: ModelType, state: RetrainState) -> s
     return platform.settings.store if enough or learned_from_store else platform.settings.source
 
 
-SENSORS: Final = tuple(retraining_sensor(model_type) for model_type in MODEL_TYPES)
+SENSORS: Final = tuple(retraining_sensor(model_type) for model_type in declared_types())

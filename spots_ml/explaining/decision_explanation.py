@@ -7,15 +7,16 @@ How one model's answer is explained is in `model_explanation`, how all of it is 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from pydantic import Field
 
 from spots_ml.errors import InputError
 from spots_ml.explaining.model_explanation import Completeness, Document, ModelExplanation, explain_model
-from spots_ml.features.contract import DERIVED_FEATURES, FEATURES, HISTORY_FEATURES, RAW_FEATURES, ModelType
+from spots_ml.features.contract import DERIVED_FEATURES, FEATURES, HISTORY_FEATURES, RAW_FEATURES
 from spots_ml.interactions.judging.reasons import REASONS, codes
+from spots_ml.models.declared import ModelType
 from spots_ml.registry.serving import open_scorer
 from spots_ml.registry.version_store import VersionStore
 from spots_ml.scoring import formula
@@ -164,9 +165,9 @@ def explain_request(
         life_betterment=_life_betterment(answers),
         models=tuple(
             explain_model(
-                cast(ModelType, model_type),
+                model_type,
                 model,
-                store.get(cast(ModelType, model_type), model.version) if model.version else None,
+                store.get(model_type, model.version) if model.version else None,
                 row,
                 answer=float(answer[0]),
                 fallback=_why_not(model, int(code[0])),

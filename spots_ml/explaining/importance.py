@@ -16,20 +16,16 @@ from spots_ml.digests import digest_bytes
 from spots_ml.errors import ArtifactError
 from spots_ml.explaining.exchange import Change, Exchange, squared_error
 from spots_ml.explaining.shapley import Predict
-from spots_ml.features.contract import (
-    FEATURES,
-    MATCH_FEATURES,
-    RAW_FEATURES,
-    UNKNOWN_VALUE,
-    ModelType,
-    input_names,
-)
+from spots_ml.features.contract import FEATURES, MATCH_FEATURES, RAW_FEATURES, UNKNOWN_VALUE
 from spots_ml.features.derived import derive
 from spots_ml.features.input_groups import AGENT_GROUP, OPPORTUNITY_GROUP, input_groups
 from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.interactions.learning.splits import TEST, TRAIN, VALIDATION, split_rows
-from spots_ml.training.evaluation import HEADLINE, kept
+from spots_ml.models.declared import ModelType, model_spec
+from spots_ml.models.spec import Calibration
+from spots_ml.training.evaluation import kept
 from spots_ml.training.fit import Epoch, fit
+from spots_ml.training.metrics import SQUARED_ERROR
 from spots_ml.training.model import calibrate
 from spots_ml.training.trained_model import TrainedModel, predict
 
@@ -147,7 +143,8 @@ def measure_importance(
     ((value, low, high),) = exchange.estimate(probe_increase[None])
     floor = max(0.0, high)
 
-    names, groups = input_names(model_type), input_groups(model_type)
+    names = model_spec(model_type).inputs
+    groups = input_groups(names)
     changes = [_group_change(test, inputs, group, indices) for group, indices in groups.items()]
     changes += [_input_change(inputs, index) for index in range(len(names))]
     increases = np.stack([exchange.increases(model.predict, inputs, target, change) for change in changes])
@@ -166,7 +163,7 @@ def measure_importance(
         model_type=model_type,
         trained_digest=model.digest,
         dataset_digest=model.document.dataset_digest,
-        metric=HEADLINE[model_type],
+        metric=SQUARED_ERROR[model_spec(model_type).unit],
         error=kept(squared_error(model.predict, inputs, target).mean()),
         n_rows=test.n_rows,
         n_agents=exchange.n_agents,
@@ -201,7 +198,7 @@ def _predict_with_probe(
         n_extra_inputs=1,
         on_epoch=on_epoch,
     ).network
-    if model.model_type == "outcome":
+    if model_spec(model.model_type).calibration is Calibration.PLATT:
         calibrate(network, validation[0], validation[1] > 0.5)
     return lambda asked: predict(network, asked)
 

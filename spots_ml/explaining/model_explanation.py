@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from spots_ml.errors import ArtifactError, ContractError
 from spots_ml.explaining.shapley import GroupShapley, group_shapley
-from spots_ml.features.contract import ModelType, input_names
 from spots_ml.features.input_groups import group_of_input, input_groups
+from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.registry.records import ModelVersion
 from spots_ml.registry.serving import read_version
 from spots_ml.registry.version_store import VersionStore
@@ -132,7 +132,8 @@ def explain_model(
             onnx = _from_onnx(model, content, model_type, inputs, answer)
         except (ModelUnavailableError, ArtifactError) as error:
             fallback = str(error)
-    names, groups, group_of = input_names(model_type), input_groups(model_type), group_of_input(model_type)
+    names = model_spec(model_type).inputs
+    groups, group_of = input_groups(names), group_of_input(names)
     attributed = None if torch is None else torch.attribution.contributions[0]
     shapley = None if onnx is None else onnx.shapley.contributions[0]
     baseline = onnx.shapley.baseline_answer if onnx else torch.attribution.baseline_answer if torch else None
@@ -185,7 +186,7 @@ def _from_torch(trained_dir: Path, row: ModelVersion | None, inputs: np.ndarray)
 
 def _from_onnx(model: ServedModel, content: bytes, model_type: ModelType, inputs: np.ndarray, answer: float) -> _Onnx:
     background = training_means(content)[None]
-    shapley = group_shapley(model.predictor.predict, inputs, background, input_groups(model_type))
+    shapley = group_shapley(model.predictor.predict, inputs, background, input_groups(model_spec(model_type).inputs))
     if not np.isfinite(shapley.contributions).all():
         raise ModelUnavailableError("bad_answer", "it answers some coalition of groups with no number in [0, 1]")
     return _Onnx(answer, shapley)

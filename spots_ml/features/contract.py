@@ -5,13 +5,9 @@ datasets, models, ONNX metadata and manifests. How derived and history features 
 `history`.
 """
 
-from typing import Final, Literal, get_args
+from typing import Final
 
 from spots_ml.digests import digest_json
-from spots_ml.errors import ContractError
-
-ModelType = Literal["calling_score", "outcome"]
-MODEL_TYPES: Final[tuple[ModelType, ...]] = get_args(ModelType)
 
 VIBE_DIMENSIONS: Final = (
     "exploration_eagerness",
@@ -68,7 +64,10 @@ FEATURES: Final = (
     *TIMING_FEATURES,
     "timing_alignment",
 )
-"""The 39 inputs of the calling-score model; the position in this tuple is the index in the contract."""
+"""What is known of a pair at the moment of scoring; the position in this tuple is the index in the contract."""
+
+FEATURES_AND_HISTORY: Final = (*FEATURES, *HISTORY_FEATURES)
+"""The same 39 and after them the six of the agent's history: the other row that a model may be fed."""
 
 UNKNOWN_VALUE: Final = 0.5
 """What the app feeds for a value that is truly unknown. Inside the pipeline unknown is null (NaN) until the model."""
@@ -76,14 +75,10 @@ UNKNOWN_VALUE: Final = 0.5
 DERIVATION_VERSION: Final = 1
 """Raised whenever the rule for a derived or history feature changes: it is part of the digest."""
 
-_INPUT_NAMES: Final[dict[ModelType, tuple[str, ...]]] = {
-    "calling_score": FEATURES,
-    "outcome": (*FEATURES, *HISTORY_FEATURES),
-}
-
 CONTRACT_DIGEST: Final = digest_json(
     {
-        "inputs": {model: list(names) for model, names in _INPUT_NAMES.items()},
+        # The two rows of inputs are called after the first models that were fed them.
+        "inputs": {"calling_score": list(FEATURES), "outcome": list(FEATURES_AND_HISTORY)},
         "dtype": "float32",
         "range": [0.0, 1.0],
         "unknown_value": UNKNOWN_VALUE,
@@ -91,38 +86,3 @@ CONTRACT_DIGEST: Final = digest_json(
     }
 )
 """SHA-256 of the whole contract."""
-
-
-def input_names(model_type: ModelType) -> tuple[str, ...]:
-    """Name the inputs of a model in contract order.
-
-    Args:
-        model_type: `calling_score` or `outcome`.
-
-    Returns:
-        39 names for the calling-score model, 45 for the outcome model.
-
-    Raises:
-        ContractError: When there is no such model type.
-
-    >>> input_names("outcome")[38:40]
-    ('timing_alignment', 'past_positive_rate')
-    """
-    if model_type not in _INPUT_NAMES:
-        raise ContractError(f"model type {model_type!r} is unknown; expected one of {', '.join(MODEL_TYPES)}")
-    return _INPUT_NAMES[model_type]
-
-
-def n_inputs(model_type: ModelType) -> int:
-    """Count the inputs of a model.
-
-    Args:
-        model_type: `calling_score` or `outcome`.
-
-    Returns:
-        39 or 45.
-
-    >>> n_inputs("calling_score"), n_inputs("outcome")
-    (39, 45)
-    """
-    return len(input_names(model_type))

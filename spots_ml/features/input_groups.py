@@ -4,6 +4,7 @@ Some groups are not independent of others: the match slots are functions of the 
 alignment is one of the other timing features. The agents' own groups (hybrid or not) are `scoring.groups`.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from spots_ml.features.contract import (
@@ -13,8 +14,6 @@ from spots_ml.features.contract import (
     MATCH_FEATURES,
     OPPORTUNITY_VIBES,
     TIMING_FEATURES,
-    ModelType,
-    input_names,
 )
 
 AGENT_GROUP: Final = "agent vibes"
@@ -31,20 +30,20 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def input_groups(model_type: ModelType) -> dict[str, tuple[int, ...]]:
+def input_groups(inputs: Sequence[str]) -> dict[str, tuple[int, ...]]:
     """Tell which inputs belong together.
 
     Args:
-        model_type: `calling_score` or `outcome`.
+        inputs: Names of a model's inputs, in the order of the contract.
 
     Returns:
-        Positions in the contract by name of the group, in contract order; every input is in exactly one group. The
-        calling-score model has no history.
+        Positions in the contract by name of the group, in contract order; every input is in exactly one group.
+        Without the history features there is no such group.
 
-    >>> input_groups("calling_score")["match"]
+    >>> input_groups(FEATURES)["match"]
     (30, 31, 32, 33)
     """
-    position = {name: index for index, name in enumerate(input_names(model_type))}
+    position = {name: index for index, name in enumerate(inputs)}
     return {
         group: tuple(position[name] for name in names)
         for group, names in _GROUPS.items()
@@ -52,17 +51,16 @@ def input_groups(model_type: ModelType) -> dict[str, tuple[int, ...]]:
     }
 
 
-def group_of_input(model_type: ModelType) -> dict[str, str]:
+def group_of_input(inputs: Sequence[str]) -> dict[str, str]:
     """Tell each input's group.
 
     Args:
-        model_type: `calling_score` or `outcome`.
+        inputs: Names of a model's inputs, in the order of the contract.
 
     Returns:
         Name of the group by name of the input, in contract order.
 
-    >>> group_of_input("outcome")["activity_level"]
+    >>> group_of_input(FEATURES_AND_HISTORY)["activity_level"]
     'history'
     """
-    names = input_names(model_type)
-    return {names[index]: group for group, indices in input_groups(model_type).items() for index in indices}
+    return {inputs[index]: group for group, indices in input_groups(inputs).items() for index in indices}

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from spots_ml.errors import GateError
-from spots_ml.features.contract import ModelType
+from spots_ml.models.declared import ModelType
 from spots_ml.verdicts import Verdict
 
 REQUIRED_GATES: Final = ("valid_dataset", "beats_baselines", "certified", "latency")

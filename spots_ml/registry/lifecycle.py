@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from spots_ml.errors import RegistryError
-from spots_ml.features.contract import ModelType
+from spots_ml.models.declared import ModelType
 from spots_ml.registry.records import Action, HistoryEntry, ModelVersion, Status
 
 

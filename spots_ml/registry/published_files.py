@@ -12,8 +12,8 @@ from typing import Final, Literal
 
 from spots_ml.digests import digest_bytes
 from spots_ml.errors import ArtifactError, SpotsMLError
-from spots_ml.features.contract import ModelType
 from spots_ml.files import publish_directory, write_whole
+from spots_ml.models.declared import ModelType
 from spots_ml.registry.records import VersionContent
 from spots_ml.registry.version_store import VersionStore
 from spots_ml.release.manifest import Manifest

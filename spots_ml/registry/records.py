@@ -5,8 +5,8 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from spots_ml.features.contract import ModelType
 from spots_ml.interactions.kinds import SourceKind
+from spots_ml.models.declared import ModelType
 from spots_ml.release.documents import Digest, RuntimeVersion
 from spots_ml.verdicts import Verdict
 

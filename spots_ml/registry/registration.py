@@ -10,9 +10,10 @@ from pathlib import Path
 
 from spots_ml.digests import digest_bytes
 from spots_ml.errors import ArtifactError, ConfigError, RegistryError
-from spots_ml.features.contract import CONTRACT_DIGEST, ModelType
+from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.files import exclusive
 from spots_ml.interactions.kinds import SourceKind
+from spots_ml.models.declared import ModelType
 from spots_ml.registry.gates import require_verdicts
 from spots_ml.registry.published_files import (
     PublishedFiles,

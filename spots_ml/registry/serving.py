@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from spots_ml.errors import ArtifactError, ConfigError
-from spots_ml.features.contract import CONTRACT_DIGEST, ModelType
+from spots_ml.features.contract import CONTRACT_DIGEST
+from spots_ml.models.declared import ModelType
 from spots_ml.registry.published_files import PublishedFilesError, published_files
 from spots_ml.registry.records import ModelVersion
 from spots_ml.registry.version_store import VersionStore

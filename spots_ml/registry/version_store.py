@@ -4,8 +4,8 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
-from spots_ml.features.contract import ModelType
 from spots_ml.interactions.kinds import SourceKind
+from spots_ml.models.declared import ModelType
 from spots_ml.registry.records import (
     Candidate,
     FileLocation,

@@ -10,8 +10,9 @@ from typing import Self
 from pydantic import AwareDatetime, Field, JsonValue, field_validator, model_validator
 
 from spots_ml.errors import SpotsMLError
-from spots_ml.features.contract import CONTRACT_DIGEST, ModelType, input_names
+from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.interactions.kinds import SourceKind
+from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.release.certification.certificate import Certificate
 from spots_ml.release.documents import Digest, ReleaseDocument
 from spots_ml.release.latency.report import LatencyReport
@@ -86,7 +87,7 @@ class Manifest(ReleaseDocument):
         gates = [verdict.gate for verdict in self.verdicts]
         if len(set(gates)) != len(gates):
             problems.append(f"a gate has more than one verdict: {', '.join(sorted(gates))}")
-        if self.digests.contract == CONTRACT_DIGEST and self.inputs != input_names(self.model_type):
+        if self.digests.contract == CONTRACT_DIGEST and self.inputs != model_spec(self.model_type).inputs:
             problems.append("inputs are not those of the contract in its order")
         if strangers := sorted(set(self.ignored_inputs) - set(self.inputs)):
             problems.append(f"ignored inputs that are no inputs: {', '.join(strangers)}")

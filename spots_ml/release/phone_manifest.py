@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from spots_ml.features.contract import MODEL_TYPES, ModelType
+from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.release.documents import Digest, ReleaseDocument, RuntimeVersion
 
 
@@ -43,6 +43,6 @@ class PhoneManifest(ReleaseDocument):
 
     @model_validator(mode="after")
     def _names_every_model(self) -> Self:
-        if missing := set(MODEL_TYPES) - set(self.models):
+        if missing := set(declared_types()) - set(self.models):
             raise ValueError(f"models that are not told: {', '.join(sorted(missing))}")
         return self

@@ -4,7 +4,8 @@ from typing import Final
 
 import numpy as np
 
-from spots_ml.features.contract import CONTEXT_FEATURES, TIMING_FEATURES, input_names
+from spots_ml.features.contract import CONTEXT_FEATURES, TIMING_FEATURES
+from spots_ml.models.declared import model_spec
 
 RULE_WEIGHTS: Final = {
     "vibe_compatibility": 0.30,
@@ -30,7 +31,7 @@ def outcome_rule(inputs: np.ndarray) -> np.ndarray:
     >>> float(outcome_rule(np.full((1, 45), 0.5))[0])
     0.5
     """
-    columns = dict(zip(input_names("outcome"), inputs.T.astype(np.float64), strict=True))
+    columns = dict(zip(model_spec("outcome").inputs, inputs.T.astype(np.float64), strict=True))
     parts = {
         "vibe_compatibility": columns["vibe_compatibility"],
         "context_mean": np.mean([columns[name] for name in CONTEXT_FEATURES], axis=0),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from spots_ml.errors import ArtifactError, CertificationError, GateError, RegistryError
-from spots_ml.features.contract import MODEL_TYPES, ModelType
+from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.registry.gates import require_verdicts
 from spots_ml.registry.published_files import published_files
 from spots_ml.registry.records import Candidate, ModelVersion, Status, VersionContent
@@ -81,7 +81,7 @@ def carry_over(
         except (ArtifactError, CertificationError, GateError) as error:
             refused[_key(version)] = str(error)
     moves = Moves(source, target, clock=clock, actor=actor)
-    standings = {model_type: moves.repeat(model_type) for model_type in MODEL_TYPES}
+    standings = {model_type: moves.repeat(model_type) for model_type in declared_types()}
     status = {_key(one): one.status for one in target.list_versions()}
 
     def tell(one: ModelVersion) -> CarriedVersion:

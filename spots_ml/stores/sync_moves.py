@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from spots_ml.errors import RegistryError
-from spots_ml.features.contract import ModelType
+from spots_ml.models.declared import ModelType
 from spots_ml.registry.records import HistoryEntry
 from spots_ml.registry.version_store import VersionStore
 

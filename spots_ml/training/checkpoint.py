@@ -10,8 +10,9 @@ from safetensors.torch import save
 
 from spots_ml.digests import digest_bytes, digest_json
 from spots_ml.errors import ArtifactError
-from spots_ml.features.contract import CONTRACT_DIGEST, ModelType
+from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.files import write_whole
+from spots_ml.models.declared import ModelType
 from spots_ml.training.config import TrainingConfig
 
 

@@ -10,24 +10,14 @@ from typing import Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from spots_ml.features.contract import ModelType
 from spots_ml.interactions.learning.dataset import LabelledRows
+from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.metrics import measure
 from spots_ml.verdicts import Verdict
 
 GATE: Final = "beats_baselines"
 NETWORK: Final = "network"
-HEADLINE: Final[dict[ModelType, str]] = {"calling_score": "mse", "outcome": "brier"}
-"""The error that the gate compares; smaller is better."""
-MUST_BEAT: Final[dict[ModelType, tuple[str, ...]]] = {
-    "calling_score": ("constant", "formula"),
-    "outcome": ("constant",),
-}
-SIMPLE_LEARNERS: Final[dict[ModelType, tuple[str, ...]]] = {
-    "calling_score": ("ridge", "gradient_boosting"),
-    "outcome": ("logistic", "gradient_boosting"),
-}
 _LEVEL: Final = 0.95
 _N_DIGITS: Final = 8
 
@@ -70,11 +60,11 @@ class Evaluation(BaseModel):
         """Pick what a table of versions shows.
 
         Returns:
-            The network's defined numbers by name, and every other predictor's headline error as `<error>_<predictor>`.
+            The network's defined numbers by name, and each other predictor's headline number as `<number>_<predictor>`.
         """
         own = {name: self.value(NETWORK, name) for name in self.predictors[NETWORK]}
-        error = HEADLINE[self.model_type]
-        others = {f"{error}_{name}": self.value(name, error) for name in self.predictors if name != NETWORK}
+        metric = model_spec(self.model_type).headline.metric
+        others = {f"{metric}_{name}": self.value(name, metric) for name in self.predictors if name != NETWORK}
         return {name: value for name, value in {**own, **others}.items() if math.isfinite(value)}
 
 
@@ -156,46 +146,44 @@ def kept(value: float) -> float:
 def judge(evaluation: Evaluation, config: TrainingConfig) -> Verdict:
     """Decide whether the network is worth shipping.
 
-    Its test error must be below `1 - required_gain` times that of each predictor of `MUST_BEAT` (labels without any
-    meaning let a well-calibrated network win by a hair half of the time), and at most `1 + tolerated_excess` times that
-    of each of `SIMPLE_LEARNERS`. An error that was not measured is a no.
+    Its headline number, where that is an error, must be below `1 - required_gain` times that of each rival to beat
+    (labels without any meaning let a well-calibrated network win by a hair half of the time), and at most
+    `1 + tolerated_excess` times that of each rival to come near. Where more is better, which holds for numbers from 0
+    up only, it must be above `1 + required_gain` times and at least `1 - tolerated_excess` times. A number that was not
+    measured is a no.
 
     Args:
         evaluation: Of the network and all of these.
-        config: Holds the margin.
+        config: Holds the margins.
 
     Returns:
         The verdict `beats_baselines`; the message has every comparison.
     """
     model_type = evaluation.model_type
-    error = HEADLINE[model_type]
-    own = evaluation.value(NETWORK, error)
-    limits = {name: evaluation.value(name, error) * (1.0 - config.required_gain) for name in MUST_BEAT[model_type]}
-    for name in SIMPLE_LEARNERS[model_type]:
-        limits[name] = evaluation.value(name, error) * (1.0 + config.tolerated_excess)
-    failed = [name for name, limit in limits.items() if not _passes(own, limit, name in MUST_BEAT[model_type])]
-    comparisons = ", ".join(
-        f"{name} {evaluation.value(name, error):.5f}" + ("" if name not in failed else " (fails)") for name in limits
-    )
+    spec = model_spec(model_type)
+    metric, sign = spec.headline.metric, 1.0 if spec.headline.smaller_is_better else -1.0
+    values = {name: evaluation.value(name, metric) for name in (NETWORK, *spec.must_beat, *spec.must_come_near)}
+    own = values[NETWORK]
+    limits: dict[str, float] = {name: values[name] * (1.0 - sign * config.required_gain) for name in spec.must_beat}
+    limits |= {name: values[name] * (1.0 + sign * config.tolerated_excess) for name in spec.must_come_near}
+    failed = [name for name in limits if not _passes(sign * own, sign * limits[name], name in spec.must_beat)]
+    comparisons = ", ".join(f"{name} {values[name]:.5f}" + (" (fails)" if name in failed else "") for name in limits)
+    ahead, behind, near = ("below", "above", "at most") if sign > 0 else ("above", "below", "at least")
     return Verdict(
         gate=GATE,
         passed=not failed,
-        measured={f"{error}_{name}": value for name, value in _finite({NETWORK: own, **_errors(evaluation, limits)})},
-        required={f"{error}_limit_{name}": value for name, value in _finite(limits)},
+        measured={f"{metric}_{name}": value for name, value in _finite(values)},
+        required={f"{metric}_limit_{name}": value for name, value in _finite(limits)},
         message=(
-            f"{model_type} test {error} {own:.5f} against {comparisons}; must be more than "
-            f"{config.required_gain:.1%} below {' and '.join(MUST_BEAT[model_type])}, "
-            f"and at most {config.tolerated_excess:.1%} above the others"
+            f"{model_type} test {metric} {own:.5f} against {comparisons}; must be more than "
+            f"{config.required_gain:.1%} {ahead} {' and '.join(spec.must_beat)}, "
+            f"and {near} {config.tolerated_excess:.1%} {behind} the others"
         ),
     )
 
 
 def _passes(own: float, limit: float, strictly: bool) -> bool:
     return own < limit if strictly else own <= limit
-
-
-def _errors(evaluation: Evaluation, names: Mapping[str, float]) -> dict[str, float]:
-    return {name: evaluation.value(name, HEADLINE[evaluation.model_type]) for name in names}
 
 
 def _finite(values: Mapping[str, float]) -> list[tuple[str, float]]:

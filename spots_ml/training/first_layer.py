@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spots_ml.errors import ConfigError
 from spots_ml.features.contract import VIBE_DIMENSIONS
 
 _N_PAIRS = len(VIBE_DIMENSIONS)
@@ -53,9 +54,17 @@ def start_first_layer(
 
     Returns:
         The starting values. A unit that would not vary has weight 0 and mean 0.
+
+    Raises:
+        ConfigError: When the layer cannot hold the known units.
     """
     known, group = _known_units(inputs.shape[1])
     n_free = n_units - len(known)
+    if n_free < 0:
+        raise ConfigError(
+            f"the first hidden layer has {n_units} units; expected at least {len(known)} for {inputs.shape[1]} inputs: "
+            "declare the model with a wider one"
+        )
     free = generator.normal(size=(n_free, inputs.shape[1])) * scale / np.sqrt(inputs.shape[1])
     raw = np.concatenate([known, free])
     raw[:, scale == 0.0] = 0.0

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
 from spots_ml.errors import ContractError, InsufficientDataError
-from spots_ml.features.contract import ModelType, n_inputs
+from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.training.checkpoint import load_checkpoint, remove_checkpoint, save_checkpoint, work_digest
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.learner import Learner
+from spots_ml.training.losses import LOSSES
 from spots_ml.training.network import ScoringNetwork
 
 Part = tuple[np.ndarray, np.ndarray]
@@ -69,8 +69,8 @@ def fit(
 ) -> Fit:
     """Train a network; the same arguments give the same weights, bit by bit.
 
-    The loss is cross-entropy for both models: with a score in [0, 1] as target its minimum is the conditional mean,
-    too, and unlike the squared error it keeps pulling where the sigmoid is flat.
+    The loss is the one that the model declares. Cross-entropy does for a score in [0, 1] as target, too: its minimum is
+    the conditional mean, and unlike the squared error it keeps pulling where the sigmoid is flat.
     The epoch with the least squared error on the validation rows (the Brier score of a classifier) is kept.
 
     Args:
@@ -96,7 +96,7 @@ def fit(
     for name, (inputs, _) in (("training", train), ("validation", validation)):
         if len(inputs) == 0:
             raise InsufficientDataError(f"the {name} part has no rows; expected some: collect more interactions")
-        if inputs.shape[1] != (expected := n_inputs(model_type) + n_extra_inputs):
+        if inputs.shape[1] != (expected := model_spec(model_type).n_inputs + n_extra_inputs):
             raise ContractError(f"the {name} part has {inputs.shape[1]} inputs; expected {expected} for {model_type}")
     with _one_thread():
         run = _Run(train, validation, config, model_type, seed)
@@ -118,6 +118,7 @@ def fit(
 class _Run:
     def __init__(self, train: Part, validation: Part, config: TrainingConfig, model_type: ModelType, seed: int) -> None:
         self.config, self.seed = config, seed
+        self.loss = LOSSES[model_spec(model_type).loss]
         self.learner = Learner(model_type, train[0], train[1], config, seed)
         self.train = (self.learner.standardise(train[0]), _column(train[1]))
         self.validation = (self.learner.standardise(validation[0]), _column(validation[1]))
@@ -154,7 +155,7 @@ class _Run:
         with torch.no_grad():
             answers = torch.sigmoid(self.learner.logits(self.average, self.validation[0]))
             error = float((answers - self.validation[1]).square().mean())
-            loss = float(binary_cross_entropy(answers, self.validation[1]))
+            loss = float(self.loss.of_answers(answers, self.validation[1]))
         best = all(error < past.validation_error for past in self.history)
         if best:
             self.best = [parameter.clone() for parameter in self.average]
@@ -174,7 +175,7 @@ class _Run:
         height = progress / warmup if progress < warmup else (1 - progress) / (1 - warmup)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * height
-        loss = binary_cross_entropy_with_logits(self.learner.logits(self.learner.parameters, inputs), targets)
+        loss = self.loss.of_logits(self.learner.logits(self.learner.parameters, inputs), targets)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.learner.add_price()

@@ -9,10 +9,10 @@ import itertools
 import numpy as np
 import torch
 
-from spots_ml.features.contract import ModelType, n_inputs
+from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.first_layer import start_first_layer
-from spots_ml.training.network import HIDDEN_WIDTHS, ScoringNetwork
+from spots_ml.training.network import ScoringNetwork
 
 _SMALL = 1e-8
 REFERENCE_ROWS = 7_000
@@ -33,7 +33,7 @@ class Learner:
     ) -> None:
         self.model_type: ModelType = model_type
         self.shift, self.scale = _standardisation(inputs)
-        width, second, *later = HIDDEN_WIDTHS[model_type]
+        width, second, *later = model_spec(model_type).hidden
         first = start_first_layer(
             inputs.astype(np.float64),
             self.shift.astype(np.float64),
@@ -117,7 +117,7 @@ class Learner:
         state = {"shift": torch.from_numpy(self.shift), "scale": torch.from_numpy(self.scale)}
         for number, (weight, bias) in enumerate(zip(layers[::2], layers[1::2], strict=True)):
             state |= {f"layers.{number}.weight": weight.float(), f"layers.{number}.bias": bias.float()}
-        network = ScoringNetwork(self.model_type, n_extra_inputs=len(self.shift) - n_inputs(self.model_type))
+        network = ScoringNetwork(self.model_type, n_extra_inputs=len(self.shift) - model_spec(self.model_type).n_inputs)
         network.load_state_dict(state, strict=False)
         return network.requires_grad_(False).eval()
 

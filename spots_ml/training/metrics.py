@@ -9,9 +9,12 @@ from typing import Final
 import numpy as np
 from scipy.special import xlogy
 
-from spots_ml.features.contract import ModelType
+from spots_ml.models.declared import ModelType, model_spec
+from spots_ml.models.spec import Unit
 from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE
 
+SQUARED_ERROR: Final[dict[Unit, str]] = {Unit.SCORE: "mse", Unit.PROBABILITY: "brier"}
+"""What the mean squared error is called among the numbers of a unit."""
 _N_BINS: Final = 10
 _EDGE: Final = 1e-7
 """Probabilities are kept this far from 0 and 1 in the log loss: one wrong certainty would make it infinite."""
@@ -32,21 +35,21 @@ def measure(
     Args:
         model_type: Decides which numbers are taken.
         prediction: `(n_rows,)` in [0, 1].
-        target: `(n_rows,)` in [0, 1]; 0 or 1 for the outcome model.
+        target: `(n_rows,)` in [0, 1]; 0 or 1 where a probability is predicted.
         positive: `(n_rows,)` bool, whether the outcome was positive.
         formula: `(n_rows,)` in [0, 1], the formula's calling score.
         prevalence: Mean target of the training rows, what a constant would predict.
         weight: `(n_rows,)`, at least 0, not all 0.
 
     Returns:
-        Values by name, NaN where undefined. Calling score: `mse`, `mae`, `r2` (1 is perfect, 0 as good as the test
-        mean) and, of called against positive, `accuracy`, `precision`, `recall`, `f1`. Outcome: `brier`, `brier_skill`
-        (1 is perfect, 0 as good as the constant), `log_loss` (nats), `auc`, `ece`, `precision_at_filter` (share of
-        positive outcomes among P > 0.7), `blocked_share` (share of the formula's calls with P <= 0.7).
+        Values by name, NaN where undefined. Of a score: `mse`, `mae`, `r2` (1 is perfect, 0 as good as the test
+        mean) and, of called against positive, `accuracy`, `precision`, `recall`, `f1`. Of a probability: `brier`,
+        `brier_skill` (1 is perfect, 0 as good as the constant), `log_loss` (nats), `auc`, `ece`, `precision_at_filter`
+        (share of positive outcomes among P > 0.7), `blocked_share` (share of the formula's calls with P <= 0.7).
     """
     prediction = np.asarray(prediction, dtype=np.float64)
     target = np.asarray(target, dtype=np.float64)
-    if model_type == "calling_score":
+    if model_spec(model_type).unit is Unit.SCORE:
         return _of_score(prediction, target, positive, weight)
     return _of_probability(prediction, target, formula, prevalence, weight)
 

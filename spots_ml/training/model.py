@@ -9,10 +9,12 @@ import torch
 
 from spots_ml.digests import digest_bytes
 from spots_ml.errors import InsufficientDataError
-from spots_ml.features.contract import CONTRACT_DIGEST, ModelType
+from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.interactions.learning.splits import PARTS, PURGED, TEST, TRAIN, VALIDATION
+from spots_ml.models.declared import ModelType, model_spec
+from spots_ml.models.spec import Calibration
 from spots_ml.scoring.confidence import ConfidenceProfile
 from spots_ml.scoring.formula import formula_score
 from spots_ml.training.baselines import baseline_predictions, recorded_formula
@@ -52,8 +54,8 @@ def train_model(
 ) -> TrainedModel:
     """Train one model and judge it on the test rows; the same arguments give the same model, bit by bit.
 
-    The training rows fit, the validation rows pick the epoch, calibrate and say how much the calling-score model may
-    weigh, the test rows are looked at once.
+    The training rows fit, the validation rows pick the epoch, calibrate and say how much an answer may weigh, where
+    the model declares that, the test rows are looked at once.
 
     Args:
         rows: Labelled rows.
@@ -84,7 +86,7 @@ def train_model(
         checkpoint_dir=checkpoint_dir,
     )
     network = fitted.network
-    if model_type == "outcome":
+    if model_spec(model_type).calibration is Calibration.PLATT:
         calibrate(network, validation.inputs(model_type), validation.positive)
     answers = predict(network, test.inputs(model_type))
     evaluation = evaluate(
@@ -115,7 +117,7 @@ def train_model(
         calibration_intercept=float(network.calibration_intercept),
         evaluation=evaluation,
         verdict=judge(evaluation, config),
-        confidence=_confidence(network, train, validation) if model_type == "calling_score" else None,
+        confidence=_confidence(network, train, validation) if model_spec(model_type).has_confidence else None,
     )
     return TrainedModel(network, golden, document)
 

@@ -4,13 +4,10 @@ How it learns is in `fit`; how it becomes ONNX is in `spots_ml.release`.
 """
 
 import itertools
-from typing import Final
 
 import torch
 
-from spots_ml.features.contract import ModelType, n_inputs
-
-HIDDEN_WIDTHS: Final[dict[ModelType, tuple[int, ...]]] = {"calling_score": (128, 64), "outcome": (128, 64, 32)}
+from spots_ml.models.declared import ModelType, model_spec
 
 
 class ScoringNetwork(torch.nn.Module):
@@ -18,18 +15,18 @@ class ScoringNetwork(torch.nn.Module):
 
     `output = sigmoid(calibration_slope * layers((input - shift) * scale) + calibration_intercept)`
 
-    39 -> 128 -> 64 -> 1 for the calling-score model, 45 -> 128 -> 64 -> 32 -> 1 for the outcome model. An input that
-    did not vary in training has scale 0: the network never reacts to what it never saw.
+    The declaration of the model says how many layers of which width. An input that did not vary in training has scale
+    0: the network never reacts to what it never saw.
 
     Args:
         model_type: Which network.
         n_extra_inputs: Inputs after those of the contract, for experiments; nothing that ships has any.
 
     Attributes:
-        model_type: `calling_score` or `outcome`.
+        model_type: Which network.
         shift: `(n_inputs,)` float32, subtracted from the raw input.
         scale: `(n_inputs,)` float32, multiplied after the shift.
-        layers: The linear layers, `len(HIDDEN_WIDTHS[model_type]) + 1` of them.
+        layers: The linear layers, one more than hidden ones are declared.
         calibration_slope: `()` float32, > 0; 1 when uncalibrated.
         calibration_intercept: `()` float32; 0 when uncalibrated.
     """
@@ -37,7 +34,8 @@ class ScoringNetwork(torch.nn.Module):
     def __init__(self, model_type: ModelType, *, n_extra_inputs: int = 0) -> None:
         super().__init__()
         self.model_type: ModelType = model_type
-        widths = (n_inputs(model_type) + n_extra_inputs, *HIDDEN_WIDTHS[model_type], 1)
+        spec = model_spec(model_type)
+        widths = (spec.n_inputs + n_extra_inputs, *spec.hidden, 1)
         self.layers = torch.nn.ModuleList(torch.nn.Linear(n_in, n_out) for n_in, n_out in itertools.pairwise(widths))
         self.shift: torch.Tensor
         self.scale: torch.Tensor

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import save
 
 from spots_ml.digests import canonical_json, digest_bytes
-from spots_ml.features.contract import ModelType, input_names
 from spots_ml.interactions.kinds import SourceKind
+from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.scoring.confidence import ConfidenceProfile
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.evaluation import Evaluation
@@ -162,5 +162,5 @@ def ignored_inputs(network: ScoringNetwork) -> tuple[str, ...]:
     Returns:
         Names in contract order.
     """
-    names = input_names(network.model_type)
+    names = model_spec(network.model_type).inputs
     return tuple(name for name, scale in zip(names, network.scale.tolist(), strict=True) if scale == 0.0)

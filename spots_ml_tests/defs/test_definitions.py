@@ -12,7 +12,7 @@ import pytest
 
 import spots_ml.defs
 from spots_ml.defs.build import build_definitions
-from spots_ml.features.contract import MODEL_TYPES
+from spots_ml.models.declared import declared_types
 from spots_ml.settings import Settings
 
 HEAVY = (
@@ -49,7 +49,7 @@ def test_the_assets_are_these_and_each_builds_on_the_one_before(graph):
         key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys} for key in keys(graph)
     }
     expected = {"raw_training_data": set(), "validated_dataset": {"raw_training_data"}}
-    for model in MODEL_TYPES:
+    for model in declared_types():
         expected |= {
             f"{model}/trained_model": {"validated_dataset"},
             f"{model}/onnx_model": {f"{model}/trained_model"},
@@ -58,7 +58,7 @@ def test_the_assets_are_these_and_each_builds_on_the_one_before(graph):
             f"{model}/feature_importance": {"validated_dataset", f"{model}/trained_model"},
         }
     expected |= {
-        "scored_opportunities": {f"{model}/registered_version" for model in MODEL_TYPES},
+        "scored_opportunities": {f"{model}/registered_version" for model in declared_types()},
         "version_performance": {"scored_opportunities"},
         "formula_baseline": {"validated_dataset"},
         "data_sufficiency": {"raw_training_data", "validated_dataset"},
@@ -103,17 +103,21 @@ def test_every_asset_tells_its(graph, detail):
 
 def test_the_groups_are_the_interactions_the_two_models_the_scoring_and_the_monitoring(graph):
     groups = {graph.get(key).group_name for key in keys(graph)}
-    assert groups == {"interactions", *MODEL_TYPES, "scoring", "monitoring"}
+    assert groups == {"interactions", *declared_types(), "scoring", "monitoring"}
 
 
 def test_there_is_a_job_for_each_model_one_for_both_and_the_daily_ones(definitions):
     jobs = {job.name: job for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")}
-    both = {"raw_training_data", "validated_dataset", *(f"{model}__{step}" for model in MODEL_TYPES for step in STEPS)}
+    both = {
+        "raw_training_data",
+        "validated_dataset",
+        *(f"{model}__{step}" for model in declared_types() for step in STEPS),
+    }
     assert {name: {node.name for node in job.nodes} for name, job in jobs.items()} == {
         "training": both,
         "scoring": {"scored_opportunities"},
         "daily_monitoring": {"version_performance", "formula_baseline", "data_sufficiency"},
-        "feature_importance": {f"{model}__feature_importance" for model in MODEL_TYPES},
+        "feature_importance": {f"{model}__feature_importance" for model in declared_types()},
         **{
             f"{model}_training": {name for name in both if not name.startswith(other)}
             for model, other in (("calling_score", "outcome"), ("outcome", "calling_score"))
@@ -126,7 +130,7 @@ def test_every_sensor_starts_the_job_of_its_model_and_is_on(definitions):
     assert {
         sensor.name: (sensor.job_name, sensor.default_status, sensor.minimum_interval_seconds)
         for sensor in definitions.sensors
-    } == {f"retrain_{model}": (f"{model}_training", dg.DefaultSensorStatus.RUNNING, 60) for model in MODEL_TYPES}
+    } == {f"retrain_{model}": (f"{model}_training", dg.DefaultSensorStatus.RUNNING, 60) for model in declared_types()}
 
 
 def test_the_monitoring_runs_every_day_at_five_and_is_on(definitions):
@@ -141,7 +145,7 @@ def test_runs_stay_in_one_process(definitions):
 
 def test_one_run_at_a_time_trains_a_model(graph):
     pools = {key.to_user_string(): graph.get(key).pools for key in keys(graph) if graph.get(key).pools}
-    assert pools == {f"{model}/trained_model": {f"training_{model}"} for model in MODEL_TYPES}
+    assert pools == {f"{model}/trained_model": {f"training_{model}"} for model in declared_types()}
 
 
 def test_loading_uses_nothing_that_is_beta_or_going_away():

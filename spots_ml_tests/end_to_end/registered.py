@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from spots_ml.defs.main_job import JobResult, run_training
-from spots_ml.features.contract import MODEL_TYPES, ModelType
 from spots_ml.interactions.generators.export_writing import write_export
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.learning.dataset import LabelledRows, labelled_rows
@@ -20,6 +19,7 @@ from spots_ml.interactions.learning.splits import split_rows
 from spots_ml.interactions.learning.validation import load_dataset
 from spots_ml.interactions.reading.export import read_export
 from spots_ml.interactions.source import InteractionStream
+from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.release.manifest import Manifest
 from spots_ml.settings import PROJECT_ROOT, Settings
 from spots_ml.stores.embedded.store import EmbeddedStore
@@ -76,7 +76,7 @@ def interactions_of_agents() -> InteractionStream:
 
 
 def run_chain(
-    root: Path, model_types: tuple[ModelType, ...] = MODEL_TYPES, **changes: Any
+    root: Path, model_types: tuple[ModelType, ...] = declared_types(), **changes: Any
 ) -> tuple[JobResult, Settings]:
     """Run the main job with everything in one folder; `changes` are fields of the settings."""
     settings = replace(Settings(data_dir=root / "data", artifacts_dir=root / "artifacts"), **changes)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from spots_ml.digests import digest_file
-from spots_ml.features.contract import MODEL_TYPES
+from spots_ml.models.declared import declared_types
 from spots_ml_tests.end_to_end.sandbox import Sandbox, sandbox
 from spots_ml_tests.release.client_kit.runtimes import PARITY, RUNTIMES, check
 
@@ -61,7 +61,9 @@ def test_the_models_are_those_that_serve_byte_by_byte(user: Sandbox) -> None:
         assert digest_file(copied / "model.onnx") == row["sha256"]
         assert (copied / "manifest.json").read_bytes() == (published / "manifest.json").read_bytes()
     rules = json.loads((user.root / "kit" / "decision.json").read_bytes())
-    assert {name: model["version"] for name, model in rules["models"].items()} == dict.fromkeys(MODEL_TYPES, VERSION)
+    assert {name: model["version"] for name, model in rules["models"].items()} == dict.fromkeys(
+        declared_types(), VERSION
+    )
 
 
 def test_spots_ml_score_says_the_same_to_the_golden_records(user: Sandbox, tmp_path: Path) -> None:

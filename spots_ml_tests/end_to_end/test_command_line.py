@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from spots_ml.features.contract import MODEL_TYPES
+from spots_ml.models.declared import declared_types
 from spots_ml.places import Places
 from spots_ml.registry.verification import Check, verify_version
 from spots_ml.stores.embedded.store import EmbeddedStore
@@ -68,7 +68,7 @@ def registered(place: Sandbox) -> list[tuple[str, str]]:
 def test_the_first_run_ends_with_a_table_and_what_to_do_next(user: Sandbox) -> None:
     told = (user.root / "first-run.txt").read_text()
 
-    for model_type in MODEL_TYPES:
+    for model_type in declared_types():
         path = Path("artifacts/models") / model_type / VERSION / "model.onnx"
         assert f"{path}\n" in told
         assert (user.root / path).is_file()
@@ -93,7 +93,7 @@ def test_the_second_run_gives_the_same_versions_and_says_that_nothing_is_new(cop
 def test_versions_lists_what_scripts_rely_on(user: Sandbox) -> None:
     rows = user.read("versions")
 
-    assert sorted((row["model_type"], row["version"]) for row in rows) == [(one, VERSION) for one in MODEL_TYPES]
+    assert sorted((row["model_type"], row["version"]) for row in rows) == [(one, VERSION) for one in declared_types()]
     for row in rows:
         assert {"model_type", "version", "status", "weight", "created_at", "metrics", "sha256"} <= set(row)
         assert (row["status"], row["weight"]) == ("staging", 0.1)
@@ -112,7 +112,7 @@ def test_show_tells_where_the_files_lie(user: Sandbox) -> None:
 
 
 def test_verify_finds_a_fresh_version_sound(user: Sandbox) -> None:
-    for model_type in MODEL_TYPES:
+    for model_type in declared_types():
         done = user.spots_ml("verify", model_type, VERSION)
         assert done.returncode == 0, done.stdout
         assert "FAILED" not in done.stdout
@@ -287,4 +287,4 @@ def test_a_hybrid_export_gives_hybrid_versions(newcomer: Sandbox) -> None:
     done = newcomer.spots_ml("run", SPOTS_ML_SOURCE="export", SPOTS_ML_EXPORT_PATH=str(export))
 
     assert done.returncode == 0, done.stderr
-    assert sorted(registered(newcomer)) == [(model_type, "v1.0-hybrid") for model_type in MODEL_TYPES]
+    assert sorted(registered(newcomer)) == [(model_type, "v1.0-hybrid") for model_type in declared_types()]

@@ -16,12 +16,13 @@ import pytest
 
 from spots_ml.digests import digest_bytes
 from spots_ml.errors import GateError
-from spots_ml.features.contract import HISTORY_FEATURES, MODEL_TYPES, n_inputs
+from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.keeping.snapshot import write_snapshot
 from spots_ml.interactions.learning.dataset import LabelledRows, labelled_rows
 from spots_ml.interactions.learning.splits import PURGED, TEST, TRAIN, VALIDATION, split_rows
 from spots_ml.interactions.learning.validation import build_dataset, load_dataset
+from spots_ml.models.declared import declared_types, model_spec
 from spots_ml.registry.registration import register_version
 from spots_ml.settings import Settings
 from spots_ml.stores.embedded.store import EmbeddedStore
@@ -51,7 +52,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return settings
 
 
-@pytest.fixture(scope="module", params=MODEL_TYPES)
+@pytest.fixture(scope="module", params=declared_types())
 def version(request: pytest.FixtureRequest, chain: Settings) -> Registered:
     """Either model."""
     return registered(chain, request.param)
@@ -107,7 +108,7 @@ def test_failure_3_a_version_is_one_file_that_loads_from_its_bytes_alone(version
     assert not any(tensor.external_data for tensor in onnx.load_from_string(version.onnx).graph.initializer)
     assert len(version.onnx) > 4 * 13_441
     assert digest_bytes(version.onnx) == version.manifest.digests.onnx
-    rows = np.full((3, n_inputs(version.manifest.model_type)), 0.5, np.float32)
+    rows = np.full((3, model_spec(version.manifest.model_type).n_inputs), 0.5, np.float32)
     assert len(answer_in_the_app(version.onnx, rows)["all"]) == 3
 
 

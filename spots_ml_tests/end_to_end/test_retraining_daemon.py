@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from spots_ml.features.contract import MODEL_TYPES
 from spots_ml.interactions.generators.export_writing import write_export
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.source import InteractionStream
+from spots_ml.models.declared import declared_types
 
 PROJECT = Path(__file__).resolve().parents[2]
 N_FIRST = 9_000
@@ -61,7 +61,7 @@ def spots_ml(environ: dict[str, str], *arguments: str) -> str:
 
 
 def versions_by_model(server: Any) -> dict[str, list[str]]:
-    versions: dict[str, list[str]] = {model: [] for model in MODEL_TYPES}
+    versions: dict[str, list[str]] = {model: [] for model in declared_types()}
     for row in server.versions():
         versions[row["model_type"]].append(row["version"])
     return versions
@@ -77,7 +77,7 @@ def wait_for(what: Callable[[], bool], timeout_s: float, told: Callable[[], obje
 def newest_ticks(server: Any) -> dict[str, dict[str, Any]]:
     """The newest finished tick of every sensor, by model; models whose sensor has not ticked are left out."""
     newest = {}
-    for model in MODEL_TYPES:
+    for model in declared_types():
         ticks = server.graphql(TICKS, name=f"retrain_{model}")["sensorOrError"]["sensorState"]["ticks"]
         finished = [tick for tick in ticks if tick["status"] != "STARTED"]
         assert not [tick["error"] for tick in finished if tick["error"]]
@@ -88,7 +88,7 @@ def newest_ticks(server: Any) -> dict[str, dict[str, Any]]:
 
 def says(server: Any, beginning: str) -> bool:
     ticks = newest_ticks(server)
-    return len(ticks) == len(MODEL_TYPES) and all(
+    return len(ticks) == len(declared_types()) and all(
         (tick["skipReason"] or "").startswith(beginning) for tick in ticks.values()
     )
 
@@ -123,12 +123,12 @@ def test_1000_new_labels_lead_to_a_new_version_of_both_models_without_a_hand_and
     spots_ml(environ, "run")
 
     server = start_dagster_dev()
-    assert versions_by_model(server) == {model: ["v1.0-synthetic"] for model in MODEL_TYPES}
+    assert versions_by_model(server) == {model: ["v1.0-synthetic"] for model in declared_types()}
     wait_for(lambda: says(server, "0 of 1,000 new labels; next by time on "), TICK_TIMEOUT_S, server.log.read_text)
 
     spots_ml(environ, "import", str(later))
     killed = kill_worker(server, "calling_score_training")
-    expected = {model: ["v1.0-synthetic", "v1.1-synthetic"] for model in MODEL_TYPES}
+    expected = {model: ["v1.0-synthetic", "v1.1-synthetic"] for model in declared_types()}
     wait_for(
         lambda: versions_by_model(server) == expected,
         RETRAINING_TIMEOUT_S,

@@ -13,10 +13,10 @@ import pytest
 from spots_ml.defs.resources import Platform
 from spots_ml.defs.sensors import retrain_state
 from spots_ml.digests import digest_bytes
-from spots_ml.features.contract import MODEL_TYPES
 from spots_ml.interactions.generators.export_writing import write_export
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.local_supabase.stack import LocalProject, project_running
+from spots_ml.models.declared import declared_types
 from spots_ml.monitoring.retraining import Retrain, decide
 from spots_ml.release.certification.certify import certify
 from spots_ml.release.certification.runtimes import default_runtimes
@@ -81,16 +81,18 @@ def store(project: LocalProject) -> Iterator[SupabaseStore]:
 def test_the_models_learned_from_all_rows_in_postgres(trainer: Sandbox, project: LocalProject) -> None:
     versions = trainer.read("versions")
 
-    assert sorted((row["model_type"], row["version"]) for row in versions) == [(one, VERSION) for one in MODEL_TYPES]
+    assert sorted((row["model_type"], row["version"]) for row in versions) == [
+        (one, VERSION) for one in declared_types()
+    ]
     assert [row["n_labelled"] for row in versions] == [N_ROWS, N_ROWS]
     assert not list((trainer.root / "data").glob("*.sqlite*")), "the embedded store was touched"
     with psycopg.connect(project.dsn) as connection:
         registered = connection.execute("select count(*) from public.model_versions").fetchone()
-    assert registered == (len(MODEL_TYPES),)
+    assert registered == (len(declared_types()),)
 
 
 def test_the_bytes_come_back_out_of_storage_and_pass_certification(trainer: Sandbox, store: SupabaseStore) -> None:
-    for model_type in MODEL_TYPES:
+    for model_type in declared_types():
         version = store.get(model_type, VERSION)
         kept = store.fetch_files(version)
         assert kept is not None

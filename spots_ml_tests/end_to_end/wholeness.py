@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 from spots_ml.digests import digest_file
-from spots_ml.features.contract import MODEL_TYPES
 from spots_ml.interactions.keeping.snapshot import read_snapshot
 from spots_ml.interactions.learning.validation import load_dataset
+from spots_ml.models.declared import declared_types
 from spots_ml.registry.verification import verify_version
 from spots_ml.release.certification.runtimes import default_runtimes
 from spots_ml.release.latency.report import load_latency
@@ -53,7 +53,7 @@ def assert_nothing_is_half_written(settings: Settings) -> None:
         load_onnx(places.onnx_dir, digest)
     for digest in _final_names(places.benchmarks_dir):
         load_latency(places.benchmarks_dir, digest)
-    for model_type in MODEL_TYPES:
+    for model_type in declared_types():
         checkpoints = places.checkpoints_dir(model_type)
         for work in _final_names(checkpoints):
             assert load_checkpoint(checkpoints, work.removesuffix(".safetensors"))
@@ -74,17 +74,17 @@ def assert_one_sound_version_per_model(settings: Settings) -> dict[str, str]:
     store = EmbeddedStore(settings.places.database)
     versions = store.list_versions()
     assert sorted((one.model_type, one.version) for one in versions) == [
-        (model_type, "v1.0-synthetic") for model_type in MODEL_TYPES
+        (model_type, "v1.0-synthetic") for model_type in declared_types()
     ]
     actions = Counter((entry.model_type, entry.action) for entry in store.history())
-    assert [actions[model_type, "registered"] for model_type in MODEL_TYPES] == [1, 1]
+    assert [actions[model_type, "registered"] for model_type in declared_types()] == [1, 1]
     assert {action for _, action in actions} <= {"registered", "reaffirmed"}
     runtimes = default_runtimes(settings.client_python)
     for version in versions:
         checks = verify_version(version, settings.places, runtimes=runtimes)
         failed = [check for check in checks if not check.passed]
         assert failed == []
-    for model_type in MODEL_TYPES:
+    for model_type in declared_types():
         assert list(_final_names(settings.places.checkpoints_dir(model_type))) == []
     return {one.model_type: one.content_digest for one in versions}
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from spots_ml.digests import digest_bytes
-from spots_ml.features.contract import CONTRACT_DIGEST, MODEL_TYPES
+from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.interactions.learning.splits import split_rows
 from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS
+from spots_ml.models.declared import declared_types
 from spots_ml.registry.registration import register_version
 from spots_ml.release.manifest import ContentDigests
 from spots_ml.release.onnx.graph import build_onnx
@@ -81,7 +82,7 @@ def train(model_type, seed=0):
 def registered(root):
     """Train, keep and register both models."""
     place = Place(root)
-    for model_type in MODEL_TYPES:
+    for model_type in declared_types():
         model = train(model_type)
         save_trained_model(model, place.trained_dir)
         place.register(model_type, model)

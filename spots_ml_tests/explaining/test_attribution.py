@@ -7,7 +7,7 @@ from scipy.special import expit
 
 from spots_ml.errors import ContractError
 from spots_ml.explaining.attribution import integrated_gradients
-from spots_ml.features.contract import MODEL_TYPES, ModelType, n_inputs
+from spots_ml.models.declared import ModelType, declared_types, model_spec
 from spots_ml.training.network import ScoringNetwork
 from spots_ml.training.trained_model import TrainedModel
 
@@ -26,10 +26,10 @@ def any_network(model_type: ModelType, seed: int) -> ScoringNetwork:
 
 
 def some_rows(model_type: ModelType, seed: int, n_rows: int = 3) -> np.ndarray:
-    return np.random.default_rng(seed).random((n_rows, n_inputs(model_type)), dtype=np.float32)
+    return np.random.default_rng(seed).random((n_rows, model_spec(model_type).n_inputs), dtype=np.float32)
 
 
-@given(seed=st.integers(0, 10_000), model_type=st.sampled_from(MODEL_TYPES))
+@given(seed=st.integers(0, 10_000), model_type=st.sampled_from(declared_types()))
 @settings(max_examples=15, deadline=None)
 def test_contributions_add_up_and_the_error_achieved_is_told(seed: int, model_type: ModelType) -> None:
     network, rows = any_network(model_type, seed), some_rows(model_type, seed)

@@ -9,8 +9,9 @@ import torch
 
 from spots_ml.errors import InputError, RegistryError
 from spots_ml.explaining.decision_explanation import explain_request
-from spots_ml.features.contract import FEATURES, input_names
+from spots_ml.features.contract import FEATURES
 from spots_ml.features.input_groups import input_groups
+from spots_ml.models.declared import model_spec
 from spots_ml.registry.serving import open_scorer
 from spots_ml.requests.reading import read_requests
 from spots_ml.scoring.answering.answers import answer_requests
@@ -101,7 +102,8 @@ def test_torch_and_onnx_agree_and_both_kinds_of_contributions_add_up(sound, path
     distance = model.onnx_answer - model.baseline_answer
     assert sum(one.onnx for one in model.groups) == pytest.approx(distance, abs=1e-12)
     assert sum(one.torch for one in model.groups) == pytest.approx(distance, abs=3e-6)
-    names, groups = input_names(model.model_type), input_groups(model.model_type)
+    names = model_spec(model.model_type).inputs
+    groups = input_groups(names)
     assert [one.name for one in model.inputs] == list(names)
     for group in model.groups:
         members = [one.contribution for one in model.inputs if one.group == group.name]

@@ -9,16 +9,16 @@ import pytest
 from spots_ml.errors import ArtifactError, ContractError, InsufficientDataError
 from spots_ml.explaining.importance import FeatureImportance, measure_importance, split_of
 from spots_ml.explaining.importance_files import load_importance, save_importance
-from spots_ml.features.contract import MODEL_TYPES, ModelType, n_inputs
 from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.interactions.learning.splits import TEST, TRAIN, VALIDATION
+from spots_ml.models.declared import ModelType, declared_types, model_spec
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.fit import fit
 from spots_ml.training.model import train_model
 from spots_ml.training.trained_model import TrainedModel
 
 
-@pytest.fixture(scope="module", params=MODEL_TYPES)
+@pytest.fixture(scope="module", params=declared_types())
 def measured(
     request: pytest.FixtureRequest, rows: LabelledRows, split: np.ndarray
 ) -> tuple[TrainedModel, FeatureImportance]:
@@ -138,7 +138,7 @@ def test_a_damaged_missing_or_renamed_document_is_refused(
         load_importance(tmp_path, "1" * 64)
 
 
-@pytest.mark.parametrize("model_type", MODEL_TYPES)
+@pytest.mark.parametrize("model_type", declared_types())
 def test_a_network_with_an_extra_input_learns_from_it(
     rows: LabelledRows, split: np.ndarray, quick: TrainingConfig, model_type: ModelType
 ) -> None:
@@ -146,7 +146,7 @@ def test_a_network_with_an_extra_input_learns_from_it(
     inputs = np.concatenate([rows.inputs(model_type), told], axis=1)
     parts = [(inputs[split == part], rows.target(model_type)[split == part]) for part in (TRAIN, VALIDATION)]
     fitted = fit(parts[0], parts[1], quick, model_type=model_type, seed=0, n_extra_inputs=1)
-    assert len(fitted.network.shift) == n_inputs(model_type) + 1
+    assert len(fitted.network.shift) == model_spec(model_type).n_inputs + 1
     assert fitted.history[fitted.best_epoch].validation_error < 0.02
 
 

@@ -3,8 +3,9 @@
 The names stand here a second time on purpose: whoever changes one changes what every model is fed.
 """
 
-from spots_ml.features.contract import CONTRACT_DIGEST, UNKNOWN_VALUE, input_names
+from spots_ml.features.contract import CONTRACT_DIGEST, UNKNOWN_VALUE
 from spots_ml.features.history import NO_HISTORY
+from spots_ml.models.declared import model_spec
 
 CALLING_SCORE_INPUTS = (
     "agent_exploration_eagerness agent_community_orientation agent_location_adventurousness "
@@ -24,8 +25,8 @@ HISTORY_INPUTS = (
 
 
 def test_the_inputs_have_these_names_in_this_order() -> None:
-    assert " ".join(input_names("calling_score")) == CALLING_SCORE_INPUTS
-    assert " ".join(input_names("outcome")) == f"{CALLING_SCORE_INPUTS} {HISTORY_INPUTS}"
+    assert " ".join(model_spec("calling_score").inputs) == CALLING_SCORE_INPUTS
+    assert " ".join(model_spec("outcome").inputs) == f"{CALLING_SCORE_INPUTS} {HISTORY_INPUTS}"
 
 
 def test_the_contract_has_the_digest_that_datasets_and_versions_carry() -> None:

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import torch
 
 from spots_ml.digests import digest_bytes
-from spots_ml.features.contract import CONTRACT_DIGEST, input_names
+from spots_ml.features.contract import CONTRACT_DIGEST
+from spots_ml.models.declared import model_spec
 from spots_ml.registry.gates import REQUIRED_GATES
 from spots_ml.registry.records import Candidate
 from spots_ml.registry.registration import content_of, register_version
@@ -96,7 +97,7 @@ def make_manifest(name="first", version="v1.0-synthetic", model_type="calling_sc
         "ir_version": 8,
         "opset": 18,
         "size_bytes": len(onnx),
-        "inputs": input_names(model_type),
+        "inputs": model_spec(model_type).inputs,
         "ignored_inputs": (),
         "environment": {},
     }

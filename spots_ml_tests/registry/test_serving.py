@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spots_ml.errors import ConfigError, RegistryError
-from spots_ml.features.contract import MODEL_TYPES
+from spots_ml.models.declared import declared_types
 from spots_ml.registry import serving
 from spots_ml.registry.serving import open_scorer, serve_model, serving_version
 from spots_ml.scoring.scorer import ScoringInputs
@@ -154,7 +154,7 @@ def test_weights_by_confidence_need_a_profile(place):
 
 def test_a_scorer_over_both_models(place):
     store, models_dir = place
-    for model_type in MODEL_TYPES:
+    for model_type in declared_types():
         register_network(store, models_dir, model_type)
     scorer = open_scorer(store, models_dir, versions={"calling_score": "v1.0-synthetic"}, exploration=0.1)
     rng = np.random.default_rng(0)

@@ -8,7 +8,7 @@ import onnx
 import pytest
 import torch
 
-from spots_ml.features.contract import ModelType, n_inputs
+from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.release.certification.certificate import Certificate, CertificationLimits
 from spots_ml.release.certification.certify import certify
 from spots_ml.release.certification.runtimes import default_runtimes
@@ -53,7 +53,7 @@ def golden() -> Callable[[ModelType, int], np.ndarray]:
     """Random contract rows."""
 
     def rows(model_type: ModelType, n_rows: int = 40) -> np.ndarray:
-        return np.random.default_rng(3).random((n_rows, n_inputs(model_type)), dtype=np.float32)
+        return np.random.default_rng(3).random((n_rows, model_spec(model_type).n_inputs), dtype=np.float32)
 
     return rows
 

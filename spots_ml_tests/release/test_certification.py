@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from spots_ml.errors import CertificationError
-from spots_ml.features.contract import MODEL_TYPES
+from spots_ml.models.declared import declared_types
 from spots_ml.release.certification.certificate import Certificate, CertificationLimits
 from spots_ml.release.onnx.graph import build_onnx
 
@@ -18,7 +18,7 @@ def script(path, text):
     return path
 
 
-@pytest.mark.parametrize("model_type", MODEL_TYPES)
+@pytest.mark.parametrize("model_type", declared_types())
 def test_a_good_file_is_certified_in_both_runtimes_on_a_million_random_rows(make_network, judge, golden, model_type):
     network = make_network(model_type)
     content = build_onnx(network, version="v1.0-synthetic", trained_digest="ab" * 32)

@@ -7,7 +7,8 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 from spots_ml.errors import ArtifactError
-from spots_ml.features.contract import CONTRACT_DIGEST, MODEL_TYPES, input_names
+from spots_ml.features.contract import CONTRACT_DIGEST
+from spots_ml.models.declared import declared_types, model_spec
 from spots_ml.release.certification.certify import torch_outputs
 from spots_ml.release.onnx.graph import build_onnx, training_means
 from spots_ml.release.onnx.sessions import empty_graph
@@ -17,12 +18,12 @@ def build(network):
     return build_onnx(network, version="v1.0-hybrid", trained_digest="cd" * 32)
 
 
-@pytest.mark.parametrize("model_type", MODEL_TYPES)
+@pytest.mark.parametrize("model_type", declared_types())
 def test_the_same_network_gives_the_same_bytes(make_network, model_type):
     assert build(make_network(model_type)) == build(make_network(model_type))
 
 
-@pytest.mark.parametrize("model_type", MODEL_TYPES)
+@pytest.mark.parametrize("model_type", declared_types())
 @pytest.mark.parametrize("batch", [1, 2, 7, 40])
 def test_the_file_answers_as_the_network_does(make_network, golden, model_type, batch):
     network = make_network(model_type)
@@ -34,7 +35,7 @@ def test_the_file_answers_as_the_network_does(make_network, golden, model_type, 
     np.testing.assert_allclose(outputs, torch_outputs(network, rows), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("model_type", MODEL_TYPES)
+@pytest.mark.parametrize("model_type", declared_types())
 def test_the_reference_evaluator_agrees_with_onnx_runtime(make_network, golden, model_type):
     content, rows = build(make_network(model_type)), golden(model_type)
 
@@ -44,10 +45,10 @@ def test_the_reference_evaluator_agrees_with_onnx_runtime(make_network, golden, 
     np.testing.assert_allclose(by_runtime, by_definition, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("model_type", MODEL_TYPES)
+@pytest.mark.parametrize("model_type", declared_types())
 def test_the_interface_is_the_one_the_app_calls(make_network, model_type):
     session = ort.InferenceSession(build(make_network(model_type)))
-    width = len(input_names(model_type))
+    width = len(model_spec(model_type).inputs)
 
     ends = [(end.name, end.shape, end.type) for end in (*session.get_inputs(), *session.get_outputs())]
 
@@ -57,11 +58,11 @@ def test_the_interface_is_the_one_the_app_calls(make_network, model_type):
     ]
 
 
-@pytest.mark.parametrize("model_type", MODEL_TYPES)
+@pytest.mark.parametrize("model_type", declared_types())
 def test_the_metadata_says_what_the_file_is(make_network, model_type):
     metadata = ort.InferenceSession(build(make_network(model_type))).get_modelmeta().custom_metadata_map
 
-    assert json.loads(metadata.pop("feature_names")) == list(input_names(model_type))
+    assert json.loads(metadata.pop("feature_names")) == list(model_spec(model_type).inputs)
     assert metadata == {
         "contract_digest": CONTRACT_DIGEST,
         "model_type": model_type,

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from spots_ml.features.contract import MODEL_TYPES
+from spots_ml.models.declared import declared_types
 from spots_ml.release.onnx.graph import build_onnx
 from spots_ml.release.onnx.static_checks import check_file
 from spots_ml.training.network import ScoringNetwork
@@ -143,7 +143,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("model_type", MODEL_TYPES)
+@pytest.mark.parametrize("model_type", declared_types())
 def test_a_file_we_built_has_nothing_against_it(make_network, model_type):
     content = build_onnx(make_network(model_type), version="v1.0-real", trained_digest="ab" * 32)
 

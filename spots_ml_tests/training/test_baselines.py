@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from spots_ml.features.contract import MODEL_TYPES, ModelType
 from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.interactions.learning.splits import TEST, TRAIN
+from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.scoring.formula import formula_score
 from spots_ml.training.baselines import baseline_predictions, recorded_formula
 
 
-@pytest.mark.parametrize("model_type", MODEL_TYPES)
+@pytest.mark.parametrize("model_type", declared_types())
 def test_simple_learners_predict_within_bounds_and_the_same_each_time(
     rows: LabelledRows, split: np.ndarray, model_type: ModelType
 ) -> None:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from spots_ml.features.contract import ModelType
 from spots_ml.interactions.learning.dataset import LabelledRows
+from spots_ml.models.declared import ModelType
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.evaluation import Estimate, Evaluation, evaluate, judge
 

@@ -2,19 +2,19 @@ import numpy as np
 import pytest
 import torch
 
-from spots_ml.features.contract import MODEL_TYPES, ModelType, n_inputs
+from spots_ml.models.declared import ModelType, declared_types, model_spec
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.learner import Learner
 
 
 def some_rows(model_type: ModelType, n_rows: int = 200) -> tuple[np.ndarray, np.ndarray]:
     generator = np.random.default_rng(1)
-    return generator.random((n_rows, n_inputs(model_type)), dtype=np.float32), generator.random(
+    return generator.random((n_rows, model_spec(model_type).n_inputs), dtype=np.float32), generator.random(
         n_rows, dtype=np.float32
     )
 
 
-@pytest.mark.parametrize("model_type", MODEL_TYPES)
+@pytest.mark.parametrize("model_type", declared_types())
 def test_the_folded_network_computes_what_was_learned(model_type: ModelType) -> None:
     inputs, targets = some_rows(model_type)
     learner = Learner(model_type, inputs, targets, TrainingConfig(), seed=3)

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from spots_ml.errors import InsufficientDataError
-from spots_ml.features.contract import MODEL_TYPES, ModelType
 from spots_ml.interactions.generators.hybrid_law import HybridLaw
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.keeping.snapshot import write_snapshot
@@ -14,6 +13,7 @@ from spots_ml.interactions.learning.dataset import LabelledRows, labelled_rows
 from spots_ml.interactions.learning.splits import TEST, TRAIN, VALIDATION, split_rows
 from spots_ml.interactions.learning.validation import build_dataset, load_dataset
 from spots_ml.interactions.reading.export import read_export
+from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.training.calibration import fit_calibration
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.model import LEAST_CONFIDENCE_ROWS, TrainedModel, golden_inputs, train_model
@@ -24,7 +24,7 @@ def retrain(rows: LabelledRows, split: np.ndarray, model_type: ModelType, config
     return train_model(rows, split, model_type, config, seed=0, dataset_digest="d" * 64, kind="synthetic")
 
 
-@pytest.mark.parametrize("model_type", MODEL_TYPES)
+@pytest.mark.parametrize("model_type", declared_types())
 def test_the_same_rows_recipe_and_seed_give_the_same_digest(
     rows: LabelledRows,
     split: np.ndarray,
@@ -43,7 +43,7 @@ def test_another_recipe_gives_another_digest(
     assert retrain(rows, split, "calling_score", changed).digest != calling_score.digest
 
 
-@pytest.mark.parametrize("model_type", MODEL_TYPES)
+@pytest.mark.parametrize("model_type", declared_types())
 def test_what_can_be_learned_is_learned_and_passes_the_gate(
     request: pytest.FixtureRequest, rows: LabelledRows, model_type: ModelType
 ) -> None:
@@ -53,7 +53,7 @@ def test_what_can_be_learned_is_learned_and_passes_the_gate(
     assert sum(model.document.n_rows_by_split.values()) == rows.n_rows
 
 
-@pytest.mark.parametrize("model_type", MODEL_TYPES)
+@pytest.mark.parametrize("model_type", declared_types())
 def test_labels_that_have_nothing_to_do_with_the_inputs_do_not_pass(model_type: ModelType) -> None:
     rows = rows_of_a_step(seed=4)
     order = np.random.default_rng(0).permutation(rows.n_rows)
@@ -123,7 +123,7 @@ def test_an_input_that_never_varied_is_named_and_ignored(
     assert np.array_equal(model.predict(inputs), model.predict(changed))
 
 
-@pytest.mark.parametrize("model_type", MODEL_TYPES)
+@pytest.mark.parametrize("model_type", declared_types())
 @pytest.mark.parametrize("part", [0, 1, 2])
 def test_a_label_without_variation_is_refused_before_training(
     rows: LabelledRows, split: np.ndarray, quick: TrainingConfig, model_type: ModelType, part: int
@@ -149,7 +149,7 @@ def test_purged_rows_are_not_used(rows: LabelledRows, split: np.ndarray, quick: 
     assert model.document.n_rows_by_split["purged"] == 10
 
 
-@pytest.mark.parametrize("model_type", MODEL_TYPES)
+@pytest.mark.parametrize("model_type", declared_types())
 def test_golden_inputs_have_real_rows_corners_and_stay_in_the_contract(
     request: pytest.FixtureRequest, rows: LabelledRows, model_type: ModelType
 ) -> None:

@@ -3,7 +3,7 @@
 import click
 
 from spots_ml.cli.options import model_argument, open_versions, utc_now, version_argument, who_and_why
-from spots_ml.features.contract import ModelType
+from spots_ml.models.declared import ModelType
 
 
 @click.command("promote")

@@ -8,7 +8,7 @@ import click
 from spots_ml.cli.options import json_option, model_argument, open_versions, version_argument
 from spots_ml.cli.tables import text_table
 from spots_ml.errors import ArtifactError
-from spots_ml.features.contract import ModelType
+from spots_ml.models.declared import ModelType
 from spots_ml.settings import Settings
 
 

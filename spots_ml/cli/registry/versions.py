@@ -6,14 +6,14 @@ import click
 
 from spots_ml.cli.options import json_option, model_argument, open_versions, version_argument
 from spots_ml.cli.tables import text_table
-from spots_ml.features.contract import MODEL_TYPES, ModelType
+from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.registry.records import ModelVersion
 from spots_ml.registry.version_store import VersionStore
 from spots_ml.settings import Settings
 
 
 @click.command("versions")
-@click.option("--model", "model_type", type=click.Choice(MODEL_TYPES), help="Only this model.")
+@click.option("--model", "model_type", type=click.Choice(declared_types()), help="Only this model.")
 @json_option
 def versions_command(model_type: ModelType | None, as_json: bool) -> None:
     """List the registered versions, oldest first."""

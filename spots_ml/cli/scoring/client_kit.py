@@ -7,7 +7,7 @@ import click
 
 from spots_ml.cli.options import open_versions
 from spots_ml.errors import RegistryError
-from spots_ml.features.contract import ModelType
+from spots_ml.models.declared import ModelType
 from spots_ml.settings import Settings
 
 if TYPE_CHECKING:

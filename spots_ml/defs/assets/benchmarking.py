@@ -8,7 +8,7 @@ from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result, upstream_digest
 from spots_ml.defs.pages import plots, tables
 from spots_ml.defs.resources import Platform
-from spots_ml.features.contract import ModelType
+from spots_ml.models.declared import ModelType
 from spots_ml.release.latency.report import GATE, LATENCY_FILE, LatencyReport, save_latency
 
 

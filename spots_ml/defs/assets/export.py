@@ -10,7 +10,7 @@ from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result, upstream_digest
 from spots_ml.defs.pages import tables
 from spots_ml.defs.resources import Platform
-from spots_ml.features.contract import ModelType
+from spots_ml.models.declared import ModelType
 from spots_ml.release.certification.certificate import GATE, Certificate, RuntimeReport
 
 _RUNTIME_ROWS: Final = (

@@ -4,7 +4,7 @@ from typing import Final
 
 import dagster as dg
 
-from spots_ml.features.contract import ModelType
+from spots_ml.models.declared import ModelType
 
 RAW_DATA: Final = dg.AssetKey("raw_training_data")
 DATASET: Final = dg.AssetKey("validated_dataset")

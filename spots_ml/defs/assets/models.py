@@ -7,7 +7,7 @@ from spots_ml.defs.assets.export import onnx_model
 from spots_ml.defs.assets.importance import feature_importance
 from spots_ml.defs.assets.registration import registered_version
 from spots_ml.defs.assets.training import trained_model
-from spots_ml.features.contract import ModelType
+from spots_ml.models.declared import ModelType
 
 
 def model_assets(model_type: ModelType) -> list[dg.AssetsDefinition]:

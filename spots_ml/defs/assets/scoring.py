@@ -10,7 +10,7 @@ from spots_ml.defs.assets.monitoring import alert_check
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result
 from spots_ml.defs.resources import Platform
-from spots_ml.features.contract import MODEL_TYPES
+from spots_ml.models.declared import declared_types
 
 if TYPE_CHECKING:
     from spots_ml.defs.opportunities import DayOfRequests
@@ -38,7 +38,7 @@ class ScoringOptions(dg.Config):
 
 @dg.asset(
     key=SCORED_OPPORTUNITIES,
-    deps=[model_key(model_type, "registered_version") for model_type in MODEL_TYPES],
+    deps=[model_key(model_type, "registered_version") for model_type in declared_types()],
     group_name=SCORING_GROUP,
     partitions_def=DAYS,
     kinds={"python", "parquet"},

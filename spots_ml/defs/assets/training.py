@@ -11,7 +11,7 @@ from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result, upstream_digest
 from spots_ml.defs.resources import Platform
 from spots_ml.errors import ConfigError
-from spots_ml.features.contract import ModelType
+from spots_ml.models.declared import ModelType
 
 if TYPE_CHECKING:
     from spots_ml.training.fit import Epoch

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from spots_ml.defs.pages import plots, tables
-from spots_ml.training.evaluation import HEADLINE, NETWORK, Estimate
+from spots_ml.models.declared import model_spec
+from spots_ml.training.evaluation import NETWORK, Estimate
 
 if TYPE_CHECKING:
     from spots_ml.interactions.learning.dataset import LabelledRows
@@ -24,14 +25,14 @@ def training_metadata(model: "TrainedModel", test: "LabelledRows") -> dict[str, 
         Metadata by key.
     """
     document, evaluation = model.document, model.evaluation
-    headline = HEADLINE[model.model_type]
+    headline = model_spec(model.model_type).headline
     predicted, observed = model.predict(test.inputs(model.model_type)), test.target(model.model_type)
     return {
         "verdict": tables.sentences([document.verdict.message]),
-        "comparison": _comparison(model, [headline]),
+        "comparison": _comparison(model, [headline.metric]),
         "comparison_plot": plots.bars(
-            {name: evaluation.value(name, headline) for name in evaluation.predictors},
-            f"test {headline}, smaller is better",
+            {name: evaluation.value(name, headline.metric) for name in evaluation.predictors},
+            f"test {headline.metric}, {headline.direction}",
         ),
         "loss_curves": plots.loss_curves(
             [epoch.train_loss for epoch in document.history],

@@ -4,9 +4,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from spots_ml.features.contract import ModelType
 from spots_ml.interactions.generators.outcome_law import OutcomeLaw
 from spots_ml.interactions.generators.simple_score import simple_score
+from spots_ml.models.spec import Target
 
 
 class KnownLaw:
@@ -18,18 +18,18 @@ class KnownLaw:
 
     outcome: ClassVar[OutcomeLaw]
 
-    def bayes_prediction(self, features: np.ndarray, model_type: ModelType = "calling_score") -> np.ndarray:
+    def bayes_prediction(self, features: np.ndarray, target: Target = Target.OUTCOME_SCORE) -> np.ndarray:
         """Give the best possible prediction: nothing that sees only the inputs has a smaller expected error.
 
         Args:
             features: `(n_rows, 39)` or, with history, `(n_rows, 45)` floats in contract order, without NaN.
-            model_type: What is predicted.
+            target: What is predicted.
 
         Returns:
             `(n_rows,)` float64: the conditional mean of the outcome score, or the conditional probability
             that the outcome is positive.
         """
         score = simple_score(features[:, :39])
-        if model_type == "calling_score":
+        if target is Target.OUTCOME_SCORE:
             return self.outcome.expected_outcome(score)
         return self.outcome.positive_probability(score)

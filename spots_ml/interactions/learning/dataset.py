@@ -1,12 +1,16 @@
 """The labelled, validated rows as arrays: what training and evaluation take. Storage is in `stores`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from spots_ml.features.contract import FEATURES, HISTORY_FEATURES, UNKNOWN_VALUE, ModelType
+from spots_ml.features.contract import FEATURES, HISTORY_FEATURES, UNKNOWN_VALUE
+from spots_ml.models.declared import ModelType, model_spec
+from spots_ml.models.spec import Target
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,12 @@ class LabelledRows:
         """Assemble what a model is fed.
 
         Args:
-            model_type: `calling_score` or `outcome`.
+            model_type: Name of the kind.
 
         Returns:
             `(n_rows, 39)` or `(n_rows, 45)` float32 in [0, 1].
         """
-        if model_type == "calling_score":
+        if not model_spec(model_type).sees_history:
             return self.features
         return np.concatenate([self.features, self.history], axis=1)
 
@@ -55,12 +59,12 @@ class LabelledRows:
         """Assemble what a model is to predict.
 
         Args:
-            model_type: `calling_score` or `outcome`.
+            model_type: Name of the kind.
 
         Returns:
             `(n_rows,)` float32: the outcome score, or 1.0 where the outcome is positive and 0.0 elsewhere.
         """
-        return self.outcome_score if model_type == "calling_score" else self.positive.astype(np.float32)
+        return _TARGETS[model_spec(model_type).target](self)
 
     def take(self, rows: np.ndarray) -> "LabelledRows":
         """Select rows.
@@ -81,6 +85,12 @@ class LabelledRows:
             positive=self.positive[rows],
             formula_score=self.formula_score[rows],
         )
+
+
+_TARGETS: Final[dict[Target, Callable[[LabelledRows], np.ndarray]]] = {
+    Target.OUTCOME_SCORE: lambda rows: rows.outcome_score,
+    Target.POSITIVE: lambda rows: rows.positive.astype(np.float32),
+}
 
 
 def labelled_rows(table: pa.Table) -> LabelledRows:

@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import Field
 
 from spots_ml.errors import CertificationError
-from spots_ml.features.contract import ModelType
+from spots_ml.models.declared import ModelType
 from spots_ml.release.documents import Digest, ReleaseDocument
 from spots_ml.verdicts import Verdict
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spots_ml.digests import digest_bytes
-from spots_ml.features.contract import CONTRACT_DIGEST, ModelType, n_inputs
+from spots_ml.features.contract import CONTRACT_DIGEST
+from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.release.certification.certificate import RUNTIMES, Certificate, CertificationLimits
 from spots_ml.release.certification.runtimes import check_message, run_in_runtime
 from spots_ml.release.onnx.static_checks import check_file
@@ -51,7 +52,7 @@ def certify(
         ValueError: When the golden rows are not of the shape, type or range above.
     """
     limits = limits or CertificationLimits()
-    _check_golden(golden_inputs, n_inputs(model_type))
+    _check_golden(golden_inputs, model_spec(model_type).n_inputs)
     message = check_message(content, golden_inputs, torch_outputs(network, golden_inputs), limits)
     names = sorted({*RUNTIMES, *runtimes})
     with ThreadPoolExecutor(max_workers=len(names)) as pool:

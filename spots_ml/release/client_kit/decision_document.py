@@ -15,14 +15,12 @@ from spots_ml.features.contract import (
     CONTEXT_FEATURES,
     CONTRACT_DIGEST,
     HISTORY_FEATURES,
-    MODEL_TYPES,
     TIMING_FEATURES,
     UNKNOWN_VALUE,
     VIBE_DIMENSIONS,
-    ModelType,
-    input_names,
 )
 from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS
+from spots_ml.models.declared import ModelType, declared_types, model_spec
 from spots_ml.release.certification.client_limits import INPUT_NAME, OUTPUT_NAME
 from spots_ml.release.client_kit.published import PublishedModel
 from spots_ml.scoring import formula
@@ -79,7 +77,7 @@ def decision_document(models: Mapping[ModelType, PublishedModel], n_golden: Mapp
             for model_type, model in models.items()
         },
         "golden_lines": dict(n_golden),
-        "inputs": {model_type: list(input_names(model_type)) for model_type in MODEL_TYPES},
+        "inputs": {model_type: list(model_spec(model_type).inputs) for model_type in declared_types()},
         "unknown_value": UNKNOWN_VALUE,
         "record_groups": FEATURE_GROUPS,
         "derivation": _derivation(),

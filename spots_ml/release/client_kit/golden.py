@@ -13,7 +13,7 @@ import numpy as np
 
 from spots_ml.digests import canonical_json
 from spots_ml.errors import ArtifactError
-from spots_ml.features.contract import MODEL_TYPES, ModelType
+from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.release.client_kit.records import Record, draw_records
 from spots_ml.release.client_kit.situations import SITUATIONS, Situation
 from spots_ml.requests.single_records import read_texts
@@ -74,7 +74,7 @@ def golden_lines(calling_score: ServedModel, outcome: ServedModel) -> list[Golde
         },
     )
     lines = []
-    for model_type in MODEL_TYPES:
+    for model_type in declared_types():
         for number, situation in enumerate(SITUATIONS):
             records = _candidates(situation, np.random.default_rng([_SEEDS[model_type], number]))
             lines += _chosen_lines(model_type, situation, records, scorers)

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from spots_ml.digests import canonical_json
 from spots_ml.errors import ConfigError
-from spots_ml.features.contract import CONTRACT_DIGEST, ModelType
+from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.files import TEMPORARY_PREFIX, publish_directory
+from spots_ml.models.declared import ModelType
 from spots_ml.release.client_kit.decision_document import KIND, PARITY, decision_document
 from spots_ml.release.client_kit.golden import GoldenLine, golden_lines
 from spots_ml.release.client_kit.published import PublishedModel

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from spots_ml.digests import digest_bytes
 from spots_ml.errors import ArtifactError, ContractError
-from spots_ml.features.contract import CONTRACT_DIGEST, ModelType
+from spots_ml.features.contract import CONTRACT_DIGEST
+from spots_ml.models.declared import ModelType
 from spots_ml.release.manifest import Manifest
 
 

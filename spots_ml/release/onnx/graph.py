@@ -15,7 +15,8 @@ from google.protobuf.message import DecodeError
 from onnx import helper, numpy_helper
 
 from spots_ml.errors import ArtifactError
-from spots_ml.features.contract import CONTRACT_DIGEST, input_names
+from spots_ml.features.contract import CONTRACT_DIGEST
+from spots_ml.models.declared import model_spec
 from spots_ml.release.certification.client_limits import (
     BATCH_AXIS,
     BUILT_IR_VERSION,
@@ -51,7 +52,7 @@ def build_onnx(network: "ScoringNetwork", *, version: str, trained_digest: str) 
     >>> [node.op_type for node in onnx.load_from_string(content).graph.node][:4]
     ['Sub', 'Mul', 'Gemm', 'Relu']
     """
-    names = input_names(network.model_type)
+    names = model_spec(network.model_type).inputs
     graph = _GraphWriter()
     graph.apply("Sub", _SHIFT, network.shift)
     graph.apply("Mul", "scale", network.scale)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from spots_ml.features.contract import CONTRACT_DIGEST, ModelType, n_inputs
+from spots_ml.features.contract import CONTRACT_DIGEST
+from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.release.certification.client_limits import INPUT_NAME, OUTPUT_NAME
 from spots_ml.release.onnx.sessions import open_session
 from spots_ml.scoring.fallback import ModelUnavailableError
@@ -48,7 +49,7 @@ class OnnxPredictor:
             self._session = open_session(content)
         except Exception as error:  # the runtime has a class of its own for every kind of trouble
             raise ModelUnavailableError("not_loadable", _told(error)) from error
-        self._width = n_inputs(model_type)
+        self._width = model_spec(model_type).n_inputs
         self._time_limit_s = time_limit_s
         self._n_slow = 0
         self._rests_until = 0.0
@@ -112,8 +113,9 @@ def _check_contract(session: "ort.InferenceSession", model_type: ModelType) -> N
         f"{name} is {found[name]}, expected {expected[name]}" for name in expected if found[name] != expected[name]
     ]
     ends = [(end.name, len(end.shape)) for end in (*session.get_inputs(), *session.get_outputs())]
-    if ends != [(INPUT_NAME, 2), (OUTPUT_NAME, 2)] or session.get_inputs()[0].shape[1] != n_inputs(model_type):
-        wrong.append(f"it does not map {INPUT_NAME} [batch, {n_inputs(model_type)}] to {OUTPUT_NAME} [batch, 1]")
+    width = model_spec(model_type).n_inputs
+    if ends != [(INPUT_NAME, 2), (OUTPUT_NAME, 2)] or session.get_inputs()[0].shape[1] != width:
+        wrong.append(f"it does not map {INPUT_NAME} [batch, {width}] to {OUTPUT_NAME} [batch, 1]")
     if wrong:
         raise ModelUnavailableError("wrong_contract", "; ".join(wrong))
 

@@ -12,7 +12,8 @@ import onnx
 from google.protobuf.message import DecodeError, Message
 from onnx import numpy_helper
 
-from spots_ml.features.contract import CONTRACT_DIGEST, ModelType, input_names
+from spots_ml.features.contract import CONTRACT_DIGEST
+from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.release.certification.certificate import StaticReport
 from spots_ml.release.certification.client_limits import (
     INPUT_NAME,
@@ -49,7 +50,7 @@ def check_file(content: bytes, *, model_type: ModelType, version: str, trained_d
         return _unreadable("holds names that are not UTF-8 text; the file is damaged")
     expected = {
         "contract_digest": CONTRACT_DIGEST,
-        "feature_names": json.dumps(input_names(model_type)),
+        "feature_names": json.dumps(model_spec(model_type).inputs),
         "model_type": model_type,
         "trained_digest": trained_digest,
         "version": version,
@@ -57,9 +58,9 @@ def check_file(content: bytes, *, model_type: ModelType, version: str, trained_d
     findings = [
         *_format_findings(model),
         *_operator_findings(model.graph),
-        *_interface_findings(model.graph, len(input_names(model_type))),
+        *_interface_findings(model.graph, model_spec(model_type).n_inputs),
         *_weight_findings(model.graph),
-        *_preprocessing_findings(model.graph, len(input_names(model_type))),
+        *_preprocessing_findings(model.graph, model_spec(model_type).n_inputs),
         *_metadata_findings(model, expected),
     ]
     if not findings:

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from spots_ml.errors import RegistryError
-from spots_ml.features.contract import ModelType
 from spots_ml.interactions.kinds import SourceKind
+from spots_ml.models.declared import ModelType
 from spots_ml.registry.gates import require_verdicts
 from spots_ml.registry.lifecycle import Decision, archival, find, promotion, rollback
 from spots_ml.registry.records import (

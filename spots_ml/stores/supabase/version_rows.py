@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from spots_ml.features.contract import ModelType
+from spots_ml.models.declared import ModelType
 from spots_ml.registry.records import HistoryEntry, ModelVersion
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.paging import Filter, KeysetRead, Row, last_row, read_pages

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from spots_ml.digests import canonical_json
 from spots_ml.errors import RegistryError
-from spots_ml.features.contract import ModelType
 from spots_ml.interactions.kinds import SourceKind
+from spots_ml.models.declared import ModelType
 from spots_ml.registry.gates import require_verdicts
 from spots_ml.registry.lifecycle import find
 from spots_ml.registry.records import (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from spots_ml.features.contract import ModelType
+from spots_ml.models.declared import ModelType
 from spots_ml.release.client_kit.kit import KitReport, write_kit
 from spots_ml.release.client_kit.published import PublishedModel
 from spots_ml.release.onnx.graph import build_onnx

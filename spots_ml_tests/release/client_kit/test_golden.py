@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from spots_ml.errors import ArtifactError
-from spots_ml.features.contract import HISTORY_FEATURES, MODEL_TYPES, n_inputs
+from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.features.history import NO_HISTORY
+from spots_ml.models.declared import declared_types, model_spec
 from spots_ml.release.client_kit.golden import MARGIN, golden_lines
 from spots_ml.release.client_kit.kit import write_kit
 from spots_ml.release.client_kit.situations import SITUATIONS
@@ -42,16 +43,16 @@ def lines(whole_kit):
 
 
 def test_there_are_100_lines_per_model_and_their_features_are_those_of_the_model(lines):
-    assert Counter(line["model_type"] for line in lines) == dict.fromkeys(MODEL_TYPES, 100)
+    assert Counter(line["model_type"] for line in lines) == dict.fromkeys(declared_types(), 100)
     for line in lines:
-        assert len(line["features"]) == n_inputs(line["model_type"])
+        assert len(line["features"]) == model_spec(line["model_type"]).n_inputs
         assert np.float32(line["features"]).astype(float).tolist() == line["features"]
 
 
 def test_every_situation_is_there_for_each_model(lines):
     counts = Counter((line["model_type"], line["situation"]) for line in lines)
 
-    assert counts == {(model, one.name): one.n_lines for model in MODEL_TYPES for one in SITUATIONS}
+    assert counts == {(model, one.name): one.n_lines for model in declared_types() for one in SITUATIONS}
 
 
 def test_the_models_see_different_records(lines):
@@ -66,7 +67,7 @@ def test_both_groups_are_called_blocked_and_let_through_without_a_call(lines):
     decisions = [(True, False), (False, True), (False, False)]
     groups = ["hybrid", "formulaBased"]
     assert seen == {
-        (model, group, *decision) for model, group, decision in itertools.product(MODEL_TYPES, groups, decisions)
+        (model, group, *decision) for model, group, decision in itertools.product(declared_types(), groups, decisions)
     }
 
 
