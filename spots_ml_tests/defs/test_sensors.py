@@ -41,6 +41,10 @@ def skipped(tick):
     return tick.skip_message
 
 
+def source_of(request):
+    return request.run_config["ops"]["raw_training_data"]["config"]["source"]
+
+
 def dead_process():
     """The name of a process that has ended."""
     done = subprocess.run(
@@ -124,8 +128,27 @@ def test_when_only_time_passed_it_learns_from_where_the_newest_version_learned(w
     world.labels_arrive(500)
     world.register(watermark=watermark)
     world.clock.advance(days=7)
-    request = only_request(world.tick())
-    assert request.run_config["ops"]["raw_training_data"]["config"]["source"] == source
+    assert source_of(only_request(world.tick())) == source
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["without a version", "after a version of generated data"])
+def test_from_a_thousand_labels_on_it_learns_from_the_store(world, first):
+    if not first:
+        world.register(version="v1.0-synthetic", watermark=None)
+        world.clock.advance(days=7)
+    world.labels_arrive(999)
+    assert skipped(world.tick()) if first else source_of(only_request(world.tick())) == "synthetic"
+
+    world.labels_arrive(1)
+    assert source_of(only_request(world.tick())) == "embedded"
+
+
+def test_once_it_learned_from_the_store_it_stays_there_however_few_labels_are_new(world):
+    world.labels_arrive(1_000)
+    world.register(watermark=world.store.label_watermark())
+    world.labels_arrive(1)
+    world.clock.advance(days=7)
+    assert source_of(only_request(world.tick())) == "embedded"
 
 
 def test_a_watermark_of_the_other_kind_of_store_says_nothing_and_every_label_counts(world):
@@ -134,8 +157,7 @@ def test_a_watermark_of_the_other_kind_of_store_says_nothing_and_every_label_cou
     assert skipped(world.tick()).startswith("999 of 1,000 new labels")
 
     world.clock.advance(days=7)
-    request = only_request(world.tick())
-    assert request.run_config["ops"]["raw_training_data"]["config"]["source"] == "synthetic"
+    assert source_of(only_request(world.tick())) == "synthetic"
 
 
 def test_a_project_that_cannot_be_reached_ends_the_tick_in_words_before_dagster_does(world, monkeypatch):
