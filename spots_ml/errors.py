@@ -16,11 +16,15 @@ class ConfigError(SpotsMLError):
     """A setting, a profile or a command-line option is missing, unknown or out of range."""
 
 
-class InsufficientDataError(SpotsMLError):
+class RefusalError(SpotsMLError):
+    """Base of every answer no: nothing broke, and the same inputs would be refused again."""
+
+
+class InsufficientDataError(RefusalError):
     """The data is well-formed, but there is too little of it (rows, labels, variation) to train."""
 
 
-class ValidationFailedError(SpotsMLError):
+class ValidationFailedError(RefusalError):
     """Too large a share of the records is broken, or an expectation on the accepted rows does not hold."""
 
 
@@ -32,11 +36,11 @@ class ArtifactError(SpotsMLError):
     """A stored artifact is missing, damaged or not what its name or digest says."""
 
 
-class CertificationError(SpotsMLError):
+class CertificationError(RefusalError):
     """An ONNX file is not fit for the phone; every finding is listed at once."""
 
 
-class GateError(SpotsMLError):
+class GateError(RefusalError):
     """A release gate said no, or a required verdict is missing; the numbers are in the message."""
 
 

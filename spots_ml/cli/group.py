@@ -11,6 +11,7 @@ COMMANDS: Final = {
     "archive": "spots_ml.cli.registry.lifecycle",
     "client-kit": "spots_ml.cli.scoring.client_kit",
     "db": "spots_ml.cli.db",
+    "due": "spots_ml.cli.due",
     "explain": "spots_ml.cli.scoring.explain",
     "generate": "spots_ml.cli.interactions",
     "history": "spots_ml.cli.registry.versions",

@@ -2,10 +2,14 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Final
 
 import dagster as dg
 
 from spots_ml.errors import SpotsMLError
+
+ERROR_KEY: Final = "error"
+"""In the metadata of a failure: the name of the error's class, by which a refusal is told from what broke."""
 
 
 @contextlib.contextmanager
@@ -20,6 +24,6 @@ def refusals_in_words() -> Iterator[None]:
     except SpotsMLError as error:
         raise dg.Failure(
             description=str(error),
-            metadata={"error": dg.MetadataValue.text(type(error).__name__)},
+            metadata={ERROR_KEY: dg.MetadataValue.text(type(error).__name__)},
             allow_retries=False,
         ) from error

@@ -1,11 +1,7 @@
-"""What Dagster's run history says about a model: who trains it now, and how often that failed lately.
-
-Facts only; what follows from them is decided in `spots_ml.monitoring.retraining`.
-"""
+"""What is known of a run by itself: which model it trains, and whether the process that executes it is alive."""
 
 import os
 import socket
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +17,6 @@ ACTIVE: Final = (
     dg.DagsterRunStatus.SUSPENDED,
     dg.DagsterRunStatus.CANCELING,
 )
-FAILED: Final = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 PROCESS_TAG: Final = "spots_ml/process"
 """Set on runs that live in the process that started them (`spots-ml run`), where no daemon watches."""
@@ -30,10 +25,6 @@ MODEL_TAG: Final = "spots_ml/retrains"
 """Set by the retraining sensors on the runs they ask for, to the model's name; a run's automatic retries inherit it."""
 
 BOTH_MODELS_JOB: Final = "training"
-_WILL_RETRY_TAG: Final = "dagster/will_retry"
-_RETRY_RUN_TAG: Final = "dagster/auto_retry_run_id"
-_RESUMED_WITHIN: Final = timedelta(hours=1)
-"""A killed run that Dagster has not resumed by then (it takes seconds) is not going to be."""
 
 
 def job_name(model_type: ModelType) -> str:
@@ -69,9 +60,7 @@ def fail_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
         The ids of the runs that were marked.
     """
     orphans = [
-        run.run_id
-        for run in instance.get_runs(filters=dg.RunsFilter(statuses=list(ACTIVE)))
-        if PROCESS_TAG in run.tags and _is_gone(run.tags[PROCESS_TAG])
+        run.run_id for run in instance.get_runs(filters=dg.RunsFilter(statuses=list(ACTIVE))) if is_abandoned(run)
     ]
     # Asked once more: a process that has ended meanwhile may have finished its run before.
     abandoned = [run for run in map(instance.get_run_by_id, orphans) if run is not None and run.status in ACTIVE]
@@ -80,56 +69,28 @@ def fail_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
     return [run.run_id for run in abandoned]
 
 
-def runs_in_flight(instance: dg.DagsterInstance, model_type: ModelType, now: datetime) -> tuple[str, ...]:
-    """Find the runs that train a model now or are about to, whoever started them.
+def is_abandoned(run: dg.DagsterRun) -> bool:
+    """Tell whether a run lived in a process of this machine that is gone.
 
     Args:
-        instance: Where the runs are recorded.
-        model_type: Which model.
-        now: The present (UTC).
+        run: A run that is not over.
 
     Returns:
-        Ids of queued, starting and running runs that touch the model's assets, and of killed runs that Dagster is going
-        to resume; empty when nothing is under way.
+        False for runs that carry no `PROCESS_TAG`, and for those of other machines.
     """
-    active = instance.get_runs(filters=dg.RunsFilter(statuses=list(ACTIVE)))
-    killed = instance.get_runs(
-        filters=dg.RunsFilter(
-            statuses=[dg.DagsterRunStatus.FAILURE],
-            tags={_WILL_RETRY_TAG: "true"},
-            updated_after=now - _RESUMED_WITHIN,
-        )
-    )
-    return tuple(run.run_id for run in (*active, *filter(_is_to_be_resumed, killed)) if _touches(run, model_type))
+    return PROCESS_TAG in run.tags and _is_gone(run.tags[PROCESS_TAG])
 
 
-def _is_to_be_resumed(run: dg.DagsterRun) -> bool:
-    """Dagster announces a retry for every killed run, but it can only launch again what it launched itself."""
-    return run.remote_job_origin is not None and _RETRY_RUN_TAG not in run.tags
-
-
-def failures_since(
-    instance: dg.DagsterInstance, model_type: ModelType, since: datetime | None
-) -> tuple[int, datetime | None]:
-    """Count the retrainings of a model that failed since a moment.
-
-    Only runs that its sensor asked for: somebody who tries a bad setting by hand must not delay the next retraining.
+def touches(run: dg.DagsterRun, model_type: ModelType) -> bool:
+    """Tell whether a run trains a model, or makes a part of it.
 
     Args:
-        instance: Where the runs are recorded.
+        run: Any run.
         model_type: Which model.
-        since: Start, exclusive; None for all of history.
 
     Returns:
-        How many failed or were cancelled, and when the newest of them was last heard of (UTC; None when there is none).
+        True for the jobs that train it, and for a selection with one of its assets.
     """
-    records = instance.get_run_records(
-        filters=dg.RunsFilter(statuses=list(FAILED), tags={MODEL_TAG: model_type}, created_after=since), limit=100
-    )
-    return len(records), max((record.update_timestamp for record in records), default=None)
-
-
-def _touches(run: dg.DagsterRun, model_type: ModelType) -> bool:
     if run.asset_selection is not None:
         return any(key.path[0] == model_type for key in run.asset_selection)
     return run.job_name in (BOTH_MODELS_JOB, job_name(model_type)) or run.job_name.startswith("__ASSET_JOB")

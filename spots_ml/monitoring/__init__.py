@@ -1,1 +1,1 @@
-"""Is it still good: when to learn again."""
+"""Is it still good: performance, baseline, data, served history, and when to learn again."""

@@ -1,4 +1,4 @@
-"""Rows, versions and runs to be found by sensors, made cheaply but kept in the real stores."""
+"""Rows, versions and runs to be found by sensors, made cheaply but kept in the real stores and a real instance."""
 
 import dataclasses
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,6 @@ from spots_ml.defs.resources import Platform
 from spots_ml.defs.sensors import SENSORS
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.source import InteractionStream
-from spots_ml.settings import Settings
 from spots_ml_tests.registry.building import make_candidate
 
 INTERACTIONS = pa.Table.from_batches(SeedLaw().generate(3_000, seed=7).batches)
@@ -19,12 +18,9 @@ INTERACTIONS = pa.Table.from_batches(SeedLaw().generate(3_000, seed=7).batches)
 
 
 class Clock:
-    """Tells the time that a test says, starting at the real one: Dagster stamps its runs with that."""
+    """Tells the time that a test says, starting at the real one."""
 
     def __init__(self):
-        self.reset()
-
-    def reset(self):
         self.moment = datetime.now(UTC)
 
     def __call__(self):
@@ -35,23 +31,40 @@ class Clock:
 
 
 @dataclasses.dataclass
-class World:
-    """A Dagster instance and a platform with stores of its own, seen through one model's sensor."""
+class Runs:
+    """A Dagster instance in which runs of our jobs come to be without being executed."""
 
     instance: dg.DagsterInstance
-    settings: Settings
-    clock: Clock
+    definitions: dg.Definitions
     model_type: str = "calling_score"
 
-    def __post_init__(self):
-        self.platform = Platform(self.settings, now=self.clock)
-        self.definitions = build_definitions(self.settings, platform=self.platform)
+    def run(self, job, status=dg.DagsterRunStatus.STARTED, *, tags=None, config=None, assets=None, **more):
+        """Create a run in some state."""
+        definition = self.definitions.resolve_implicit_global_asset_job_def() if job is None else self.job(job)
+        if assets is not None:
+            definition = definition.get_subset(asset_selection=assets)
+        return self.instance.create_run_for_job(
+            definition, status=status, tags=tags, run_config=config, asset_selection=assets, **more
+        )
+
+    def job(self, name):
+        return self.definitions.resolve_job_def(name)
+
+
+class World(Runs):
+    """The same over a platform with stores of its own, seen through one model's sensor."""
+
+    def __init__(self, instance, settings, clock):
+        self.settings = settings
+        self.clock = clock
+        self.platform = Platform(settings, now=clock)
+        super().__init__(instance, build_definitions(settings, platform=self.platform))
         self.store = self.platform.store()
         self.n_imported = 0
 
-    def tick(self):
+    def tick(self, model_type=None):
         """One evaluation of the sensor, as the daemon does it."""
-        name = f"retrain_{self.model_type}"
+        name = f"retrain_{model_type or self.model_type}"
         sensor = next(sensor for sensor in SENSORS if sensor.name == name)
         with dg.build_sensor_context(
             instance=self.instance,
@@ -81,15 +94,3 @@ class World:
             config=request.run_config,
             **more,
         )
-
-    def run(self, job, status=dg.DagsterRunStatus.STARTED, *, tags=None, config=None, assets=None, **more):
-        """Create a run in some state."""
-        definition = self.definitions.resolve_implicit_global_asset_job_def() if job is None else self.job(job)
-        if assets is not None:
-            definition = definition.get_subset(asset_selection=assets)
-        return self.instance.create_run_for_job(
-            definition, status=status, tags=tags, run_config=config, asset_selection=assets, **more
-        )
-
-    def job(self, name):
-        return self.definitions.resolve_job_def(name)

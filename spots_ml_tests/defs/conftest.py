@@ -3,8 +3,9 @@
 import dagster as dg
 import pytest
 
+from spots_ml.defs.build import build_definitions
 from spots_ml.settings import Settings
-from spots_ml_tests.defs.building import Clock, World
+from spots_ml_tests.defs.building import Clock, Runs, World
 
 RETRIES = {"run_retries": {"enabled": True, "max_retries": 2, "retry_on_asset_or_op_failure": False}}
 """As in the project's own dagster.yaml."""
@@ -16,8 +17,23 @@ def settings(tmp_path):
 
 
 @pytest.fixture
-def world(tmp_path, settings):
+def instance(tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     with dg.instance_for_test(overrides=RETRIES, temp_dir=str(home)) as instance:
-        yield World(instance, settings, Clock())
+        yield instance
+
+
+@pytest.fixture
+def world(instance, settings):
+    return World(instance, settings, Clock())
+
+
+@pytest.fixture(scope="session")
+def definitions():
+    return build_definitions(Settings())
+
+
+@pytest.fixture
+def runs(instance, definitions):
+    return Runs(instance, definitions)

@@ -31,11 +31,6 @@ STEPS = ("trained_model", "onnx_model", "latency_benchmark", "registered_version
 
 
 @pytest.fixture(scope="module")
-def definitions():
-    return build_definitions(Settings())
-
-
-@pytest.fixture(scope="module")
 def graph(definitions):
     return definitions.resolve_asset_graph()
 

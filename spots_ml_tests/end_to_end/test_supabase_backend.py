@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from spots_ml.defs.resources import Platform
-from spots_ml.defs.sensors import retrain_state
+from spots_ml.defs.sensors import present_state
 from spots_ml.digests import digest_bytes
 from spots_ml.interactions.generators.export_writing import write_export
 from spots_ml.interactions.generators.seed_law import SeedLaw
@@ -164,12 +164,12 @@ def test_a_project_that_does_not_answer_is_one_clear_line(another_machine: Sandb
 def test_failure_12_the_trigger_counts_every_label_beyond_the_thousandth(another_machine: Sandbox) -> None:
     platform = Platform(Settings.from_env(another_machine.environ))
     with dg.DagsterInstance.ephemeral() as instance:
-        assert retrain_state(instance, platform, "outcome").new_labels == 0
+        assert present_state(instance, platform, "outcome").new_labels == 0
         export = another_machine.root / "more.json.gz"
         write_export(SeedLaw().generate(1_500, seed=9), export)
         assert another_machine.spots_ml("import", export).returncode == 0
 
-        state = retrain_state(instance, platform, "outcome")
+        state = present_state(instance, platform, "outcome")
         decision = decide(state, platform.settings.retrain)
 
     assert state.new_labels == 1_500
