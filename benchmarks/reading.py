@@ -105,14 +105,15 @@ def _read_columns(export: Path) -> np.ndarray:
     from spots_ml.interactions.reading.export import read_export
 
     batches = list(read_export(export).batches)
-    judgement = judge(batches, config=ValidationConfig(), now=NOW)
+    judgement = judge(lambda: batches, config=ValidationConfig(), now=NOW)
     parts, start = [], 0
     for batch in batches:
         part = slice(start, start + batch.num_rows)
-        parts.append(accepted(batch, judgement.masks[part], judgement.history[part]))
+        rows = judgement.merged(batch, start)
+        parts.append(accepted(rows, judgement.masks[part], judgement.history[part]))
         start += batch.num_rows
-    rows = pa.Table.from_batches(parts)
-    return np.stack([rows[name].to_numpy() for name in FEATURES], axis=1)
+    table = pa.Table.from_batches(parts)
+    return np.stack([table[name].to_numpy() for name in FEATURES], axis=1)
 
 
 def _peer(export: Path) -> np.ndarray:

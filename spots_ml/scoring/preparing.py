@@ -14,8 +14,9 @@ from spots_ml.errors import ContractError
 from spots_ml.features.contract import HISTORY_FEATURES, RAW_FEATURES, UNKNOWN_VALUE
 from spots_ml.features.derived import derive
 from spots_ml.features.history import NO_HISTORY
+from spots_ml.interactions.judging.columns import floats
 from spots_ml.interactions.judging.reasons import bit
-from spots_ml.interactions.judging.rules import find_problems, floats
+from spots_ml.interactions.judging.rules import find_problems
 from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.scoring.decision import TREND_BOOST_RANGE

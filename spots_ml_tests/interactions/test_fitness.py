@@ -25,6 +25,13 @@ def judged(n_labelled=1_000, n_accepted=2_000, results=ALL_HOLD, **changes):
     )
 
 
+def test_a_repetition_that_is_set_aside_is_not_broken():
+    verdict = judged(n_quarantined=50, n_read=100, reasons={"duplicate": 45, "wrong_type": 5})
+
+    assert verdict.measured["broken_share"] == 0.05
+    assert verdict.passed
+
+
 def test_a_dataset_at_every_limit_is_fit_and_the_verdict_says_all_numbers():
     verdict = judged(n_quarantined=5, n_read=100)
 

@@ -100,12 +100,17 @@ def test_the_same_input_gives_the_same_digest_at_any_later_time(tmp_path, export
 
 def test_too_many_broken_rows_stop_it_with_counts_and_places(tmp_path, export, build) -> None:
     with pytest.raises(ValidationFailedError) as caught:
-        build(export)
+        build(export, max_broken_share=0.04)
     message = str(caught.value)
-    assert "3 of 41 records are broken (7.3%); at most 5.0%" in message
+    assert "2 of 41 records are broken (4.9%); at most 4.0%" in message
     assert "duplicate 1, out_of_range 1, wrong_type 1" in message
     assert "position 4: out_of_range" in message
     assert not list((tmp_path / "datasets").glob("*"))
+
+
+def test_repetitions_are_set_aside_but_not_broken(make_record, write_export, build) -> None:
+    report = build(write_export([make_record(number % 5) for number in range(20)]), max_broken_share=0.0)
+    assert (report.n_accepted, report.n_quarantined, report.n_broken) == (5, 15, 0)
 
 
 def test_the_allowed_share_is_inclusive(make_record, write_export, build) -> None:

@@ -98,7 +98,7 @@ def test_each_row_is_served_bit_for_bit_what_training_computes_for_it(new_store,
     store = new_store()
     take_in(store, list(described(rows)))
 
-    judgement = judge(store.read_interactions().batches, config=ValidationConfig(), now=NOW)
+    judgement = judge(lambda: store.read_interactions().batches, config=ValidationConfig(), now=NOW)
     assert judgement.n_broken == 0
     assert bits(serve_rows(store, read(store))) == bits(judgement.history)
 

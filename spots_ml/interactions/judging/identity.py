@@ -1,21 +1,17 @@
-"""Which interactions are the same one, found over all rows with a few numbers per row in memory.
+"""Which records are the same interaction, found over all rows with a few numbers per row in memory.
 
-Two rows are the same interaction when agent, opportunity and time of scoring are known and equal; where one
-of them is unknown, when everything they say is equal.
+What makes them the same is said in `merging`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spots_ml.interactions.judging.rules import numbers, outcome_codes, times
-
-_N_KEYS: Final = 3
-"""Agent, opportunity, time of scoring."""
+from spots_ml.interactions.judging.columns import numbers, outcome_codes, times
+from spots_ml.interactions.judging.merging import truncated
 
 
 @dataclass
@@ -67,8 +63,21 @@ def coded(ids: pa.Array | pa.ChunkedArray | Sequence[str | None]) -> tuple[list[
     return encoded.dictionary.to_pylist(), codes
 
 
-def fingerprints(batch: pa.RecordBatch, agent: np.ndarray, opportunity: np.ndarray) -> np.ndarray:
-    """Reduce what makes an interaction itself to two numbers.
+@dataclass(frozen=True)
+class Fingerprints:
+    """Records reduced to a few numbers each; different ones share a number with a chance of about 2^-64 a pair.
+
+    Attributes:
+        identities: `(n_rows, 2)` uint64; equal for records of the same interaction.
+        contents: `(n_rows,)` uint64; equal, among those, for records that say the same.
+    """
+
+    identities: np.ndarray
+    contents: np.ndarray
+
+
+def fingerprints(batch: pa.RecordBatch, agent: np.ndarray, opportunity: np.ndarray) -> Fingerprints:
+    """Reduce what makes an interaction itself to two numbers, and what is said of it to another.
 
     Args:
         batch: Rows of schema `INTERACTIONS`.
@@ -76,49 +85,56 @@ def fingerprints(batch: pa.RecordBatch, agent: np.ndarray, opportunity: np.ndarr
         opportunity: `(n_rows,)` int64 codes; -1 where unknown.
 
     Returns:
-        `(n_rows, 2)` uint64; equal for the same interaction, different otherwise but for a chance of about
-        2^-100 a pair.
+        The numbers of all rows. An identity is that of agent, opportunity and truncated moment; where one of them is
+        unknown, that of all the record says.
     """
     scored_at = times(batch["scored_at"])
     keyed = (agent >= 0) & (opportunity >= 0) & ~np.isnat(scored_at)
     called = pc.cast(batch["is_called"], pa.int8()).fill_null(-1).to_numpy(zero_copy_only=False)
     said = [
-        *numbers(batch),
+        scored_at,
+        # Adding 0.0 makes -0.0 and 0.0 the same.
+        *(numbers(batch) + 0.0),
         outcome_codes(batch).astype(np.int64),
         times(batch["outcome_at"]),
         called.astype(np.int64),
     ]
-    columns = [agent, opportunity, scored_at, *said]
-    multipliers = np.random.default_rng(0).integers(1 << 62, 1 << 63, (len(columns), 2), np.uint64) | np.uint64(1)
-    sums = np.zeros((2, batch.num_rows), np.uint64)
-    for number, column in enumerate(columns):
-        mixed = _mixed(column.view(np.uint64))
-        if number >= _N_KEYS:
-            mixed[keyed] = 0
-        sums += mixed * multipliers[number][:, None]
-    return _mixed(sums).T
+    key = [agent, opportunity, truncated(scored_at)]
+    multipliers = np.random.default_rng(0).integers(1 << 62, 1 << 63, (len(key) + len(said), 2), np.uint64)
+    multipliers |= np.uint64(1)
+    contents = _sums(said, multipliers[len(key) :])
+    identities = _sums(key, multipliers) + np.where(keyed, np.uint64(0), contents)
+    return Fingerprints(identities=_mixed(identities).T, contents=_mixed(contents[0]))
 
 
-def repeats(prints: np.ndarray, eligible: np.ndarray) -> np.ndarray:
-    """Find the rows that an earlier row already is.
+def firsts(identities: np.ndarray, eligible: np.ndarray) -> np.ndarray:
+    """Find for each row the first row that is the same interaction.
 
     Args:
-        prints: `(n_rows, 2)` uint64 fingerprints.
+        identities: `(n_rows, 2)` uint64.
         eligible: `(n_rows,)` bool; only these rows take part, so that a broken record does not displace a
             good one.
 
     Returns:
-        `(n_rows,)` bool: every eligible row but the first of the same interaction.
+        `(n_rows,)` int64 row numbers; its own number for the first of an interaction, and for a row that takes no
+        part.
 
-    >>> repeats(np.array([[1, 1], [1, 1], [1, 1]], np.uint64), np.array([False, True, True])).tolist()
-    [False, False, True]
+    >>> firsts(np.array([[1, 1], [1, 1], [2, 1], [1, 1]], np.uint64), np.array([False, True, True, True])).tolist()
+    [0, 1, 2, 1]
     """
     rows = np.flatnonzero(eligible)
-    order = rows[np.lexsort((prints[rows, 1], prints[rows, 0]))]
-    same = (prints[order[1:]] == prints[order[:-1]]).all(axis=1)
-    repeated = np.zeros(len(prints), np.bool_)
-    repeated[order[1:][same]] = True
-    return repeated
+    order = rows[np.lexsort((identities[rows, 1], identities[rows, 0]))]
+    is_first = np.append(True, (identities[order[1:]] != identities[order[:-1]]).any(axis=1))[: len(order)]
+    found = np.arange(len(identities))
+    found[order] = order[is_first][np.cumsum(is_first) - 1]
+    return found
+
+
+def _sums(columns: list[np.ndarray], multipliers: np.ndarray) -> np.ndarray:
+    sums = np.zeros((2, len(columns[0])), np.uint64)
+    for column, both in zip(columns, multipliers[: len(columns)], strict=True):
+        sums += _mixed(column.view(np.uint64)) * both[:, None]
+    return sums
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:

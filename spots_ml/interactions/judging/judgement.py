@@ -1,11 +1,12 @@
 """Which interactions are acceptable and which are not, and why.
 
 Two passes over the rows: the first (`judge`) keeps a few numbers per row, the second (`accepted`,
-`quarantined`) turns batches into what is written. Files are the business of `validation`.
+`quarantined`) turns batches into what is written. Where records of one interaction say different things, one more pass
+merges them. Files are the business of `validation`.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,15 +17,19 @@ import pyarrow as pa
 from spots_ml.features.contract import FEATURES, HISTORY_FEATURES, RAW_FEATURES
 from spots_ml.features.derived import derive
 from spots_ml.features.history import history_features
-from spots_ml.interactions.judging.identity import Codes, fingerprints, repeats
+from spots_ml.interactions.judging.columns import floats, outcome_codes, times
+from spots_ml.interactions.judging.identity import Codes, fingerprints, firsts
+from spots_ml.interactions.judging.merging import merged
 from spots_ml.interactions.judging.reasons import bit, codes
-from spots_ml.interactions.judging.rules import find_problems, floats, outcome_codes, times
+from spots_ml.interactions.judging.rules import find_problems
 from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.interactions.reading.record_layout import CALLED_KEYS, FEATURE_GROUPS, NUMBER_KEYS, TIME_KEYS
-from spots_ml.interactions.schema import DATASET, OUTCOME_TYPES, QUARANTINE
+from spots_ml.interactions.schema import DATASET, INTERACTIONS, OUTCOME_TYPES, QUARANTINE
 
 _TYPE_NAMES = np.array([*OUTCOME_TYPES, ""])
 """Indexed by outcome code; -1 is the empty name: not labelled."""
+
+_NOTHING = pa.RecordBatch.from_pylist([], schema=INTERACTIONS)
 
 
 @dataclass(frozen=True)
@@ -35,11 +40,15 @@ class Judgement:
         masks: `(n_rows,)` int64 of `reasons.bit`; 0: accepted.
         position: `(n_rows,)` int64, 0-based position in the source.
         history: `(n_rows, 6)` float32; of accepted rows, and drawn from accepted rows only.
+        restated: `(n_restated,)` int64 row numbers, ascending: accepted rows to which their repetitions add something.
+        restatements: As many rows of schema `INTERACTIONS`: what these rows say together with their repetitions.
     """
 
     masks: np.ndarray
     position: np.ndarray
     history: np.ndarray
+    restated: np.ndarray
+    restatements: pa.RecordBatch
 
     @property
     def n_rows(self) -> int:
@@ -48,8 +57,25 @@ class Judgement:
 
     @property
     def n_broken(self) -> int:
-        """Number of rows that are not accepted."""
-        return int(np.count_nonzero(self.masks))
+        """Number of rows in which something is wrong; a repetition is set aside, but not broken."""
+        return int(np.count_nonzero(self.masks & ~bit("duplicate")))
+
+    def merged(self, batch: pa.RecordBatch, start: int) -> pa.RecordBatch:
+        """Add what repetitions say to the rows that are accepted for them.
+
+        Args:
+            batch: Rows of the source.
+            start: The number of the first of them.
+
+        Returns:
+            As many rows.
+        """
+        lower, upper = np.searchsorted(self.restated, [start, start + batch.num_rows]).tolist()
+        if lower == upper:
+            return batch
+        chosen = np.arange(batch.num_rows)
+        chosen[self.restated[lower:upper] - start] = batch.num_rows + np.arange(upper - lower)
+        return pa.concat_batches([batch, self.restatements.slice(lower, upper - lower)]).take(pa.array(chosen))
 
     def reasons(self) -> dict[str, int]:
         """Count the rows by reason; a row with two reasons counts twice.
@@ -65,40 +91,46 @@ class Judgement:
         return dict(sorted(total.items()))
 
 
-def judge(batches: Iterable[pa.RecordBatch], *, config: ValidationConfig, now: datetime) -> Judgement:
+def judge(read: Callable[[], Iterable[pa.RecordBatch]], *, config: ValidationConfig, now: datetime) -> Judgement:
     """Judge all interactions of a source.
 
     Args:
-        batches: Rows of schema `INTERACTIONS`, in source order.
+        read: Reads the source: rows of schema `INTERACTIONS`, in source order, the same each time. A second time only
+            where records of one interaction say different things.
         config: Thresholds.
         now: The present, with a time zone.
 
     Returns:
-        The judgement; memory grows by about a hundred bytes a row.
+        The judgement; memory grows by about a hundred bytes a row, and by the records that are merged.
     """
     agents, opportunities = Codes(), Codes()
     parts: list[tuple[np.ndarray, ...]] = [_no_rows()]
-    for batch in batches:
+    for batch in read():
         agent = agents.of(batch["agent_id"])
+        prints = fingerprints(batch, agent, opportunities.of(batch["opportunity_id"]))
         parts.append(
             (
                 find_problems(batch, config=config, now=now),
                 batch["position"].to_numpy(),
-                fingerprints(batch, agent, opportunities.of(batch["opportunity_id"])),
+                prints.identities,
+                prints.contents,
                 agent,
-                times(batch["scored_at"]),
-                times(batch["outcome_at"]),
-                floats(batch["outcome_score"]),
-                outcome_codes(batch),
+                *_past(batch),
             )
         )
-    masks, position, prints, *past = (np.concatenate(column) for column in zip(*parts, strict=True))
-    masks[repeats(prints, masks == 0)] |= bit("duplicate")
+    masks, position, identities, contents, agent, *past = (
+        np.concatenate(column) for column in zip(*parts, strict=True)
+    )
+    first = firsts(identities, masks == 0)
+    masks[first != np.arange(len(masks))] |= bit("duplicate")
+    restated, restatements = _restatements(read, first, contents)
+    for column, restated_column in zip(past, _past(restatements), strict=True):
+        column[restated] = restated_column
     kept = masks == 0
     history = np.zeros((len(masks), len(HISTORY_FEATURES)), np.float32)
-    agent, scored_at, outcome_at, score, kind = (column[kept] for column in past)
-    history[kept] = history_features(agent, scored_at, outcome_at, score, _TYPE_NAMES[kind])
-    return Judgement(masks=masks, position=position, history=history)
+    scored_at, outcome_at, score, kind = (column[kept] for column in past)
+    history[kept] = history_features(agent[kept], scored_at, outcome_at, score, _TYPE_NAMES[kind])
+    return Judgement(masks=masks, position=position, history=history, restated=restated, restatements=restatements)
 
 
 def accepted(batch: pa.RecordBatch, masks: np.ndarray, history: np.ndarray) -> pa.RecordBatch:
@@ -179,16 +211,31 @@ def app_record(row: dict[str, Any]) -> dict[str, Any]:
     return record | {key: row[column] and row[column].isoformat() for key, column in TIME_KEYS.items()}
 
 
-def _no_rows() -> tuple[np.ndarray, ...]:
-    time = np.empty(0, "datetime64[us]")
-    number = np.empty(0, np.int64)
+def _restatements(
+    read: Callable[[], Iterable[pa.RecordBatch]], first: np.ndarray, contents: np.ndarray
+) -> tuple[np.ndarray, pa.RecordBatch]:
+    """Merge the records of the interactions of which not all records say the same."""
+    restated = np.unique(first[contents != contents[first]])
+    parts, start = [_NOTHING], 0
+    members = np.isin(first, restated)
+    if len(restated):
+        for batch in read():
+            parts.append(batch.filter(pa.array(members[start : start + batch.num_rows])))
+            start += batch.num_rows
+    return restated, merged(pa.concat_batches(parts), first[members])
+
+
+def _past(batch: pa.RecordBatch) -> tuple[np.ndarray, ...]:
+    """Take what later interactions of the agent may know of these rows."""
     return (
-        number,
-        number,
-        np.empty((0, 2), np.uint64),
-        number,
-        time,
-        time,
-        np.empty(0),
-        np.empty(0, np.int8),
+        times(batch["scored_at"]),
+        times(batch["outcome_at"]),
+        floats(batch["outcome_score"]),
+        outcome_codes(batch),
     )
+
+
+def _no_rows() -> tuple[np.ndarray, ...]:
+    """Give no row of what `judge` keeps, so that a source without batches has columns, too."""
+    number, identity = np.empty(0, np.int64), np.empty((0, 2), np.uint64)
+    return (number, number, identity, np.empty(0, np.uint64), number, *_past(_NOTHING))

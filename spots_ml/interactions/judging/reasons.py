@@ -11,16 +11,16 @@ REASONS: Final[dict[str, str]] = {
     "wrong_type": "a value has another type than its key asks for (text, boolean, list, … for a number, say)",
     "not_finite": "a number is NaN, infinite, or too large for a double",
     "out_of_range": "a number lies outside [0, 1], or a trend boost outside [-0.1, 0.2]",
-    "empty_id": "an agent or opportunity id is an empty text",
+    "empty_id": "an agent or opportunity id is an empty text, or nothing but white space",
     "invalid_timestamp": "a time is not an ISO 8601 date and time",
     "timestamp_without_zone": "a time says no offset from UTC",
     "timestamp_in_future": "a time lies later than now, clock skew allowed for",
-    "outcome_before_interaction": "the outcome arrived before the interaction was scored",
+    "outcome_before_interaction": "the outcome arrived before the millisecond in which the interaction was scored",
     "unknown_outcome_type": "the outcome type is none of positive, neutral, negative",
     "incomplete_outcome": "an outcome has a type or a score without the other, or a time without both",
     "outcome_contradicts_score": "the outcome score lies outside the range of the outcome type",
     "derived_mismatch": "a derived feature that the record brings differs from what its raw features give",
-    "duplicate": "an earlier acceptable record is the same interaction",
+    "duplicate": "an earlier acceptable record is the same interaction; what this one adds was merged into it",
 }
 """Code -> what it says, in the order in which they are numbered in masks."""
 

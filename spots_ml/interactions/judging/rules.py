@@ -2,8 +2,8 @@
 
 Reason codes are explained in `reasons`.
 
-What concerns one record's shape was found while it was read; what concerns several records (duplicates) is in
-`identity`; what happens to those that fail is in `validation`.
+What concerns one record's shape was found while it was read; what concerns several records is in `merging`; what
+happens to those that fail is in `validation`.
 """
 
 from datetime import datetime
@@ -13,13 +13,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spots_ml.features.contract import RAW_FEATURES
+from spots_ml.interactions.judging.columns import UNIT_COLUMNS, floats, numbers, outcome_codes, times
+from spots_ml.interactions.judging.merging import truncated
 from spots_ml.interactions.judging.reasons import bit
 from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.interactions.schema import OUTCOME_TYPES
 
-UNIT_COLUMNS: Final = (*RAW_FEATURES, "formula_score", "outcome_score")
-"""The columns whose values lie in [0, 1]."""
+BLANKS: Final = (
+    "\t\n\v\f\r \x85\xa0\u1680"
+    "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+"""The white space of Unicode: an id of nothing else is none."""
 
 _ROUNDING: Final = 5e-5
 """Half a unit of the fourth decimal.
@@ -42,67 +46,11 @@ def find_problems(batch: pa.RecordBatch, *, config: ValidationConfig, now: datet
     masks = _found_while_reading(batch)
     masks |= _number_problems(batch)
     for name in ("agent_id", "opportunity_id"):
-        masks |= _where(_bools(pc.equal(batch[name], "")), "empty_id")
+        masks |= _where(_bools(pc.equal(pc.utf8_trim(batch[name], characters=BLANKS), "")), "empty_id")
         masks |= _where(_bools(pc.match_substring(batch[name], "\0")), "invalid_encoding")
     masks |= _time_problems(batch, config, now)
     masks |= _outcome_problems(batch, config)
     return masks
-
-
-def numbers(batch: pa.RecordBatch) -> np.ndarray:
-    """Take all numbers that lie in [0, 1] out of Arrow.
-
-    Args:
-        batch: Rows of schema `INTERACTIONS`.
-
-    Returns:
-        `(36, n_rows)` float64, NaN where null: the raw features in contract order, the formula's and the
-        outcome's score.
-    """
-    matrix = np.empty((len(UNIT_COLUMNS), batch.num_rows), np.float64)
-    for index, name in enumerate(UNIT_COLUMNS):
-        matrix[index] = floats(batch[name])
-    return matrix
-
-
-def floats(column: pa.Array) -> np.ndarray:
-    """Take a numeric column out of Arrow.
-
-    Args:
-        column: Numbers, possibly null.
-
-    Returns:
-        `(n_rows,)` float64, NaN where null.
-    """
-    values: np.ndarray = column.to_numpy(zero_copy_only=False)
-    return values.astype(np.float64, copy=False)
-
-
-def times(column: pa.Array) -> np.ndarray:
-    """Take a time column out of Arrow.
-
-    Args:
-        column: UTC times, possibly null.
-
-    Returns:
-        `(n_rows,)` datetime64[us], NaT where null.
-    """
-    values: np.ndarray = column.to_numpy(zero_copy_only=False)
-    return values.astype("datetime64[us]", copy=False)
-
-
-def outcome_codes(batch: pa.RecordBatch) -> np.ndarray:
-    """Number the outcome types.
-
-    Args:
-        batch: Rows with `outcome_type`.
-
-    Returns:
-        `(n_rows,)` int8: position in `OUTCOME_TYPES`, -1 where null or unknown.
-    """
-    found = pc.index_in(batch["outcome_type"], pa.array(OUTCOME_TYPES)).fill_null(-1)
-    numbers: np.ndarray = found.to_numpy(zero_copy_only=False)
-    return numbers.astype(np.int8)
 
 
 def _found_while_reading(batch: pa.RecordBatch) -> np.ndarray:
@@ -132,7 +80,7 @@ def _time_problems(batch: pa.RecordBatch, config: ValidationConfig, now: datetim
     latest = np.datetime64(int(now.timestamp() * 1e6), "us") + np.timedelta64(config.clock_skew_s, "s")
     scored_at, outcome_at = times(batch["scored_at"]), times(batch["outcome_at"])
     masks = _where((scored_at > latest) | (outcome_at > latest), "timestamp_in_future")
-    masks |= _where(outcome_at < scored_at, "outcome_before_interaction")
+    masks |= _where(truncated(outcome_at) < truncated(scored_at), "outcome_before_interaction")
     return masks
 
 

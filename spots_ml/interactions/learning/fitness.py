@@ -45,7 +45,7 @@ def judge_dataset(
     measured = {
         "n_labelled": float(report.n_labelled),
         "label_coverage": report.n_labelled / report.n_accepted if report.n_accepted else 0.0,
-        "broken_share": report.n_quarantined / report.n_read if report.n_read else 1.0,
+        "broken_share": report.n_broken / report.n_read if report.n_read else 1.0,
         "n_expectations": float(len(results)),
         "n_expectations_failed": float(n_failed),
     }

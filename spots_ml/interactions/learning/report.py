@@ -42,6 +42,11 @@ class DatasetReport(BaseModel):
         description="Feature -> share of accepted rows in which it is unknown, in [0, 1]; 0 for no rows."
     )
 
+    @property
+    def n_broken(self) -> int:
+        """Rows in which something is wrong: a repetition is set aside, too, but nothing is wrong with it."""
+        return self.n_quarantined - self.reasons.get("duplicate", 0)
+
     def computed_digest(self) -> str:
         """Recompute the digest from the other fields.
 

@@ -18,9 +18,9 @@ from spots_ml.errors import ArtifactError, ContractError, ValidationFailedError
 from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.files import publish, work_folder
 from spots_ml.interactions.judging.judgement import Judgement, accepted, judge, quarantined
-from spots_ml.interactions.judging.reasons import codes
+from spots_ml.interactions.judging.reasons import bit, codes
 from spots_ml.interactions.judging.validation_config import ValidationConfig
-from spots_ml.interactions.keeping.snapshot import GROUP_ROWS, Snapshot, read_snapshot
+from spots_ml.interactions.keeping.snapshot import GROUP_ROWS, read_snapshot
 from spots_ml.interactions.learning.report import DatasetReport, content_digest
 from spots_ml.interactions.learning.tally import Tally
 from spots_ml.interactions.parquet import open_writer
@@ -58,11 +58,10 @@ def build_dataset(
         ArtifactError: When the snapshot is missing or damaged.
     """
     config = config or ValidationConfig()
-    snapshot, batches = read_snapshot(snapshots_dir, snapshot_digest)
-    judgement = judge(batches, config=config, now=now)
+    judgement = judge(lambda: read_snapshot(snapshots_dir, snapshot_digest)[1], config=config, now=now)
     _refuse_broken(judgement, config)
     with work_folder(datasets_dir) as work:
-        report = _write(work, snapshots_dir, snapshot, judgement, config)
+        report = _write(work, snapshots_dir, snapshot_digest, judgement, config)
         (work / REPORT_FILE).write_bytes(seal(report.model_dump(mode="json")))
         publish(work, datasets_dir / report.digest)
     return report
@@ -134,7 +133,7 @@ def load_dataset(datasets_dir: Path, digest: str) -> tuple[DatasetReport, pa.Tab
 def _refuse_broken(judgement: Judgement, config: ValidationConfig) -> None:
     if judgement.n_broken <= config.max_broken_share * judgement.n_rows:
         return
-    first = np.flatnonzero(judgement.masks)[:_SAMPLE]
+    first = np.flatnonzero(judgement.masks & ~bit("duplicate"))[:_SAMPLE]
     sample = "; ".join(
         f"position {judgement.position[row]}: {', '.join(codes(int(judgement.masks[row])))}" for row in first
     )
@@ -148,11 +147,11 @@ def _refuse_broken(judgement: Judgement, config: ValidationConfig) -> None:
 
 
 def _write(
-    folder: Path, snapshots_dir: Path, snapshot: Snapshot, judgement: Judgement, config: ValidationConfig
+    folder: Path, snapshots_dir: Path, snapshot_digest: str, judgement: Judgement, config: ValidationConfig
 ) -> DatasetReport:
     """Write the rows in a second pass over the snapshot, and count them as they are written."""
     tally = Tally()
-    _, batches = read_snapshot(snapshots_dir, snapshot.digest)
+    snapshot, batches = read_snapshot(snapshots_dir, snapshot_digest)
     accepted_path, quarantine_path = folder / ACCEPTED_FILE, folder / QUARANTINE_FILE
     start = 0
     with (
@@ -161,8 +160,8 @@ def _write(
     ):
         for batch in batches:
             part = slice(start, start + batch.num_rows)
+            good = accepted(judgement.merged(batch, start), judgement.masks[part], judgement.history[part])
             start += batch.num_rows
-            good = accepted(batch, judgement.masks[part], judgement.history[part])
             broken = quarantined(batch, judgement.masks[part])
             rows.write_batch(good, row_group_size=GROUP_ROWS)
             aside.write_batch(broken, row_group_size=GROUP_ROWS)

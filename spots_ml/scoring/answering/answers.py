@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from spots_ml.features.history import NO_HISTORY
-from spots_ml.interactions.judging.rules import times
+from spots_ml.interactions.judging.columns import times
 from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.scoring.exploration import chances
 from spots_ml.scoring.preparing import find_request_problems, given_history, scoring_inputs

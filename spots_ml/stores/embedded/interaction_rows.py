@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from spots_ml.features.contract import RAW_FEATURES
-from spots_ml.interactions.judging.rules import floats, times
+from spots_ml.interactions.judging.columns import floats, times
 from spots_ml.interactions.schema import INTERACTIONS
 
 COLUMNS: Final = (

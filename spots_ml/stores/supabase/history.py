@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spots_ml.interactions.judging.columns import floats, times
 from spots_ml.interactions.judging.identity import coded
-from spots_ml.interactions.judging.rules import find_problems, floats, times
+from spots_ml.interactions.judging.rules import find_problems
 from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.scoring.served_history import Past, ServedHistory, history_at

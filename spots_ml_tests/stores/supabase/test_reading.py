@@ -197,7 +197,7 @@ def test_history_knows_no_rows_that_training_refuses(store, app):
     rows[4] |= {"outcome_type": "positive", "outcome_score": 0.1}
     write(app, *rows)
 
-    judged = judge(store.read_interactions().batches, config=ValidationConfig(), now=NOW)
+    judged = judge(lambda: store.read_interactions().batches, config=ValidationConfig(), now=NOW)
     assert judged.n_broken == 3
     served = store.serve_history(["agent 0"], np.array(["2026-11-20"], "datetime64[us]")).values[0]
     assert served[HISTORY_FEATURES.index("interaction_count")] == np.float32(0.03)

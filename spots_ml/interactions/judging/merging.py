@@ -1,0 +1,118 @@
+"""One identity and one merge: which records are the same interaction, and what they say together.
+
+This module is the rule. Validation uses it over whole sources, the embedded store over what it takes in; the SQL of
+Supabase says it again (`private.merged_interaction`) and is tested against this row by row.
+
+**Identity.** Two records are the same interaction when agent, opportunity and moment are known and equal. Ids are what
+they are: no case, space or form of a letter is changed. The moment is UTC, truncated to the millisecond
+(`truncated`), which is as exact as every client can tell it. A record in which one of the three is unknown is never
+merged with another; only the exact repetition of all it says is the same record (`identity.fingerprints`).
+
+**Merge.** What is known is not forgotten, and null is "not said":
+
+- Features, the formula's score and whether the agent was called are facts of the moment. A known value stands against
+  null. Of two that contradict each other neither has a time by which it could be the later one: 0.5 yields, because the
+  app says 0.5 where it does not know; of two others the smaller stands; "not called" stands against "called".
+- An outcome (type, score, time) is taken as a whole. Any outcome stands against none: an unlabelled record and its
+  labelled twin are one labelled interaction. Of two outcomes the later one stands by its own time; a known time stands
+  against an unknown one; at the same time, and where both are unknown, the lower score, then the less good type. So a
+  correction must bring its own, later time.
+- The moment told most exactly stands: the latest within the millisecond.
+
+Nothing here asks which record came first: merging is commutative, associative and idempotent, and any order and any
+grouping of the same records gives the same interaction. Two acceptable records give an acceptable one.
+
+What becomes of the records that were merged away is the business of those who merge: validation keeps them in the
+quarantine (`duplicate`), an import counts them.
+"""
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from spots_ml.features.contract import RAW_FEATURES, UNKNOWN_VALUE
+from spots_ml.interactions.judging.columns import floats, outcome_codes, times
+from spots_ml.interactions.schema import INTERACTIONS
+
+MOMENT_US: Final = 1000
+"""Microseconds that moments of one interaction have in common: a millisecond."""
+
+MOMENT_NUMBERS: Final = (*RAW_FEATURES, "formula_score")
+"""The numbers that are facts of the moment."""
+
+_NOT_SAID: Final = np.inf
+_YIELDS: Final = 2.0
+"""Where `UNKNOWN_VALUE` stands among the values in [0, 1]: behind all others."""
+
+
+def truncated(moments: np.ndarray) -> np.ndarray:
+    """Truncate moments as their identity does.
+
+    Args:
+        moments: `(n_rows,)` datetime64[us] in UTC; NaT where unknown.
+
+    Returns:
+        `(n_rows,)` datetime64[us], whole milliseconds, never later; NaT where unknown.
+
+    >>> truncated(np.array(["2026-11-21T10:00:00.123999", "1969-12-31T23:59:59.999999", "NaT"], "M8[us]")).tolist()[:2]
+    [datetime.datetime(2026, 11, 21, 10, 0, 0, 123000), datetime.datetime(1969, 12, 31, 23, 59, 59, 999000)]
+    """
+    return moments.astype("datetime64[ms]").astype("datetime64[us]")
+
+
+def merged(records: pa.RecordBatch, interaction: np.ndarray) -> pa.RecordBatch:
+    """Merge records into interactions.
+
+    Args:
+        records: `n_rows` acceptable rows of schema `INTERACTIONS`, in any order.
+        interaction: `(n_rows,)` integers; equal for records of the same interaction.
+
+    Returns:
+        One row of schema `INTERACTIONS` per interaction, by ascending number, each with the position, agent and
+        opportunity of its first record. No rows for no records.
+    """
+    if records.num_rows == 0:
+        return records
+    order = np.argsort(interaction, kind="stable")
+    records, interaction = records.take(pa.array(order)), interaction[order]
+    starts = np.flatnonzero(np.append(True, interaction[1:] != interaction[:-1]))
+    outcomes = pa.array(_latest_outcomes(records, interaction, starts))
+    said = {name: records[name].take(pa.array(starts)) for name in ("position", "agent_id", "opportunity_id")}
+    said["scored_at"] = _most_exact(records["scored_at"], starts)
+    said |= {name: _surer(records[name], starts) for name in MOMENT_NUMBERS}
+    said["is_called"] = _not_called_first(records["is_called"], starts)
+    said |= {name: records[name].take(outcomes) for name in ("outcome_type", "outcome_score", "outcome_at")}
+    nothing = {name: pa.nulls(len(starts), INTERACTIONS.field(name).type) for name in ("record", "problems")}
+    said |= nothing
+    return pa.RecordBatch.from_arrays([said[name] for name in INTERACTIONS.names], schema=INTERACTIONS)
+
+
+def _most_exact(column: pa.Array, starts: np.ndarray) -> pa.Array:
+    # NaT is below every time.
+    latest = np.maximum.reduceat(times(column).view(np.int64), starts).view("datetime64[us]")
+    return pa.array(latest, pa.timestamp("us")).cast(column.type)
+
+
+def _surer(column: pa.Array, starts: np.ndarray) -> pa.Array:
+    values = floats(column)
+    ranks = np.where(np.isnan(values), _NOT_SAID, np.where(values == UNKNOWN_VALUE, _YIELDS, values))
+    least = np.minimum.reduceat(ranks, starts)
+    surest = np.where(least == _YIELDS, UNKNOWN_VALUE, np.where(least == _NOT_SAID, np.nan, least))
+    return pa.array(surest, column.type, from_pandas=True)
+
+
+def _not_called_first(column: pa.Array, starts: np.ndarray) -> pa.Array:
+    not_said = 2
+    least = np.minimum.reduceat(column.cast(pa.int8()).fill_null(not_said).to_numpy(zero_copy_only=False), starts)
+    return pa.array(least == 1, pa.bool_(), mask=least == not_said)
+
+
+def _latest_outcomes(records: pa.RecordBatch, interaction: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Find the record of each interaction whose outcome stands; `OUTCOME_TYPES` begin with the best one."""
+    kinds, scores = outcome_codes(records), floats(records["outcome_score"])
+    # NaT is below every time.
+    order = np.lexsort((kinds, -scores, times(records["outcome_at"]).view(np.int64), kinds >= 0, interaction))
+    ends = np.append(starts[1:], len(interaction)) - 1
+    latest: np.ndarray = order[ends]
+    return latest
