@@ -1,14 +1,15 @@
 """Arguments, options and the store, as several commands use them."""
 
+import functools
 import getpass
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from spots_ml.models.declared import declared_types
+from spots_ml.models.declared import deciding_models, declared_types
 from spots_ml.registry.version_store import VersionStore
 from spots_ml.settings import Settings
 
@@ -37,6 +38,31 @@ def version_argument(*, required: bool = True) -> Callable[[_Command], _Command]
         A decorator; the parameter is called `version`.
     """
     return click.argument("version", metavar="VERSION", required=required)
+
+
+def version_options(default: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add an option per kind of model that a decision asks, such as `--calling-score VERSION`.
+
+    Args:
+        default: Which version it is without the option, in words.
+
+    Returns:
+        A decorator; the command gets what was named as `versions`, by model.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def collecting(*arguments: Any, **options: Any) -> None:
+            versions = {spec.name: options.pop(spec.name) for spec in deciding_models()}
+            command(*arguments, versions=versions, **options)
+
+        for spec in reversed(deciding_models()):
+            told = f"{spec.title.capitalize()} version.  [default: {default}]"
+            flag = f"--{spec.name.replace('_', '-')}"
+            collecting = click.option(flag, spec.name, metavar="VERSION", help=told)(collecting)
+        return collecting
+
+    return decorate
 
 
 def who_and_why(command: _Command) -> _Command:

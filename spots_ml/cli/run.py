@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@click.option("--model", "model_type", type=click.Choice(declared_types()), help="Only this model.  [default: both]")
+@click.option("--model", "model_type", type=click.Choice(declared_types()), help="Only this model.  [default: all]")
 @click.option("--times", is_flag=True, help="Show how long each step took.")
 def run_command(model_type: ModelType | None, times: bool) -> None:
     """Train, prove, certify, benchmark and register; exits with 1 when a model was not registered."""
@@ -85,6 +85,10 @@ def _linear(spec: ModelSpec) -> Rival:
     return Rival.LOGISTIC if Rival.LOGISTIC in spec.rivals else Rival.RIDGE
 
 
+def _told(model_type: ModelType) -> str:
+    return f"{model_spec(model_type).headline.told} ({model_type.replace('_', ' ')})"
+
+
 def _times(outcome: "JobResult", seconds: float) -> list[list[str]]:
     steps = [[step, f"{duration:.2f}"] for step, duration in outcome.seconds_by_step.items()]
     return [*steps, ["everything", f"{seconds:.2f}"]]
@@ -94,7 +98,7 @@ def _next_steps(versions: list["ModelVersion"], created: bool) -> str:
     first = versions[0]
     news = "" if created else "Nothing new: the same data and settings gave the versions that were registered before.\n"
     return (
-        f"\n{news}Test error: mean squared error (calling score) or Brier score (outcome), on the same held-out rows.\n"
+        f"\n{news}Test error: {' or '.join(map(_told, declared_types()))}, on the same held-out rows.\n"
         f"Next:  spots-ml promote {first.model_type} {first.version}   make it the active version\n"
         f"       spots-ml verify {first.model_type} {first.version}    recompute every digest and check parity again\n"
         "       make dev                                look at it on http://127.0.0.1:3000"

@@ -16,7 +16,8 @@ from spots_ml.errors import InputError
 from spots_ml.explaining.model_explanation import Completeness, Document, ModelExplanation, explain_model
 from spots_ml.features.contract import DERIVED_FEATURES, FEATURES, HISTORY_FEATURES, RAW_FEATURES
 from spots_ml.interactions.judging.reasons import REASONS, codes
-from spots_ml.models.declared import ModelType
+from spots_ml.models.declared import ModelType, model_in
+from spots_ml.models.spec import Role
 from spots_ml.registry.serving import open_scorer
 from spots_ml.registry.version_store import VersionStore
 from spots_ml.scoring import formula
@@ -144,11 +145,6 @@ def explain_request(
     if answers.masks[0]:
         raise InputError(_refusal(request, position, int(answers.masks[0])))
     inputs, scores = answers.inputs, answers.scores
-    both = np.concatenate([inputs.features, inputs.history], axis=1)
-    asked = (
-        ("calling_score", scorer.calling_score, inputs.features, scores.neural_score, scores.calling_score_fallback),
-        ("outcome", scorer.outcome, both, scores.outcome_probability, scores.outcome_fallback),
-    )
     return Explanation(
         position=position,
         agent_id=request["agent_id"][0].as_py(),
@@ -168,14 +164,14 @@ def explain_request(
                 model_type,
                 model,
                 store.get(model_type, model.version) if model.version else None,
-                row,
-                answer=float(answer[0]),
-                fallback=_why_not(model, int(code[0])),
+                inputs.fed_to(model_type),
+                answer=float(scores.answers[model_type][0]),
+                fallback=_why_not(model, int(scores.fallbacks[model_type][0])),
                 store=store,
                 models_dir=models_dir,
                 trained_dir=trained_dir,
             )
-            for model_type, model, row, answer, code in asked
+            for model_type, model in scorer.models.items()
         ),
         decision=_decision(scorer, answers),
     )
@@ -246,6 +242,7 @@ def _why_not(model: object, code: int) -> str | None:
 def _decision(scorer: Scorer, answers: Answers) -> DecisionSteps:
     scores = answers.scores
     neural = float(scores.neural_score[0])
+    outcome_filter = model_in(Role.OUTCOME_FILTER)
     answered = int(scores.outcome_fallback[0]) == ANSWERED
     return DecisionSteps(
         formula_score=float(scores.formula.score[0]),
@@ -253,7 +250,7 @@ def _decision(scorer: Scorer, answers: Answers) -> DecisionSteps:
         weight=float(scores.weight[0]),
         hybrid_score=float(scores.hybrid_score[0]),
         outcome_probability=float(scores.outcome_probability[0]),
-        outcome_by=f"outcome {scorer.outcome.version}" if answered else "the outcome rule",
+        outcome_by=f"{outcome_filter.name} {scorer.outcome.version}" if answered else str(outcome_filter.stand_in),
         blocked=bool(scores.blocked[0]),
         trend_boost=float(np.broadcast_to(answers.inputs.trend_boost, 1)[0]),
         score=float(scores.score[0]),

@@ -19,7 +19,7 @@ from spots_ml.models.spec import (
 
 CALLING_SCORE: Final = ModelSpec(
     name="calling_score",
-    title="calling-score model",
+    title="calling-score",
     answer="neural score",
     inputs=FEATURES,
     target=Target.OUTCOME_SCORE,
@@ -27,7 +27,7 @@ CALLING_SCORE: Final = ModelSpec(
     hidden=(128, 64),
     loss=Loss.CROSS_ENTROPY,
     calibration=Calibration.NONE,
-    headline=Headline("mse"),
+    headline=Headline("mse", told="mean squared error"),
     rivals={
         Rival.CONSTANT: Demand.BEAT,
         Rival.FORMULA: Demand.BEAT,

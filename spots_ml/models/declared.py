@@ -74,6 +74,15 @@ def model_in(role: Role) -> ModelSpec:
     return found[0]
 
 
+def deciding_models() -> tuple[ModelSpec, ...]:
+    """List the kinds that a decision asks.
+
+    Returns:
+        The declarations with a role, in the order of their declaration.
+    """
+    return tuple(spec for spec in DECLARED if spec.role is not Role.NONE)
+
+
 def _declared(model_type: str) -> str:
     try:
         return model_spec(model_type).name

@@ -19,7 +19,7 @@ from spots_ml.models.spec import (
 
 OUTCOME: Final = ModelSpec(
     name="outcome",
-    title="outcome model",
+    title="outcome",
     answer="P(positive)",
     inputs=FEATURES_AND_HISTORY,
     target=Target.POSITIVE,
@@ -27,7 +27,7 @@ OUTCOME: Final = ModelSpec(
     hidden=(128, 64, 32),
     loss=Loss.CROSS_ENTROPY,
     calibration=Calibration.PLATT,
-    headline=Headline("brier"),
+    headline=Headline("brier", told="Brier score"),
     rivals={
         Rival.CONSTANT: Demand.BEAT,
         Rival.FORMULA: Demand.NOTHING,

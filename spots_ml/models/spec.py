@@ -101,10 +101,12 @@ class Headline:
 
     Attributes:
         metric: Its name among the numbers of the model's unit, such as `mse`.
+        told: Its name for a person, such as `mean squared error`.
         smaller_is_better: Its direction.
     """
 
     metric: str
+    told: str
     smaller_is_better: bool = True
 
     @property
@@ -119,7 +121,7 @@ class ModelSpec:
 
     Attributes:
         name: Its name in files, tables, asset keys and commands: lower case, digits and underscores.
-        title: What it is called in a sentence, such as `calling-score model`.
+        title: What its versions are called in a sentence, such as `calling-score`.
         answer: What its answer is called, such as `neural score`.
         inputs: Names of its inputs, in the order of the contract: the 39 features, or these and the six of the history.
         target: What it predicts.

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from spots_ml.models.declared import declared_types
+from spots_ml.models.spec import Audience
 from spots_ml.registry.published_files import ONNX_NAME, published_files, version_directory
 from spots_ml.registry.records import ModelVersion
 from spots_ml.registry.version_store import VersionStore
@@ -32,7 +33,7 @@ def phone_manifest(store: VersionStore, models_dir: Path) -> PhoneManifest:
         model_type: ServedModel(
             active=_served(store, models_dir, active[model_type]) if model_type in active else None, rolling_out=None
         )
-        for model_type in declared_types()
+        for model_type in declared_types(Audience.PHONE)
     }
     return PhoneManifest(format_version=1, models=models)
 

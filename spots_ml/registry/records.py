@@ -15,9 +15,6 @@ STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
 Action = Literal["registered", "reaffirmed", "promoted", "superseded", "rolled_back", "restored", "archived"]
 
-INITIAL_WEIGHT: Final = 0.1
-"""The share of the neural score in the hybrid score of a version that nobody has trusted further yet."""
-
 
 def _utc(moment: datetime) -> datetime:
     if moment.utcoffset() != timedelta(0):

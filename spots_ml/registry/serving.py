@@ -9,7 +9,8 @@ from pathlib import Path
 
 from spots_ml.errors import ArtifactError, ConfigError
 from spots_ml.features.contract import CONTRACT_DIGEST
-from spots_ml.models.declared import ModelType
+from spots_ml.models.declared import ModelType, model_in, model_spec
+from spots_ml.models.spec import Role
 from spots_ml.registry.published_files import PublishedFilesError, published_files
 from spots_ml.registry.records import ModelVersion
 from spots_ml.registry.version_store import VersionStore
@@ -75,7 +76,7 @@ def serve_model(
     except ModelUnavailableError as error:
         return MissingModel(error.reason, error.detail, row.version)
     confidence = manifest.confidence if by_confidence else None
-    if by_confidence and confidence is None and model_type == "calling_score":
+    if by_confidence and confidence is None and model_spec(model_type).has_confidence:
         raise ConfigError(
             f"{model_type} {row.version} has no confidence profile, so its weight cannot follow its confidence; "
             "train it again, or use the fixed weight"
@@ -131,8 +132,9 @@ def open_scorer(
         ConfigError: When the exploration is out of range, or a confidence profile is missing.
     """
     named = versions or {}
-    calling_score = serve_model(
-        store, models_dir, "calling_score", version=named.get("calling_score"), by_confidence=by_confidence
+    neural, outcome_filter = model_in(Role.NEURAL_SCORE).name, model_in(Role.OUTCOME_FILTER).name
+    return Scorer(
+        serve_model(store, models_dir, neural, version=named.get(neural), by_confidence=by_confidence),
+        serve_model(store, models_dir, outcome_filter, version=named.get(outcome_filter)),
+        exploration=exploration,
     )
-    outcome = serve_model(store, models_dir, "outcome", version=named.get("outcome"))
-    return Scorer(calling_score, outcome, exploration=exploration)

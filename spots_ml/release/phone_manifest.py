@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from spots_ml.models.declared import ModelType, declared_types
+from spots_ml.models.spec import Audience
 from spots_ml.release.documents import Digest, ReleaseDocument, RuntimeVersion
 
 
@@ -39,10 +40,10 @@ class PhoneManifest(ReleaseDocument):
     """What a phone is told."""
 
     format_version: Literal[1] = Field(description="Layout of this document.")
-    models: dict[ModelType, ServedModel] = Field(description="Every model, by name.")
+    models: dict[ModelType, ServedModel] = Field(description="Every model that phones are given, by name.")
 
     @model_validator(mode="after")
     def _names_every_model(self) -> Self:
-        if missing := set(declared_types()) - set(self.models):
+        if missing := set(declared_types(Audience.PHONE)) - set(self.models):
             raise ValueError(f"models that are not told: {', '.join(sorted(missing))}")
         return self

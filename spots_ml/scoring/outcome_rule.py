@@ -4,8 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from spots_ml.features.contract import CONTEXT_FEATURES, TIMING_FEATURES
-from spots_ml.models.declared import model_spec
+from spots_ml.features.contract import CONTEXT_FEATURES, FEATURES_AND_HISTORY, TIMING_FEATURES
 
 RULE_WEIGHTS: Final = {
     "vibe_compatibility": 0.30,
@@ -31,7 +30,7 @@ def outcome_rule(inputs: np.ndarray) -> np.ndarray:
     >>> float(outcome_rule(np.full((1, 45), 0.5))[0])
     0.5
     """
-    columns = dict(zip(model_spec("outcome").inputs, inputs.T.astype(np.float64), strict=True))
+    columns = dict(zip(FEATURES_AND_HISTORY, inputs.T.astype(np.float64), strict=True))
     parts = {
         "vibe_compatibility": columns["vibe_compatibility"],
         "context_mean": np.mean([columns[name] for name in CONTEXT_FEATURES], axis=0),

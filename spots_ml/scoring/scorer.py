@@ -8,12 +8,14 @@ stops a score: the formula, or the outcome rule, stands in, and the reason is ke
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
 from spots_ml.errors import ConfigError, ContractError
 from spots_ml.features.contract import FEATURES, HISTORY_FEATURES, UNKNOWN_VALUE
+from spots_ml.models.declared import model_in, model_spec
+from spots_ml.models.spec import Role
 from spots_ml.scoring.decision import TREND_BOOST_RANGE, decide
 from spots_ml.scoring.exploration import MAX_EXPLORATION, explore
 from spots_ml.scoring.fallback import ANSWERED, FALLBACK_REASONS, ModelUnavailableError, fallback_code
@@ -22,6 +24,7 @@ from spots_ml.scoring.outcome_rule import outcome_rule
 from spots_ml.scoring.served import MissingModel, ServedModel
 
 _PIECE_ROWS: Final = 2048
+_One = TypeVar("_One")
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,19 @@ class ScoringInputs:
     def n_rows(self) -> int:
         """Number of rows."""
         return len(self.features)
+
+    def fed_to(self, model_type: str) -> np.ndarray:
+        """Assemble what a model is fed.
+
+        Args:
+            model_type: Which model.
+
+        Returns:
+            `(n_rows, 39)` or, where the model sees the history, `(n_rows, 45)` float32 in [0, 1].
+        """
+        if not model_spec(model_type).sees_history:
+            return self.features
+        return np.concatenate([self.features, self.history], axis=1)
 
 
 @dataclass(frozen=True)
@@ -97,6 +113,16 @@ class Scores:
         return len(self.score)
 
     @property
+    def answers(self) -> dict[str, np.ndarray]:
+        """`(n_rows,)` answers by model, each as it entered the decision."""
+        return _by_model(self.neural_score, self.outcome_probability)
+
+    @property
+    def fallbacks(self) -> dict[str, np.ndarray]:
+        """`(n_rows,)` fallback codes by model."""
+        return _by_model(self.calling_score_fallback, self.outcome_fallback)
+
+    @property
     def fell_back(self) -> np.ndarray:
         """`(n_rows,)` bool: whether the formula or the rule stood in for any model."""
         fallen: np.ndarray = (self.calling_score_fallback != ANSWERED) | (self.outcome_fallback != ANSWERED)
@@ -118,7 +144,7 @@ class Scores:
             Rows by `model: reason`, such as `outcome: slow`; only what occurred.
         """
         counts = {}
-        for model_type, codes in (("calling_score", self.calling_score_fallback), ("outcome", self.outcome_fallback)):
+        for model_type, codes in self.fallbacks.items():
             found = np.bincount(codes.astype(np.int64) + 1, minlength=len(FALLBACK_REASONS) + 1)[1:]
             for reason, count in zip(FALLBACK_REASONS, found.tolist(), strict=True):
                 if count:
@@ -155,6 +181,11 @@ class Scorer:
         self.outcome = outcome
         self.exploration = exploration
         self.n_threads = n_threads or len(os.sched_getaffinity(0))
+
+    @property
+    def models(self) -> dict[str, ServedModel | MissingModel]:
+        """The versions that are to answer, by model."""
+        return _by_model(self.calling_score, self.outcome)
 
     def score(self, inputs: ScoringInputs) -> Scores:
         """Score rows.
@@ -364,10 +395,14 @@ def _arrays(one: Scores | FormulaScore) -> dict[str, np.ndarray]:
     return {name: values for name, values in vars(one).items() if isinstance(values, np.ndarray)}
 
 
+def _by_model(neural_score: _One, outcome_filter: _One) -> dict[str, _One]:
+    return {model_in(Role.NEURAL_SCORE).name: neural_score, model_in(Role.OUTCOME_FILTER).name: outcome_filter}
+
+
 def _fallback_text(calling_score: int, outcome: int) -> str | None:
     told = [
         f"{model_type}: {FALLBACK_REASONS[code]}"
-        for model_type, code in (("calling_score", calling_score), ("outcome", outcome))
+        for model_type, code in _by_model(calling_score, outcome).items()
         if code != ANSWERED
     ]
     return ", ".join(told) or None

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spots_ml.cli.options import open_versions
+from spots_ml.cli.options import open_versions, version_options
 from spots_ml.errors import RegistryError
-from spots_ml.models.declared import ModelType
+from spots_ml.models.declared import ModelType, model_in
+from spots_ml.models.spec import Role
 from spots_ml.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,24 +18,23 @@ if TYPE_CHECKING:
 
 @click.command("client-kit")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--calling-score", metavar="VERSION", help="Calling-score version.  [default: the one that serves]")
-@click.option("--outcome", metavar="VERSION", help="Outcome version.  [default: the one that serves]")
+@version_options("the one that serves")
 @click.option("--force", is_flag=True, help="Replace the kit that is in DIR.")
-def client_kit_command(directory: Path, calling_score: str | None, outcome: str | None, force: bool) -> None:
+def client_kit_command(directory: Path, versions: dict[str, str | None], force: bool) -> None:
     """Write what an app needs to prove that it computes the same: models, rules, golden lines, checkers."""
     from spots_ml.release.client_kit.kit import write_kit
 
     settings = Settings.from_env()
     store = open_versions(settings)
     models_dir = settings.places.models_dir
+    names = [model_in(role).name for role in (Role.NEURAL_SCORE, Role.OUTCOME_FILTER)]
     report = write_kit(
         directory,
-        _published(store, models_dir, "calling_score", calling_score),
-        _published(store, models_dir, "outcome", outcome),
+        *(_published(store, models_dir, name, versions[name]) for name in names),
         force=force,
     )
     click.echo(
-        f"client kit of calling_score {report.versions['calling_score']} and outcome {report.versions['outcome']} "
+        f"client kit of {' and '.join(f'{model} {version}' for model, version in report.versions.items())} "
         f"written to {report.directory}"
     )
     click.echo(

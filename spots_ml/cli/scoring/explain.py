@@ -36,8 +36,7 @@ def explain_command(
     source: Path,
     position: int,
     read_as: RequestFormat | None,
-    calling_score: str | None,
-    outcome: str | None,
+    versions: dict[str, str | None],
     weights: str,
     top: int,
     as_json: bool,
@@ -61,7 +60,7 @@ def explain_command(
         trained_dir=settings.places.trained_dir,
         now=utc_now(),
         history=store,
-        versions={"calling_score": calling_score, "outcome": outcome},
+        versions=versions,
         by_confidence=weights == "confidence",
     )
     click.echo(explanation.model_dump_json(indent=2) if as_json else explanation_text(explanation, top=top))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from spots_ml.cli.tables import text_table
 from spots_ml.features.contract import CONTEXT_FEATURES, TIMING_FEATURES, VIBE_DIMENSIONS
+from spots_ml.models.declared import model_spec
 
 if TYPE_CHECKING:
     from spots_ml.explaining.decision_explanation import DecisionSteps, Explanation, Value
@@ -26,8 +27,8 @@ def explanation_text(explanation: "Explanation", *, top: int) -> str:
         Lines of at most 120 characters, but for ids and paths.
     """
     parts = [_heading(explanation), _record(explanation), _derived(explanation), _formula(explanation)]
-    parts += [_model(model, top) for model in explanation.models]
-    return "\n\n".join([*parts, _decision(explanation)])
+    parts += [_model(number, model, top) for number, model in enumerate(explanation.models, start=len(parts))]
+    return "\n\n".join([*parts, _decision(len(parts), explanation)])
 
 
 def _heading(explanation: "Explanation") -> str:
@@ -74,9 +75,9 @@ def _formula(explanation: "Explanation") -> str:
     )
 
 
-def _model(model: "ModelExplanation", top: int) -> str:
-    number = {"calling_score": "4. NEURAL SCORE", "outcome": "5. P(POSITIVE)"}[model.model_type]
-    lines = [f"{number}: {model.model_type} {model.version or 'without a version'}", ""]
+def _model(number: int, model: "ModelExplanation", top: int) -> str:
+    answer = model_spec(model.model_type).answer.upper()
+    lines = [f"{number}. {answer}: {model.model_type} {model.version or 'without a version'}", ""]
     if model.fallback:
         lines += _wrapped(f"the ONNX file does not answer: {model.fallback}")
     if model.torch_missing:
@@ -119,7 +120,7 @@ def _check(check: "Completeness") -> str:
     return f"{verdict:<11}  {check.told}: error {check.error:.1e}, at most {check.limit:.0e}"
 
 
-def _decision(explanation: "Explanation") -> str:
+def _decision(number: int, explanation: "Explanation") -> str:
     steps = explanation.decision
     lines = [f"hybrid score     {_blend(explanation)}"]
     told = f"P(positive) {steps.outcome_probability:.4f} by {steps.outcome_by}"
@@ -135,7 +136,7 @@ def _decision(explanation: "Explanation") -> str:
     if steps.fallback:
         lines.append(f"FALLBACK         {steps.fallback}")
     lines.append(f"DECISION         {'CALLED' if steps.called else 'NOT CALLED'}")
-    return "6. DECISION\n\n" + "\n".join(lines)
+    return f"{number}. DECISION\n\n" + "\n".join(lines)
 
 
 def _blend(explanation: "Explanation") -> str:

@@ -3,9 +3,11 @@
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 import click
+
+from spots_ml.cli.options import version_options
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -15,14 +17,12 @@ RequestFormat = Literal["jsonl", "parquet", "export"]
 STANDARD = "-"
 """Stands for standard input."""
 
-_Command = TypeVar("_Command", bound=Callable[..., object])
 
-
-def request_options(command: _Command) -> _Command:
+def request_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that every command over requests has.
 
     Args:
-        command: A function with the parameters `read_as`, `calling_score`, `outcome` and `weights`.
+        command: A function with the parameters `read_as`, `versions` and `weights`.
 
     Returns:
         The function with the options.
@@ -33,9 +33,7 @@ def request_options(command: _Command) -> _Command:
         type=click.Choice(["jsonl", "parquet", "export"]),
         help="Format of the input.  [default: by its name; jsonl from stdin]",
     )
-    default = "[default: the active one, else the newest in staging]"
-    calling_score = click.option("--calling-score", metavar="VERSION", help=f"Calling-score version.  {default}")
-    outcome = click.option("--outcome", metavar="VERSION", help=f"Outcome version.  {default}")
+    versions = version_options("the active one, else the newest in staging")
     weights = click.option(
         "--weights",
         type=click.Choice(["fixed", "confidence"]),
@@ -43,7 +41,7 @@ def request_options(command: _Command) -> _Command:
         show_default=True,
         help="Weigh the neural score as the version says, or by the model's confidence in each row, too.",
     )
-    return read_as(calling_score(outcome(weights(command))))
+    return read_as(versions(weights(command)))
 
 
 def requests_from(source: Path, read_as: RequestFormat | None) -> "Iterator[pa.RecordBatch]":

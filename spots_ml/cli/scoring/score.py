@@ -54,8 +54,7 @@ def score_command(
     out: Path | None,
     read_as: RequestFormat | None,
     write_as: Literal["jsonl", "parquet"] | None,
-    calling_score: str | None,
-    outcome: str | None,
+    versions: dict[str, str | None],
     weights: str,
     exploration: float | None,
     logs: bool,
@@ -79,7 +78,7 @@ def score_command(
     scorer = open_scorer(
         store,
         settings.places.models_dir,
-        versions={"calling_score": calling_score, "outcome": outcome},
+        versions=versions,
         by_confidence=weights == "confidence",
         exploration=settings.exploration if exploration is None else exploration,
     )

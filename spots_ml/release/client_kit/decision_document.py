@@ -20,7 +20,8 @@ from spots_ml.features.contract import (
     VIBE_DIMENSIONS,
 )
 from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS
-from spots_ml.models.declared import ModelType, declared_types, model_spec
+from spots_ml.models.declared import ModelType, model_spec
+from spots_ml.models.spec import Role
 from spots_ml.release.certification.client_limits import INPUT_NAME, OUTPUT_NAME
 from spots_ml.release.client_kit.published import PublishedModel
 from spots_ml.scoring import formula
@@ -68,7 +69,7 @@ def decision_document(models: Mapping[ModelType, PublishedModel], n_golden: Mapp
         "models": {
             model_type: {
                 "version": model.version,
-                "weight": model.weight if model_type == "calling_score" else None,
+                "weight": model.weight if model_spec(model_type).role is Role.NEURAL_SCORE else None,
                 "onnx_sha256": model.onnx_sha256,
                 "manifest_sha256": model.manifest_sha256,
                 "input": INPUT_NAME,
@@ -77,7 +78,7 @@ def decision_document(models: Mapping[ModelType, PublishedModel], n_golden: Mapp
             for model_type, model in models.items()
         },
         "golden_lines": dict(n_golden),
-        "inputs": {model_type: list(model_spec(model_type).inputs) for model_type in declared_types()},
+        "inputs": {model_type: list(model_spec(model_type).inputs) for model_type in models},
         "unknown_value": UNKNOWN_VALUE,
         "record_groups": FEATURE_GROUPS,
         "derivation": _derivation(),

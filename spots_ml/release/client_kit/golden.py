@@ -13,7 +13,8 @@ import numpy as np
 
 from spots_ml.digests import canonical_json
 from spots_ml.errors import ArtifactError
-from spots_ml.models.declared import ModelType, declared_types
+from spots_ml.models.declared import ModelType, deciding_models, model_in
+from spots_ml.models.spec import Role
 from spots_ml.release.client_kit.records import Record, draw_records
 from spots_ml.release.client_kit.situations import SITUATIONS, Situation
 from spots_ml.requests.single_records import read_texts
@@ -28,7 +29,6 @@ MARGIN: Final = 1e-5
 """Least distance of a golden line's numbers from the thresholds they are compared with: ten times the parity bar."""
 
 _CANDIDATES_PER_LINE: Final = 20
-_SEEDS: Final[dict[ModelType, int]] = {"calling_score": 1, "outcome": 2}
 _BREAKDOWN: Final = (
     "vibe_compatibility",
     "life_betterment",
@@ -74,10 +74,10 @@ def golden_lines(calling_score: ServedModel, outcome: ServedModel) -> list[Golde
         },
     )
     lines = []
-    for model_type in declared_types():
+    for seed, spec in enumerate(deciding_models(), start=1):
         for number, situation in enumerate(SITUATIONS):
-            records = _candidates(situation, np.random.default_rng([_SEEDS[model_type], number]))
-            lines += _chosen_lines(model_type, situation, records, scorers)
+            records = _candidates(situation, np.random.default_rng([seed, number]))
+            lines += _chosen_lines(spec.name, situation, records, scorers)
     return lines
 
 
@@ -104,18 +104,15 @@ def _chosen_lines(
             f"thresholds, expected at least {situation.n_lines}: a model that answers at a threshold all the time is "
             f"no reference; make the kit of other versions than {scores.version} and {scores.outcome_version}"
         )
-    both = np.concatenate([inputs.features, inputs.history], axis=1)
-    rule = outcome_rule(both)
-    model_inputs = inputs.features if model_type == "calling_score" else both
+    rule = outcome_rule(inputs.fed_to(model_in(Role.OUTCOME_FILTER).name))
+    model_inputs, model_answers = inputs.fed_to(model_type), scores.answers[model_type]
     return [
         {
             "model_type": model_type,
             "situation": situation.name,
             "record": records[row],
             "features": [float(value) for value in model_inputs[row]],
-            "neural_score": float(
-                (scores.neural_score if model_type == "calling_score" else scores.outcome_probability)[row]
-            ),
+            "neural_score": float(model_answers[row]),
             "formula_score": float(scores.formula.score[row]),
             "formula": {name: float(getattr(scores.formula, name)[row]) for name in _BREAKDOWN},
             "group": HYBRID if scores.hybrid[row] else FORMULA_BASED,
@@ -134,7 +131,8 @@ def _answered(scores: Scores) -> Scores:
         told = ", ".join(f"{what} ({count} rows)" for what, count in scores.fallback_counts().items())
         raise ArtifactError(
             f"a golden file needs the answers of both models, but there is none from {told}; run `spots-ml verify` for "
-            f"calling_score {scores.version} and outcome {scores.outcome_version}, or name other versions"
+            f"{model_in(Role.NEURAL_SCORE).name} {scores.version} and {model_in(Role.OUTCOME_FILTER).name} "
+            f"{scores.outcome_version}, or name other versions"
         )
     return scores
 

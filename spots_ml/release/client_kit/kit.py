@@ -14,7 +14,8 @@ from spots_ml.digests import canonical_json
 from spots_ml.errors import ConfigError
 from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.files import TEMPORARY_PREFIX, publish_directory
-from spots_ml.models.declared import ModelType
+from spots_ml.models.declared import ModelType, model_in
+from spots_ml.models.spec import Role
 from spots_ml.release.client_kit.decision_document import KIND, PARITY, decision_document
 from spots_ml.release.client_kit.golden import GoldenLine, golden_lines
 from spots_ml.release.client_kit.published import PublishedModel
@@ -73,7 +74,7 @@ def write_kit(
     """
     directory = directory.absolute()
     _require_free(directory, force=force)
-    models: dict[ModelType, PublishedModel] = {"calling_score": calling_score, "outcome": outcome}
+    models = {model.model_type: model for model in (calling_score, outcome)}
     lines = golden_lines(_served(calling_score), _served(outcome))
     n_golden = Counter(line["model_type"] for line in lines)
     decision = decision_document(models, {model_type: n_golden[model_type] for model_type in models})
@@ -117,10 +118,11 @@ def _counts(lines: list[GoldenLine]) -> dict[str, int]:
 
 
 def _readme(models: dict[ModelType, PublishedModel], lines: list[GoldenLine]) -> str:
+    neural, outcome_filter = (models[model_in(role).name] for role in (Role.NEURAL_SCORE, Role.OUTCOME_FILTER))
     values: dict[str, Any] = {
-        "calling_score_version": models["calling_score"].version,
-        "outcome_version": models["outcome"].version,
-        "weight": f"{models['calling_score'].weight:g}",
+        "calling_score_version": neural.version,
+        "outcome_version": outcome_filter.version,
+        "weight": f"{neural.weight:g}",
         "contract_digest": CONTRACT_DIGEST[:12],
         "parity": f"{PARITY:g}",
         **_counts(lines),

@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 
 from spots_ml.interactions.judging.reasons import codes
+from spots_ml.models.declared import model_in, model_spec
+from spots_ml.models.spec import Role
 from spots_ml.scoring.answering.answers import Answers
 from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.scoring.fallback import REASON_TEXTS
@@ -149,15 +151,16 @@ def models_told(scorer: Scorer) -> dict[str, str]:
         One text per model, such as `v1.0-synthetic (weight 0.1)` or `v1.0-synthetic: damaged: …`.
     """
     told = {}
-    for model_type, model in (("calling_score", scorer.calling_score), ("outcome", scorer.outcome)):
+    for model_type, model in scorer.models.items():
         if isinstance(model, MissingModel):
             parts = [model.version, model.reason, model.detail]
             told[model_type] = ": ".join(part for part in parts if part)
         else:
             told[model_type] = model.version
-    if not isinstance(scorer.calling_score, MissingModel):
-        how = " by confidence, at most" if scorer.calling_score.confidence else ""
-        told["calling_score"] += f" (weight{how} {scorer.calling_score.weight:g})"
+    neural = scorer.calling_score
+    if not isinstance(neural, MissingModel):
+        how = " by confidence, at most" if neural.confidence else ""
+        told[model_in(Role.NEURAL_SCORE).name] += f" (weight{how} {neural.weight:g})"
     return told
 
 
@@ -171,16 +174,15 @@ def fallbacks_told(tally: ScoreTally, scorer: Scorer) -> list[str]:
     Returns:
         One sentence per model and reason, the most frequent first; empty when every model answered every row.
     """
-    models = {"calling_score": scorer.calling_score, "outcome": scorer.outcome}
-    instead = {"calling_score": "the formula", "outcome": "the outcome rule"}
     why_not = {str(reason): text for reason, text in REASON_TEXTS.items()}
     sentences = []
     for cause, n_rows in sorted(tally.fallbacks.items(), key=lambda item: (-item[1], item[0])):
         model_type, _, reason = cause.partition(": ")
-        model = models[model_type]
+        model = scorer.models[model_type]
         why = model.detail if isinstance(model, MissingModel) else why_not[reason]
         name = f"{model_type} {model.version}" if model.version else model_type
         sentences.append(
-            f"{name}: {reason}: {why} - {instead[model_type]} answered {n_rows:,} of {tally.n_scored:,} rows"
+            f"{name}: {reason}: {why} - {model_spec(model_type).stand_in} answered "
+            f"{n_rows:,} of {tally.n_scored:,} rows"
         )
     return sentences

@@ -11,11 +11,10 @@ from typing import Any
 
 from spots_ml.errors import RegistryError
 from spots_ml.interactions.kinds import SourceKind
-from spots_ml.models.declared import ModelType
+from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.registry.gates import require_verdicts
 from spots_ml.registry.lifecycle import Decision, archival, find, promotion, rollback
 from spots_ml.registry.records import (
-    INITIAL_WEIGHT,
     Action,
     Candidate,
     HistoryEntry,
@@ -167,7 +166,7 @@ def _insert(connection: sqlite3.Connection, content: VersionContent, watermark: 
                 content.model_type,
                 content.version,
                 content.content_digest,
-                INITIAL_WEIGHT,
+                model_spec(content.model_type).initial_weight,
                 at,
                 at,
                 at,
