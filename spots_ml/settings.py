@@ -74,19 +74,6 @@ class Settings:
         """Where everything lies."""
         return Places(self.data_dir, self.artifacts_dir)
 
-    def require_export_path(self) -> Path:
-        """Insist on an export file to read.
-
-        Returns:
-            Its path.
-
-        Raises:
-            ConfigError: When none is set.
-        """
-        if self.export_path is None:
-            raise ConfigError(f"{PREFIX}EXPORT_PATH is not set; set it to the export file (JSON or JSON.gz)")
-        return self.export_path
-
     def require_supabase(self) -> tuple[str, str]:
         """Insist on a Supabase project.
 

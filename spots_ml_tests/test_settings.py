@@ -96,11 +96,6 @@ def test_all_problems_are_told_at_once():
     assert all(word in str(caught.value) for word in ("SPOTS_ML_SOURCE", "SPOTS_ML_SYNTHETIC_SEED", "SPOTS_ML_TYPO"))
 
 
-def test_an_export_path_that_is_needed_but_not_set_is_refused():
-    with pytest.raises(ConfigError, match="SPOTS_ML_EXPORT_PATH is not set"):
-        Settings().require_export_path()
-
-
 def test_the_example_file_explains_every_variable_and_holds_the_defaults():
     lines = (PROJECT_ROOT / ".env.example").read_text("utf-8").splitlines()
     example = dict(line.split("=", 1) for line in lines if re.match(r"SPOTS_ML_\w+=", line))

@@ -13,6 +13,7 @@ from spots_ml.settings import Settings
 if TYPE_CHECKING:
     from spots_ml.interactions.judging.validation_config import ValidationConfig
     from spots_ml.interactions.learning.expectations_process import ExpectationsProcess
+    from spots_ml.pipeline.data_steps import Sources
     from spots_ml.stores.store import Store
     from spots_ml.training.config import TrainingConfig
 
@@ -49,6 +50,23 @@ class Platform:
         from spots_ml.interactions.judging.validation_config import ValidationConfig
 
         return ValidationConfig(max_broken_share=self.settings.max_broken_share)
+
+    def sources(self) -> "Sources":
+        """Say what each source of interactions needs.
+
+        Returns:
+            The sources; the store is opened when it is the one that is read.
+        """
+        from spots_ml.pipeline.data_steps import Sources
+
+        settings = self.settings
+        return Sources(
+            settings.store,
+            self.store,
+            export_path=settings.export_path,
+            synthetic_rows=settings.synthetic_rows,
+            synthetic_seed=settings.synthetic_seed,
+        )
 
     def training_config(self) -> "TrainingConfig":
         """Read how models are trained.

@@ -1,6 +1,6 @@
 """How much data there is, how much is missing, and when it will be there at the present rate of arrival.
 
-Whether a dataset may be trained on is decided in `interactions.learning.sufficiency`; the thresholds are the same.
+Whether a dataset may be trained on is decided in `interactions.learning.fitness`; the thresholds are the same.
 """
 
 import math

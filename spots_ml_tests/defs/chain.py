@@ -4,14 +4,9 @@ import dataclasses
 import shutil
 
 import dagster as dg
-import numpy as np
-import pyarrow as pa
 
 from spots_ml.defs.build import build_definitions
 from spots_ml.defs.resources import Platform
-from spots_ml.interactions.generators.export_writing import write_export
-from spots_ml.interactions.generators.seed_law import SeedLaw
-from spots_ml.interactions.source import InteractionStream
 from spots_ml.settings import Settings
 
 N_ROWS = 6_000
@@ -109,24 +104,3 @@ class Chain:
     def key(step):
         shared = step in ("raw_training_data", "validated_dataset")
         return dg.AssetKey([step] if shared else ["calling_score", step])
-
-
-def interactions(n_rows, *, seed=3):
-    """Labelled interactions in the order of time."""
-    return pa.Table.from_batches(SeedLaw().generate(n_rows, seed=seed).batches).sort_by("scored_at")
-
-
-def export(table, path):
-    """Write them as an export of the app."""
-    write_export(InteractionStream("real", iter(table.to_batches()), description="a test", watermark=None), path)
-    return {"source": "export", "export_path": path}
-
-
-def with_outcome_scores(table, scores):
-    """Replace the outcome scores, and the outcome types so that they agree."""
-    scores = np.round(scores, 4)
-    types = np.select([scores >= 0.7, scores >= 0.4], ["positive", "neutral"], "negative")
-    for name, values in (("outcome_score", scores), ("outcome_type", types)):
-        field = table.schema.field(name)
-        table = table.set_column(table.schema.get_field_index(name), field, pa.array(values).cast(field.type))
-    return table

@@ -7,8 +7,9 @@ import pytest
 
 from spots_ml.defs.schedules import DAILY_MONITORING_SCHEDULE
 from spots_ml.monitoring.formula_baseline import load_baseline
-from spots_ml_tests.defs.chain import Chain, export, interactions
+from spots_ml_tests.defs.chain import Chain
 from spots_ml_tests.defs.monitored import run_daily
+from spots_ml_tests.pipeline.chosen_data import export, interactions
 
 DATA = ("raw_training_data", "validated_dataset")
 
@@ -40,7 +41,8 @@ def test_the_schedule_asks_for_one_run_a_day(world):
 
 @pytest.mark.slow
 def test_too_little_data_is_measured_although_it_was_never_materialised(tmp_path):
-    chain = Chain(tmp_path / "chain", export(interactions(700), tmp_path / "export.json"))
+    data = export(interactions(700), tmp_path / "export.json")
+    chain = Chain(tmp_path / "chain", {"source": "export", "export_path": data})
     assert "validated_dataset" in chain.run(*DATA).failures
     outcome = chain.run(job="daily_monitoring")
     assert outcome.result.success

@@ -87,13 +87,15 @@ def run_chain(
 
 def registered(settings: Settings, model_type: ModelType) -> Registered:
     """Load the only version of a model."""
+    export_path = settings.export_path
+    assert export_path is not None
     [version] = EmbeddedStore(settings.places.database).list_versions(model_type)
     directory = settings.places.models_dir / model_type / version.version
     manifest = Manifest.from_file(directory / "manifest.json")
     rows = labelled_rows(load_dataset(settings.places.datasets_dir, manifest.digests.dataset)[1])
     model = load_trained_model(settings.places.trained_dir, manifest.digests.trained)
     split = split_rows(rows.agent, rows.scored_at, seed=manifest.seed)
-    return Registered(manifest, directory, model, rows, split, settings.require_export_path())
+    return Registered(manifest, directory, model, rows, split, export_path)
 
 
 def answer_in_the_app(content: bytes, rows: np.ndarray) -> dict[str, Any]:

@@ -6,11 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from spots_ml.errors import InsufficientDataError
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.judging.validation_config import SufficiencyConfig, ValidationConfig
 from spots_ml.interactions.keeping.snapshot import write_snapshot
-from spots_ml.interactions.learning.sufficiency import check_sufficiency
+from spots_ml.interactions.learning.fitness import judge_labels
 from spots_ml.interactions.learning.validation import build_dataset
 from spots_ml.monitoring.data_forecast import arrivals, measure_sufficiency, report_of_snapshot
 from spots_ml_tests.interactions.reported import report
@@ -57,14 +56,11 @@ def test_below_the_recommended_amount_training_is_allowed_and_below_the_others_i
 @pytest.mark.parametrize("n_labelled", [0, 499, 500, 999, 1_000, 4_999, 5_000, 10_000])
 def test_it_agrees_with_the_gate_of_the_dataset(n_interactions, n_labelled):
     n_labelled = min(n_labelled, n_interactions)
-    try:
-        warnings = check_sufficiency(report(n_labelled, n_interactions))
-    except InsufficientDataError:
-        assert not measure(n_interactions, n_labelled).trainable
-    else:
-        found = measure(n_interactions, n_labelled)
-        assert found.trainable
-        assert bool(found.missing) == bool(warnings)
+    verdict = judge_labels(report(n_labelled, n_interactions))
+    found = measure(n_interactions, n_labelled)
+    assert found.trainable == verdict.passed
+    if verdict.passed:
+        assert bool(found.missing) == ("are recommended" in verdict.message)
 
 
 def test_the_rest_is_expected_at_the_rate_of_the_last_14_days_of_the_data():

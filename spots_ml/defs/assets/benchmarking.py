@@ -9,7 +9,7 @@ from spots_ml.defs.lineage import result, upstream_digest
 from spots_ml.defs.pages import plots, tables
 from spots_ml.defs.resources import Platform
 from spots_ml.models.declared import ModelType
-from spots_ml.release.latency.report import GATE, LATENCY_FILE, LatencyReport, save_latency
+from spots_ml.release.latency.report import GATE, LatencyReport
 
 
 def latency_benchmark(model_type: ModelType) -> dg.AssetsDefinition:
@@ -39,24 +39,19 @@ def latency_benchmark(model_type: ModelType) -> dg.AssetsDefinition:
     )
     def build(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
         """Measure, keep the report, judge."""
-        from spots_ml.release.latency.measuring import measure_latency
-        from spots_ml.release.onnx.kept_files import load_onnx
+        from spots_ml.pipeline.model_steps import benchmark_latency
 
         with refusals_in_words():
-            onnx_digest = upstream_digest(context, onnx_key)
-            content, _ = load_onnx(platform.places.onnx_dir, onnx_digest)
-            report = measure_latency(content)
-        digest = save_latency(report, platform.places.benchmarks_dir)
-        verdict = report.verdict()
-        context.log.info(verdict.message)
+            measured = benchmark_latency(platform.places, upstream_digest(context, onnx_key))
+        context.log.info(measured.verdict.message)
         return result(
-            digest,
+            measured.digest,
             {
-                **_metadata(report),
-                "path": dg.MetadataValue.path(platform.places.benchmarks_dir / digest / LATENCY_FILE),
-                "onnx_digest": dg.MetadataValue.text(onnx_digest),
+                **_metadata(measured.report),
+                "path": dg.MetadataValue.path(measured.path),
+                "onnx_digest": dg.MetadataValue.text(measured.onnx_digest),
             },
-            checks=[verdict_check(verdict)],
+            checks=[verdict_check(measured.verdict)],
         )
 
     return build

@@ -58,45 +58,26 @@ def onnx_model(model_type: ModelType) -> dg.AssetsDefinition:
     )
     def build(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
         """Write the graph, certify the bytes, keep both."""
-        from spots_ml.registry.registration import propose_version
-        from spots_ml.release.certification.certify import certify
+        from spots_ml.pipeline.model_steps import export_model
         from spots_ml.release.certification.runtimes import default_runtimes
-        from spots_ml.release.onnx.graph import build_onnx
-        from spots_ml.release.onnx.kept_files import save_onnx
-        from spots_ml.training.model import golden_inputs, load_trained_model
 
         with refusals_in_words():
-            trained_digest = upstream_digest(context, trained_key)
-            model = load_trained_model(platform.places.trained_dir, trained_digest)
-            version = propose_version(
+            exported = export_model(
+                platform.places,
                 platform.store(),
-                platform.places.models_dir,
-                model_type=model_type,
-                content_digest=trained_digest,
-                source_kind=model.kind,
-            )
-            content = build_onnx(model.network, version=version, trained_digest=trained_digest)
-            certificate = certify(
-                content,
-                model.network,
-                golden_inputs(model),
-                model_type=model_type,
-                version=version,
-                trained_digest=trained_digest,
+                upstream_digest(context, trained_key),
                 runtimes=default_runtimes(platform.settings.client_python),
             )
-            digest = save_onnx(content, certificate, platform.places.onnx_dir)
-        verdict = certificate.verdict()
-        context.log.info(f"{version}: {verdict.message}")
+        context.log.info(f"{exported.version}: {exported.verdict.message}")
         return result(
-            digest,
+            exported.digest,
             {
-                "version": dg.MetadataValue.text(version),
-                **_metadata(certificate),
-                "trained_digest": dg.MetadataValue.text(trained_digest),
-                "path": dg.MetadataValue.path(platform.places.onnx_dir / digest / "model.onnx"),
+                "version": dg.MetadataValue.text(exported.version),
+                **_metadata(exported.certificate),
+                "trained_digest": dg.MetadataValue.text(exported.trained_digest),
+                "path": dg.MetadataValue.path(exported.path),
             },
-            checks=[verdict_check(verdict)],
+            checks=[verdict_check(exported.verdict)],
         )
 
     return build

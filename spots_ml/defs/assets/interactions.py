@@ -1,8 +1,7 @@
 """The data assets: what was read, and what of it may be learned from."""
 
-import importlib
-from collections.abc import Callable, Iterator
-from typing import Final, TypeVar, get_args
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, get_args
 
 import dagster as dg
 from pydantic import Field
@@ -10,13 +9,14 @@ from pydantic import Field
 from spots_ml.defs.assets.keys import DATASET, INTERACTIONS_GROUP, OWNERS, RAW_DATA, gate_check
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result, upstream_digest
-from spots_ml.defs.pages import tables
 from spots_ml.defs.pages.interactions import dataset_metadata, expectations_table
 from spots_ml.defs.resources import Platform
-from spots_ml.errors import ConfigError, SpotsMLError
+from spots_ml.errors import ConfigError
 from spots_ml.interactions.kinds import Source
+from spots_ml.interactions.learning.fitness import EXPECTATIONS_GATE, LABELS_GATE
 
-_T = TypeVar("_T")
+if TYPE_CHECKING:
+    from spots_ml.pipeline.data_steps import DatasetBuilt
 
 
 class SourceOptions(dg.Config):
@@ -62,34 +62,14 @@ def raw_training_data(
     context: dg.AssetExecutionContext, config: SourceOptions, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Read the configured source into a snapshot."""
-    from spots_ml.defs.sources import open_source
-    from spots_ml.interactions.keeping.snapshot import INTERACTIONS_FILE, write_snapshot
-    from spots_ml.interactions.schema import INTERACTIONS
+    from spots_ml.defs.pages.interactions import snapshot_metadata
+    from spots_ml.pipeline.data_steps import take_snapshot
 
     with refusals_in_words():
-        source = config.chosen(platform.settings.source)
-        snapshot = write_snapshot(open_source(platform, source), platform.places.snapshots_dir)
-    path = platform.places.snapshots_dir / snapshot.digest / INTERACTIONS_FILE
+        taken = take_snapshot(platform.places, config.chosen(platform.settings.source), platform.sources())
+    snapshot = taken.snapshot
     context.log.info(f"{snapshot.n_rows:,} interactions, {snapshot.n_labelled:,} labelled, from {snapshot.description}")
-    return result(
-        snapshot.digest,
-        {
-            "dagster/row_count": dg.MetadataValue.int(snapshot.n_rows),
-            "dagster/column_schema": tables.column_schema(INTERACTIONS),
-            "source": dg.MetadataValue.text(source),
-            "source_description": tables.sentences([snapshot.description]),
-            "kind": dg.MetadataValue.text(snapshot.kind),
-            "n_labelled": dg.MetadataValue.int(snapshot.n_labelled),
-            "n_unreadable": dg.MetadataValue.int(snapshot.n_unreadable),
-            "label_watermark": dg.MetadataValue.text(snapshot.watermark or "none: not read from a store"),
-            "size_bytes": dg.MetadataValue.int(path.stat().st_size),
-            "path": dg.MetadataValue.path(path),
-        },
-    )
-
-
-EXPECTATIONS_CHECK: Final = "expectations"
-SUFFICIENCY_CHECK: Final = "enough_labels"
+    return result(taken.digest, snapshot_metadata(taken))
 
 
 @dg.asset(
@@ -102,12 +82,12 @@ SUFFICIENCY_CHECK: Final = "enough_labels"
     check_specs=[
         gate_check(
             DATASET,
-            SUFFICIENCY_CHECK,
+            LABELS_GATE,
             "At least 1,000 labelled interactions, at least half of all labelled, and labels that vary.",
         ),
         gate_check(
             DATASET,
-            EXPECTATIONS_CHECK,
+            EXPECTATIONS_GATE,
             "Great Expectations on the accepted rows: the contract's ranges, the labels, the shape.",
         ),
     ],
@@ -121,70 +101,41 @@ def validated_dataset(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """Validate the snapshot; publish the dataset only when it is fit to learn from."""
-    from spots_ml.interactions.judging.validation_config import SufficiencyConfig
-    from spots_ml.interactions.learning.expectations import require_expectations
-    from spots_ml.interactions.learning.expectations_process import ExpectationsProcess
-    from spots_ml.interactions.learning.fitness import judge_dataset, keep_verdict
-    from spots_ml.interactions.learning.sufficiency import check_sufficiency
-    from spots_ml.interactions.learning.validation import build_dataset
+    from spots_ml.pipeline.data_steps import import_training, make_dataset
 
     with refusals_in_words():
-        report = build_dataset(
-            platform.places.snapshots_dir,
+        built = make_dataset(
+            platform.places,
             upstream_digest(context, RAW_DATA),
-            platform.places.datasets_dir,
-            config=platform.validation_config,
             now=platform.now(),
+            validation=platform.validation_config,
+            expectations=platform.expectations,
+            meanwhile=import_training,
         )
+        report = built.report
         context.log.info(
             f"{report.n_accepted:,} accepted + {report.n_quarantined:,} quarantined = {report.n_read:,} read"
         )
-        warnings, shortage = _outcome_of(lambda: check_sufficiency(report))
+        yield from _checks(built, platform)
+        built.require_fit()
+    yield result(built.digest, dataset_metadata(built, platform.data_docs_url(built.digest)))
+
+
+def _checks(built: "DatasetBuilt", platform: Platform) -> Iterator[dg.AssetCheckResult]:
+    """Show both gates; without enough labels the expectations were not evaluated."""
+    yield dg.AssetCheckResult(
+        check_name=built.labels.gate,
+        passed=built.labels.passed,
+        description=built.labels.message,
+        metadata={"n_labelled": built.report.n_labelled, "n_accepted": built.report.n_accepted},
+    )
+    if built.expectations is not None:
         yield dg.AssetCheckResult(
-            check_name=SUFFICIENCY_CHECK,
-            passed=shortage is None,
-            description=str(shortage)
-            if shortage
-            else "; ".join(warnings or [])
-            or f"{report.n_labelled:,} labelled of {report.n_accepted:,} accepted: as much as recommended",
-            metadata={"n_labelled": report.n_labelled, "n_accepted": report.n_accepted},
+            check_name=built.expectations.gate,
+            passed=built.expectations.passed,
+            description=built.expectations.message,
+            metadata={
+                "results": expectations_table(built.results),
+                "data_docs": platform.data_docs_url(built.digest),
+            },
         )
-        if shortage is not None:
-            raise shortage
-
-        with platform.expectations or ExpectationsProcess() as great_expectations:
-            docs_dir = platform.places.data_docs_dir / report.digest
-            great_expectations.submit(platform.places.datasets_dir, report.digest, docs_dir=docs_dir)
-            _import_what_training_needs()
-            results = great_expectations.results()
-        _, broken = _outcome_of(lambda: require_expectations(results))
-        yield dg.AssetCheckResult(
-            check_name=EXPECTATIONS_CHECK,
-            passed=broken is None,
-            description=str(broken) if broken else f"{len(results)} expectations evaluated",
-            metadata={"results": expectations_table(results), "data_docs": platform.data_docs_url(report.digest)},
-        )
-        if broken is not None:
-            raise broken
-        verdict = judge_dataset(report, results, validation=platform.validation_config, sufficiency=SufficiencyConfig())
-        keep_verdict(platform.places.datasets_dir, report.digest, verdict)
-    yield result(report.digest, dataset_metadata(report, platform))
-
-
-def _import_what_training_needs() -> None:
-    """Use the wait for Great Expectations: the steps that follow import these, which takes seconds."""
-    for name in (
-        "spots_ml.training.model",
-        "sklearn.ensemble",
-        "sklearn.linear_model",
-        "torch._dynamo",  # the first step of any optimiser imports it
-    ):
-        importlib.import_module(name)
-
-
-def _outcome_of(check: Callable[[], _T]) -> tuple[_T | None, SpotsMLError | None]:
-    """Run a check that raises, so that its verdict can be reported before the step ends with it."""
-    try:
-        return check(), None
-    except SpotsMLError as error:
-        return None, error

@@ -1,5 +1,7 @@
 """`registered_version`: only what passed every gate gets a name, a place and a row."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from spots_ml.defs.assets.keys import DATASET, OWNERS, model_key
@@ -8,7 +10,9 @@ from spots_ml.defs.lineage import result, upstream_digest
 from spots_ml.defs.pages import tables
 from spots_ml.defs.resources import Platform
 from spots_ml.models.declared import ModelType
-from spots_ml.registry.records import ModelVersion
+
+if TYPE_CHECKING:
+    from spots_ml.pipeline.registration_step import VersionRegistered
 
 
 def registered_version(model_type: ModelType) -> dg.AssetsDefinition:
@@ -38,57 +42,28 @@ def registered_version(model_type: ModelType) -> dg.AssetsDefinition:
     )
     def build(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
         """Assemble the manifest, publish the files, register."""
-        from spots_ml.defs.manifests import assemble_manifest
-        from spots_ml.registry.published_files import version_directory
-        from spots_ml.registry.registration import register_version
-        from spots_ml.release.latency.report import load_latency
-        from spots_ml.release.onnx.kept_files import load_onnx
-        from spots_ml.training.model import load_trained_model
+        from spots_ml.pipeline.registration_step import register_model
 
         with refusals_in_words():
-            onnx, certificate = load_onnx(platform.places.onnx_dir, upstream_digest(context, onnx_key))
-            latency_digest = upstream_digest(context, latency_key)
-            manifest = assemble_manifest(
-                platform,
-                model=load_trained_model(platform.places.trained_dir, upstream_digest(context, trained_key)),
-                certificate=certificate,
-                latency=load_latency(platform.places.benchmarks_dir, latency_digest),
-                onnx=onnx,
-            )
-            registration = register_version(
+            registered = register_model(
+                platform.places,
                 platform.store(),
-                platform.places.models_dir,
-                onnx=onnx,
-                manifest=manifest,
+                onnx_digest=upstream_digest(context, onnx_key),
+                latency_digest=upstream_digest(context, latency_key),
+                trained_digest=upstream_digest(context, trained_key),
                 now=platform.now(),
                 actor=f"dagster run {context.run.run_id}",
             )
-        version = registration.version
-        directory = version_directory(platform.places.models_dir, model_type, version.version)
-        verb = "registered" if registration.created else "registered before with this very content:"
+        version = registered.version
+        verb = "registered" if registered.created else "registered before with this very content:"
         context.log.info(f"{verb} {model_type} {version.version}, {version.status}, weight {version.weight:g}")
-        return result(
-            version.content_digest,
-            {
-                **_metadata(version),
-                "created": dg.MetadataValue.bool(registration.created),
-                "verdicts": tables.sentences(
-                    f"**{gate.gate}** {'passed' if gate.passed else 'failed'}: {gate.message}"
-                    for gate in manifest.verdicts
-                ),
-                "metrics": tables.markdown_table(
-                    ["test rows", "value"], ([name, f"{value:.5g}"] for name, value in version.metrics.items())
-                ),
-                "path": dg.MetadataValue.path(directory / "model.onnx"),
-                "manifest": dg.MetadataValue.path(directory / "manifest.json"),
-                "sha256": dg.MetadataValue.text(version.sha256),
-            },
-        )
+        return result(registered.digest, _metadata(registered))
 
     return build
 
 
-def _metadata(version: ModelVersion) -> dict[str, dg.MetadataValue]:
+def _metadata(registered: "VersionRegistered") -> dict[str, dg.MetadataValue]:
+    version = registered.version
     return {
         "version": dg.MetadataValue.text(version.version),
         "status": dg.MetadataValue.text(version.status),
@@ -96,4 +71,15 @@ def _metadata(version: ModelVersion) -> dict[str, dg.MetadataValue]:
         "registered_at": dg.MetadataValue.timestamp(version.last_registered_at),
         "n_labelled": dg.MetadataValue.int(version.n_labelled),
         "source": tables.sentences([version.source]),
+        "created": dg.MetadataValue.bool(registered.created),
+        "verdicts": tables.sentences(
+            f"**{gate.gate}** {'passed' if gate.passed else 'failed'}: {gate.message}"
+            for gate in registered.manifest.verdicts
+        ),
+        "metrics": tables.markdown_table(
+            ["test rows", "value"], ([name, f"{value:.5g}"] for name, value in version.metrics.items())
+        ),
+        "path": dg.MetadataValue.path(registered.directory / "model.onnx"),
+        "manifest": dg.MetadataValue.path(registered.directory / "manifest.json"),
+        "sha256": dg.MetadataValue.text(version.sha256),
     }

@@ -95,32 +95,21 @@ def trained_model(model_type: ModelType) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         """Train on the dataset, keep the model, judge it."""
         from spots_ml.defs.pages.training import training_metadata
-        from spots_ml.files import exclusive
-        from spots_ml.interactions.learning.dataset import labelled_rows
-        from spots_ml.interactions.learning.splits import TEST, split_rows
-        from spots_ml.interactions.learning.validation import load_dataset
-        from spots_ml.training.model import save_trained_model, train_model
+        from spots_ml.pipeline.model_steps import train
 
-        with refusals_in_words(), exclusive(platform.places.training_lock(model_type)):
-            training, seed = platform.training_config().changed(config.changes()), config.checked_seed()
-            dataset_digest = upstream_digest(context, DATASET)
-            report, table = load_dataset(platform.places.datasets_dir, dataset_digest)
-            rows = labelled_rows(table)
-            split = split_rows(rows.agent, rows.scored_at, seed=seed)
-            model = train_model(
-                rows,
-                split,
+        with refusals_in_words():
+            trained = train(
+                platform.places,
+                upstream_digest(context, DATASET),
                 model_type,
-                training,
-                seed=seed,
-                dataset_digest=dataset_digest,
-                kind=report.kind,
+                platform.training_config().changed(config.changes()),
+                seed=config.checked_seed(),
                 on_epoch=lambda epoch: _report(context, epoch),
-                checkpoint_dir=platform.places.checkpoints_dir(model_type),
             )
-            digest = save_trained_model(model, platform.places.trained_dir)
-        context.log.info(model.verdict.message)
-        return result(digest, training_metadata(model, rows.take(split == TEST)), checks=[verdict_check(model.verdict)])
+        context.log.info(trained.verdict.message)
+        return result(
+            trained.digest, training_metadata(trained.model, trained.test), checks=[verdict_check(trained.verdict)]
+        )
 
     return build
 

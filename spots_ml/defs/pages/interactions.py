@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from spots_ml.defs.pages import plots, tables
-from spots_ml.defs.resources import Platform
 
 if TYPE_CHECKING:
     from spots_ml.interactions.learning.expectations import ExpectationResult
-    from spots_ml.interactions.learning.report import DatasetReport
+    from spots_ml.pipeline.data_steps import DatasetBuilt, SnapshotTaken
 
 
 def expectations_table(results: Sequence["ExpectationResult"]) -> dg.MetadataValue:
@@ -39,22 +38,49 @@ def expectations_table(results: Sequence["ExpectationResult"]) -> dg.MetadataVal
     )
 
 
-def dataset_metadata(report: "DatasetReport", platform: Platform) -> dict[str, dg.MetadataValue]:
+def snapshot_metadata(taken: "SnapshotTaken") -> dict[str, dg.MetadataValue]:
+    """Show what a snapshot holds.
+
+    Args:
+        taken: What came of reading the source.
+
+    Returns:
+        Metadata by key.
+    """
+    from spots_ml.interactions.schema import INTERACTIONS
+
+    snapshot = taken.snapshot
+    return {
+        "dagster/row_count": dg.MetadataValue.int(snapshot.n_rows),
+        "dagster/column_schema": tables.column_schema(INTERACTIONS),
+        "source": dg.MetadataValue.text(taken.source),
+        "source_description": tables.sentences([snapshot.description]),
+        "kind": dg.MetadataValue.text(snapshot.kind),
+        "n_labelled": dg.MetadataValue.int(snapshot.n_labelled),
+        "n_unreadable": dg.MetadataValue.int(snapshot.n_unreadable),
+        "label_watermark": dg.MetadataValue.text(snapshot.watermark or "none: not read from a store"),
+        "size_bytes": dg.MetadataValue.int(taken.path.stat().st_size),
+        "path": dg.MetadataValue.path(taken.path),
+    }
+
+
+def dataset_metadata(built: "DatasetBuilt", data_docs: dg.MetadataValue) -> dict[str, dg.MetadataValue]:
     """Show what a dataset holds.
 
     Args:
-        report: The dataset's report.
-        platform: Where it lies.
+        built: What came of validating the snapshot.
+        data_docs: Link to its Data Docs.
 
     Returns:
         Metadata by key.
     """
     from spots_ml.interactions.schema import DATASET
 
+    report = built.report
     metadata = {
         "dagster/row_count": dg.MetadataValue.int(report.n_accepted),
         "dagster/column_schema": tables.column_schema(DATASET),
-        "data_docs": platform.data_docs_url(report.digest),
+        "data_docs": data_docs,
         "n_read": dg.MetadataValue.int(report.n_read),
         "n_accepted": dg.MetadataValue.int(report.n_accepted),
         "n_quarantined": dg.MetadataValue.int(report.n_quarantined),
@@ -85,5 +111,5 @@ def dataset_metadata(report: "DatasetReport", platform: Platform) -> dict[str, d
                 "quarantine.parquet": report.quarantine_sha256,
             }
         ),
-        "path": dg.MetadataValue.path(platform.places.datasets_dir / report.digest),
+        "path": dg.MetadataValue.path(built.path),
     }

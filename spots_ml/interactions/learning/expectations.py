@@ -15,7 +15,6 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from spots_ml.errors import ValidationFailedError
 from spots_ml.features.contract import DERIVED_FEATURES, FEATURES, HISTORY_FEATURES
 from spots_ml.files import publish_directory
 from spots_ml.interactions.learning.report import DatasetReport
@@ -87,30 +86,6 @@ def check_expectations(
         publish_directory(docs_dir, lambda folder: _render(context, folder))
     results = [_plain(result.to_json_dict()) for result in found.results]
     return sorted(results, key=lambda result: (result.column or "", result.expectation))
-
-
-def require_expectations(results: list[ExpectationResult]) -> None:
-    """Refuse a dataset of which a critical expectation does not hold.
-
-    Args:
-        results: What `check_expectations` found.
-
-    Raises:
-        ValidationFailedError: When a critical expectation failed or could not be evaluated, or there are none
-            at all.
-    """
-    failed = [
-        f"{result.expectation}({result.column or 'table'}): "
-        f"{result.error or result.observed or f'{result.unexpected_count:,} values: {list(result.sample)}'}"
-        for result in results
-        if not result.passed and result.severity == "critical"
-    ]
-    if failed or not results:
-        raise ValidationFailedError(
-            f"{len(failed)} of {len(results)} expectations on the accepted rows do not hold: "
-            f"{'; '.join(failed) or 'no expectation was evaluated'}. The dataset is not used: look at its "
-            "Data Docs, then repair the source or the rule that let these rows pass"
-        )
 
 
 def _suite(report: DatasetReport, rows: pa.Table) -> list[Any]:

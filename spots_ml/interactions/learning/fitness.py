@@ -1,6 +1,8 @@
-"""Whether a dataset is fit to learn from: a verdict that is kept beside it and travels in every manifest made from it.
+"""Whether a dataset is fit to learn from: the one place that decides it, as verdicts.
 
-What is counted is in `report` and `sufficiency`, what is expected in `expectations`.
+Two gates ask for labels and for expectations; the verdict over both is kept beside the dataset and travels in every
+manifest made from it. What is counted is in `report`, what is expected in `expectations`; too many broken rows make no
+dataset at all (`validation`).
 """
 
 from collections.abc import Sequence
@@ -20,7 +22,83 @@ if TYPE_CHECKING:
     from spots_ml.interactions.learning.expectations import ExpectationResult
 
 GATE: Final = "valid_dataset"
+LABELS_GATE: Final = "enough_labels"
+EXPECTATIONS_GATE: Final = "expectations"
 VERDICT_FILE: Final = "verdict.json"
+
+
+def judge_labels(report: DatasetReport, config: SufficiencyConfig | None = None) -> Verdict:
+    """Judge whether there are enough labels, on enough of the rows, and whether they say anything.
+
+    Args:
+        report: The dataset's counts.
+        config: How much is enough; the defaults when absent.
+
+    Returns:
+        The verdict of the gate `enough_labels`. Its message lists everything that is missing; where nothing is, it says
+        whether more is recommended.
+    """
+    config = config or SufficiencyConfig()
+    coverage = _coverage(report)
+    missing = []
+    if report.n_labelled < config.min_labelled:
+        missing.append(
+            f"{report.n_labelled:,} labelled interactions, at least {config.min_labelled:,} are needed "
+            f"({config.min_labelled - report.n_labelled:,} missing)"
+        )
+    if coverage < config.min_label_coverage:
+        missing.append(
+            f"{coverage:.1%} of {report.n_accepted:,} accepted interactions have an outcome, "
+            f"at least {config.min_label_coverage:.1%} must"
+        )
+    missing += _without_variation(report)
+    if missing:
+        message = f"not enough data to train: {'; '.join(missing)}. Wait for more outcomes, or choose another source"
+    elif report.n_labelled < config.recommended_labelled:
+        message = (
+            f"{report.n_labelled:,} labelled interactions are enough to train, "
+            f"{config.recommended_labelled:,} are recommended"
+        )
+    else:
+        message = f"{report.n_labelled:,} labelled of {report.n_accepted:,} accepted: as much as recommended"
+    return Verdict(
+        gate=LABELS_GATE,
+        passed=not missing,
+        measured={"n_labelled": float(report.n_labelled), "label_coverage": coverage},
+        required={"n_labelled": float(config.min_labelled), "label_coverage": config.min_label_coverage},
+        message=message,
+    )
+
+
+def judge_expectations(results: Sequence["ExpectationResult"]) -> Verdict:
+    """Judge what the expectations found.
+
+    Args:
+        results: What `check_expectations` found; none at all is a no.
+
+    Returns:
+        The verdict of the gate `expectations`: no when a critical one does not hold or could not be evaluated.
+    """
+    failed = [
+        f"{result.expectation}({result.column or 'table'}): "
+        f"{result.error or result.observed or f'{result.unexpected_count:,} values: {list(result.sample)}'}"
+        for result in results
+        if not result.passed and result.severity == "critical"
+    ]
+    passed = bool(results) and not failed
+    return Verdict(
+        gate=EXPECTATIONS_GATE,
+        passed=passed,
+        measured={"n_expectations": float(len(results)), "n_expectations_failed": float(len(failed))},
+        required={"n_expectations": 1.0, "n_expectations_failed": 0.0},
+        message=f"{len(results)} expectations evaluated"
+        if passed
+        else (
+            f"{len(failed)} of {len(results)} expectations on the accepted rows do not hold: "
+            f"{'; '.join(failed) or 'no expectation was evaluated'}. The dataset is not used: look at its "
+            "Data Docs, then repair the source or the rule that let these rows pass"
+        ),
+    )
 
 
 def judge_dataset(
@@ -39,35 +117,19 @@ def judge_dataset(
         sufficiency: The fewest labels, and the smallest share of rows that must have one.
 
     Returns:
-        The verdict of the gate `valid_dataset`.
+        The verdict of the gate `valid_dataset`: yes only when labels and expectations pass and few rows are broken.
     """
-    n_failed = sum(not found.passed and found.severity == "critical" for found in results)
-    measured = {
-        "n_labelled": float(report.n_labelled),
-        "label_coverage": report.n_labelled / report.n_accepted if report.n_accepted else 0.0,
-        "broken_share": report.n_broken / report.n_read if report.n_read else 1.0,
-        "n_expectations": float(len(results)),
-        "n_expectations_failed": float(n_failed),
-    }
-    required = {
-        "n_labelled": float(sufficiency.min_labelled),
-        "label_coverage": sufficiency.min_label_coverage,
-        "broken_share": validation.max_broken_share,
-        "n_expectations": 1.0,
-        "n_expectations_failed": 0.0,
-    }
-    at_least = ("n_labelled", "label_coverage", "n_expectations")
-    passed = all(
-        measured[name] >= limit if name in at_least else measured[name] <= limit for name, limit in required.items()
-    )
+    labels, expectations = judge_labels(report, sufficiency), judge_expectations(results)
+    broken_share = report.n_broken / report.n_read if report.n_read else 1.0
+    n_failed = int(expectations.measured["n_expectations_failed"])
     return Verdict(
         gate=GATE,
-        passed=passed,
-        measured=measured,
-        required=required,
+        passed=labels.passed and expectations.passed and broken_share <= validation.max_broken_share,
+        measured={**labels.measured, "broken_share": broken_share, **expectations.measured},
+        required={**labels.required, "broken_share": validation.max_broken_share, **expectations.required},
         message=(
-            f"{report.n_labelled:,} labelled rows ({measured['label_coverage']:.0%} of the accepted), "
-            f"{measured['broken_share']:.1%} broken, {len(results) - n_failed} of {len(results)} expectations hold"
+            f"{report.n_labelled:,} labelled rows ({_coverage(report):.0%} of the accepted), "
+            f"{broken_share:.1%} broken, {len(results) - n_failed} of {len(results)} expectations hold"
         ),
     )
 
@@ -103,3 +165,22 @@ def read_verdict(datasets_dir: Path, digest: str) -> Verdict:
         raise GateError(
             f"dataset {digest} has no readable verdict in {path} ({error}); materialise validated_dataset again"
         ) from error
+
+
+def _coverage(report: DatasetReport) -> float:
+    return report.n_labelled / report.n_accepted if report.n_accepted else 0.0
+
+
+def _without_variation(report: DatasetReport) -> list[str]:
+    if report.outcome_score_range is None:
+        return []
+    found = []
+    low, high = report.outcome_score_range
+    if low == high:
+        found.append(f"every outcome score is {low:g}: a label without variation cannot be learned")
+    n_positive = report.outcomes["positive"]
+    if n_positive in (0, report.n_labelled):
+        found.append(
+            f"{'no' if n_positive == 0 else 'every'} labelled outcome is positive: the outcome model needs both kinds"
+        )
+    return found

@@ -1,7 +1,7 @@
 """Turns a snapshot into a validated dataset: accepted rows, quarantine, and a report that counts them.
 
 Layout: `<datasets>/<digest>/accepted.parquet`, `quarantine.parquet`, `report.json`. The rules are in `rules`,
-the verdict on each row in `judgement`; whether the dataset is enough to train on is in `sufficiency`.
+the verdict on each row in `judgement`; whether the dataset is enough to train on is in `fitness`.
 """
 
 from datetime import datetime

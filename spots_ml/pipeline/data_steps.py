@@ -1,0 +1,236 @@
+"""The first two steps of the chain: a snapshot of what a source holds, and the dataset that may be learned from.
+
+What each kind of source needs is in `Sources`; which one is read is an argument. What a row must be is decided in
+`interactions.judging`, whether the rows are fit to learn from in `interactions.learning.fitness`.
+"""
+
+import contextlib
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from spots_ml.errors import ConfigError, InsufficientDataError, ValidationFailedError
+from spots_ml.interactions.judging.validation_config import SufficiencyConfig, ValidationConfig
+from spots_ml.interactions.keeping.interaction_store import InteractionStore
+from spots_ml.interactions.keeping.snapshot import INTERACTIONS_FILE, Snapshot, write_snapshot
+from spots_ml.interactions.kinds import Source, StoreKind
+from spots_ml.interactions.learning.expectations import ExpectationResult
+from spots_ml.interactions.learning.fitness import judge_dataset, judge_expectations, judge_labels, keep_verdict
+from spots_ml.interactions.learning.report import DatasetReport
+from spots_ml.interactions.learning.validation import build_dataset
+from spots_ml.interactions.source import InteractionStream
+from spots_ml.places import Places
+from spots_ml.verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What every source of interactions needs to be read.
+
+    Attributes:
+        store_kind: Which store is configured; no other can be a source.
+        open_store: Opens it; called only when it is the source.
+        export_path: The export to read; None: there is none.
+        synthetic_rows: Rows of the generator.
+        synthetic_seed: Its seed.
+    """
+
+    store_kind: StoreKind
+    open_store: Callable[[], InteractionStore]
+    export_path: Path | None = None
+    synthetic_rows: int = 10_000
+    synthetic_seed: int = 42
+
+    def open(self, source: Source) -> InteractionStream:
+        """Open a source.
+
+        Args:
+            source: Which one.
+
+        Returns:
+            The interactions, read as they are asked for.
+
+        Raises:
+            ConfigError: When the export's path is not set, or the source is a store that is not configured.
+            InputError: When the source cannot be read as what it claims to be.
+        """
+        if source == "synthetic":
+            from spots_ml.interactions.generators.seed_law import SeedLaw
+
+            return SeedLaw().generate(self.synthetic_rows, seed=self.synthetic_seed)
+        if source == "export":
+            from spots_ml.interactions.reading.export import read_export
+
+            if self.export_path is None:
+                raise ConfigError("SPOTS_ML_EXPORT_PATH is not set; set it to the export file (JSON or JSON.gz)")
+            return read_export(self.export_path)
+        if source != self.store_kind:
+            raise ConfigError(
+                f"the source {source!r} is not the store that is configured ({self.store_kind!r}); "
+                f"set SPOTS_ML_STORE={source}, or choose the source {self.store_kind!r}"
+            )
+        store = self.open_store()
+        return store.read_interactions(up_to=store.label_watermark())
+
+
+@dataclass(frozen=True)
+class SnapshotTaken:
+    """What came of reading a source.
+
+    Attributes:
+        source: Which source was read.
+        snapshot: What it held.
+        path: The Parquet file.
+    """
+
+    source: Source
+    snapshot: Snapshot
+    path: Path
+
+    @property
+    def digest(self) -> str:
+        """Identity of the rows."""
+        return self.snapshot.digest
+
+
+def take_snapshot(places: Places, source: Source, sources: Sources) -> SnapshotTaken:
+    """Read a source to its end into a snapshot.
+
+    Args:
+        places: Where it is kept.
+        source: Which source.
+        sources: What the sources need.
+
+    Returns:
+        The snapshot; the same rows of the same kind give the same digest.
+
+    Raises:
+        ConfigError: When the source is not configured.
+        InputError: When it cannot be read as what it claims to be; nothing is kept then.
+    """
+    snapshot = write_snapshot(sources.open(source), places.snapshots_dir)
+    return SnapshotTaken(source, snapshot, places.snapshots_dir / snapshot.digest / INTERACTIONS_FILE)
+
+
+class Expectations(Protocol):
+    """Holds the accepted rows of one dataset against their expectations, beside other work."""
+
+    def submit(self, datasets_dir: Path, digest: str, *, docs_dir: Path) -> None:
+        """Hand over a dataset, and where its pages go; returns at once."""
+        ...
+
+    def results(self) -> list[ExpectationResult]:
+        """Wait for what was found.
+
+        Raises:
+            ValidationFailedError: When the expectations could not be evaluated.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give up whatever still runs."""
+        ...
+
+
+@dataclass(frozen=True)
+class DatasetBuilt:
+    """What came of validating a snapshot, whichever way the gates went.
+
+    Attributes:
+        report: What the dataset holds.
+        path: Its folder.
+        labels: Verdict of the gate `enough_labels`.
+        expectations: Verdict of the gate `expectations`; None: not evaluated, because there are too few labels.
+        results: What each expectation found.
+    """
+
+    report: DatasetReport
+    path: Path
+    labels: Verdict
+    expectations: Verdict | None
+    results: tuple[ExpectationResult, ...]
+
+    @property
+    def digest(self) -> str:
+        """Identity of the dataset."""
+        return self.report.digest
+
+    def require_fit(self) -> None:
+        """Insist on a dataset that may be learned from.
+
+        Raises:
+            InsufficientDataError: When there are too few labels; everything that is missing is listed.
+            ValidationFailedError: When an expectation does not hold, or none was evaluated.
+        """
+        if not self.labels.passed:
+            raise InsufficientDataError(self.labels.message)
+        if self.expectations is None or not self.expectations.passed:
+            raise ValidationFailedError(
+                self.expectations.message if self.expectations else "the expectations were not evaluated"
+            )
+
+
+def make_dataset(
+    places: Places,
+    snapshot_digest: str,
+    *,
+    now: datetime,
+    validation: ValidationConfig,
+    sufficiency: SufficiencyConfig | None = None,
+    expectations: Expectations | None = None,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> DatasetBuilt:
+    """Validate a snapshot and judge whether it is fit to learn from.
+
+    Args:
+        places: Where the snapshot lies, and where dataset and Data Docs are kept.
+        snapshot_digest: Which snapshot.
+        now: The present, with a time zone: nothing may have happened later.
+        validation: How strictly rows are judged.
+        sufficiency: How many labels are enough; the defaults when absent.
+        expectations: Looks at the accepted rows once there are enough; None: Great Expectations in a process of its
+            own. Closed at the end.
+        meanwhile: Called once while they are looked at, which takes seconds.
+
+    Returns:
+        The dataset and its verdicts. Only a fit one gets the verdict `valid_dataset` beside it, without which the
+        registry accepts nothing that was made from it.
+
+    Raises:
+        ValidationFailedError: When too many rows are broken, or the expectations could not be evaluated.
+        ArtifactError: When the snapshot is missing or damaged.
+    """
+    sufficiency = sufficiency or SufficiencyConfig()
+    report = build_dataset(places.snapshots_dir, snapshot_digest, places.datasets_dir, config=validation, now=now)
+    path, labels = places.datasets_dir / report.digest, judge_labels(report, sufficiency)
+    if not labels.passed:
+        return DatasetBuilt(report, path, labels, None, ())
+    with contextlib.closing(expectations or _great_expectations()) as looking:
+        looking.submit(places.datasets_dir, report.digest, docs_dir=places.data_docs_dir / report.digest)
+        meanwhile()
+        results = tuple(looking.results())
+    judged = judge_expectations(results)
+    if judged.passed:
+        verdict = judge_dataset(report, results, validation=validation, sufficiency=sufficiency)
+        keep_verdict(places.datasets_dir, report.digest, verdict)
+    return DatasetBuilt(report, path, labels, judged, results)
+
+
+def import_training() -> None:
+    """Import what the steps after the dataset need, which takes seconds; meant for `meanwhile`."""
+    for name in (
+        "spots_ml.training.model",
+        "sklearn.ensemble",
+        "sklearn.linear_model",
+        "torch._dynamo",  # the first step of any optimiser imports it
+    ):
+        importlib.import_module(name)
+
+
+def _great_expectations() -> Expectations:
+    from spots_ml.interactions.learning.expectations_process import ExpectationsProcess
+
+    return ExpectationsProcess()

@@ -1,0 +1,200 @@
+"""The steps that make one model: train, export and certify, measure the latency.
+
+Each finds what it builds on by digest, checks it, keeps what it made under its own digest and says what its gate found.
+None of them stops at a negative verdict: that is for whoever runs the chain, and for `registration_step`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from spots_ml.files import exclusive
+from spots_ml.interactions.learning.dataset import LabelledRows, labelled_rows
+from spots_ml.interactions.learning.splits import TEST, split_rows
+from spots_ml.interactions.learning.validation import load_dataset
+from spots_ml.models.declared import ModelType
+from spots_ml.places import Places
+from spots_ml.registry.registration import propose_version
+from spots_ml.registry.version_store import VersionStore
+from spots_ml.release.certification.certificate import Certificate
+from spots_ml.release.certification.certify import certify
+from spots_ml.release.latency.measuring import measure_latency
+from spots_ml.release.latency.report import LATENCY_FILE, LatencyConfig, LatencyReport, save_latency
+from spots_ml.release.onnx.graph import build_onnx
+from spots_ml.release.onnx.kept_files import ONNX_FILE, load_onnx, save_onnx
+from spots_ml.training.config import TrainingConfig
+from spots_ml.training.fit import Epoch
+from spots_ml.training.model import golden_inputs, load_trained_model, save_trained_model, train_model
+from spots_ml.training.trained_model import TrainedModel
+from spots_ml.verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class ModelTrained:
+    """What came of training.
+
+    Attributes:
+        digest: Identity of the model.
+        model: The model with its evaluation.
+        test: The rows it was judged on.
+    """
+
+    digest: str
+    model: TrainedModel
+    test: LabelledRows
+
+    @property
+    def verdict(self) -> Verdict:
+        """Verdict of the gate `beats_baselines`."""
+        return self.model.verdict
+
+
+def train(
+    places: Places,
+    dataset_digest: str,
+    model_type: ModelType,
+    config: TrainingConfig,
+    *,
+    seed: int,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> ModelTrained:
+    """Train one model on a dataset, keep it, judge it; work that was cut off is resumed.
+
+    Args:
+        places: Where datasets lie, and models and checkpoints are kept.
+        dataset_digest: Which dataset.
+        model_type: Which model.
+        config: The recipe.
+        seed: Of split and training, 0 or more.
+        on_epoch: Called after each epoch.
+
+    Returns:
+        The model, whichever way its verdict went; the same arguments give the same model.
+
+    Raises:
+        BusyError: When the model is being trained in another process.
+        InsufficientDataError: When the labels of a part of the split do not vary.
+        ArtifactError: When the dataset is missing or damaged.
+    """
+    with exclusive(places.training_lock(model_type)):
+        report, table = load_dataset(places.datasets_dir, dataset_digest)
+        rows = labelled_rows(table)
+        split = split_rows(rows.agent, rows.scored_at, seed=seed)
+        model = train_model(
+            rows,
+            split,
+            model_type,
+            config,
+            seed=seed,
+            dataset_digest=dataset_digest,
+            kind=report.kind,
+            on_epoch=on_epoch,
+            checkpoint_dir=places.checkpoints_dir(model_type),
+        )
+        digest = save_trained_model(model, places.trained_dir)
+    return ModelTrained(digest, model, rows.take(split == TEST))
+
+
+@dataclass(frozen=True)
+class ModelExported:
+    """What came of exporting and certifying.
+
+    Attributes:
+        digest: Identity of the ONNX file.
+        path: The file.
+        version: The version name that is written into it.
+        trained_digest: The trained model it was made from.
+        certificate: What the runtimes found.
+    """
+
+    digest: str
+    path: Path
+    version: str
+    trained_digest: str
+    certificate: Certificate
+
+    @property
+    def verdict(self) -> Verdict:
+        """Verdict of the gate `certified`."""
+        return self.certificate.verdict()
+
+
+def export_model(
+    places: Places, store: VersionStore, trained_digest: str, *, runtimes: Mapping[str, Path]
+) -> ModelExported:
+    """Write a trained model as one ONNX file, certify its bytes, keep both.
+
+    Args:
+        places: Where trained models lie, and ONNX files are kept.
+        store: The registry, which knows the names that are taken.
+        trained_digest: Which trained model.
+        runtimes: Interpreters by runtime name, as `release.certification.certify` takes them.
+
+    Returns:
+        The file and its certificate, whichever way its verdict went.
+
+    Raises:
+        ArtifactError: When the trained model is missing or damaged.
+    """
+    model = load_trained_model(places.trained_dir, trained_digest)
+    version = propose_version(
+        store,
+        places.models_dir,
+        model_type=model.model_type,
+        content_digest=trained_digest,
+        source_kind=model.kind,
+    )
+    content = build_onnx(model.network, version=version, trained_digest=trained_digest)
+    certificate = certify(
+        content,
+        model.network,
+        golden_inputs(model),
+        model_type=model.model_type,
+        version=version,
+        trained_digest=trained_digest,
+        runtimes=runtimes,
+    )
+    digest = save_onnx(content, certificate, places.onnx_dir)
+    return ModelExported(digest, places.onnx_dir / digest / ONNX_FILE, version, trained_digest, certificate)
+
+
+@dataclass(frozen=True)
+class LatencyMeasured:
+    """What came of the latency benchmark.
+
+    Attributes:
+        digest: Identity of the report.
+        path: Its file.
+        onnx_digest: The file that was measured.
+        report: What was measured.
+    """
+
+    digest: str
+    path: Path
+    onnx_digest: str
+    report: LatencyReport
+
+    @property
+    def verdict(self) -> Verdict:
+        """Verdict of the gate `latency`."""
+        return self.report.verdict()
+
+
+def benchmark_latency(places: Places, onnx_digest: str, config: LatencyConfig | None = None) -> LatencyMeasured:
+    """Measure how fast a certified file answers, keep the report, judge it.
+
+    Args:
+        places: Where ONNX files lie, and reports are kept.
+        onnx_digest: Which file.
+        config: How it is measured and what is asked of it; the defaults when absent.
+
+    Returns:
+        The report, whichever way its verdict went.
+
+    Raises:
+        ArtifactError: When the file is missing or damaged.
+    """
+    content, _ = load_onnx(places.onnx_dir, onnx_digest)
+    report = measure_latency(content, config=config)
+    digest = save_latency(report, places.benchmarks_dir)
+    return LatencyMeasured(digest, places.benchmarks_dir / digest / LATENCY_FILE, onnx_digest, report)

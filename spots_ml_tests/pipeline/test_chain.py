@@ -1,0 +1,208 @@
+"""The chain of a model without an orchestrator: what it makes, and what every gate refuses."""
+
+import dataclasses
+import shutil
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from spots_ml.errors import ArtifactError, BusyError, GateError, InsufficientDataError
+from spots_ml.files import exclusive
+from spots_ml.pipeline.chain import ChainConfig, run_chain
+from spots_ml.pipeline.data_steps import Sources
+from spots_ml.pipeline.model_steps import benchmark_latency, export_model, train
+from spots_ml.pipeline.registration_step import register_model
+from spots_ml.places import Places
+from spots_ml.release.certification.runtimes import default_runtimes
+from spots_ml.release.latency.report import LatencyConfig
+from spots_ml.settings import Settings
+from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.training.config import TrainingConfig
+from spots_ml_tests.pipeline.chosen_data import N_ROWS, Told, export, interactions, misleading
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+RUNTIMES = default_runtimes(Settings().client_python)
+QUICK = TrainingConfig(max_epochs=30, n_resamples=20)
+LATENCY = LatencyConfig(n_runs=200, n_blocks=2, throughput_s=0.001, n_cold_loads=1)
+
+pytestmark = pytest.mark.slow
+
+
+@dataclasses.dataclass
+class World:
+    """Places and a registry of their own, with a clock that moves on at every glance."""
+
+    places: Places
+    config: ChainConfig
+    moment: datetime = NOW
+
+    @classmethod
+    def at(cls, folder, source="synthetic", **more):
+        places = Places(folder / "data", folder / "artifacts")
+        sources = Sources("embedded", lambda: None, synthetic_rows=N_ROWS, **more)
+        return cls(places, ChainConfig(source, sources, RUNTIMES, training=QUICK, latency=LATENCY))
+
+    @property
+    def store(self):
+        return EmbeddedStore(self.places.database)
+
+    def clock(self):
+        self.moment += timedelta(seconds=1)
+        return self.moment
+
+    def run(self, *models, **changes):
+        return run_chain(
+            self.places,
+            self.store,
+            dataclasses.replace(self.config, **changes),
+            models or ("calling_score",),
+            clock=self.clock,
+            actor="a test",
+            expectations=Told(),
+        )
+
+    def register(self, outcome, *, latency=None):
+        return register_model(
+            self.places,
+            self.store,
+            trained_digest=outcome.trained.digest,
+            onnx_digest=outcome.exported.digest,
+            latency_digest=latency or outcome.measured.digest,
+            now=self.clock(),
+            actor="a test",
+        )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The whole chain, once, and what came out of it."""
+    folder = tmp_path_factory.mktemp("finished") / "world"
+    world = World.at(folder)
+    return world, world.run()
+
+
+@pytest.fixture
+def world(finished, tmp_path):
+    """A copy of the finished chain to go on from."""
+    shutil.copytree(finished[0].places.data_dir.parent, tmp_path / "copy")
+    return World.at(tmp_path / "copy")
+
+
+def test_a_chain_ends_with_a_registered_version(finished):
+    world, result = finished
+    (outcome,) = result.models
+    assert outcome.refusal is None
+    (version,) = world.store.list_versions()
+    assert (version.version, version.status, version.weight) == ("v1.0-synthetic", "staging", 0.1)
+    assert version == outcome.registered.version and outcome.registered.created
+    assert {verdict.gate for verdict in outcome.registered.manifest.verdicts} == {
+        "valid_dataset",
+        "beats_baselines",
+        "certified",
+        "latency",
+    }
+    assert sorted(path.name for path in outcome.registered.directory.iterdir()) == ["manifest.json", "model.onnx"]
+
+
+def test_the_manifest_says_how_much_the_version_may_weigh(finished):
+    (outcome,) = finished[1].models
+    assert outcome.registered.manifest.confidence is not None
+    assert outcome.registered.manifest.confidence == outcome.trained.model.document.confidence
+
+
+def test_every_step_says_what_it_built_on(finished):
+    result = finished[1]
+    (outcome,) = result.models
+    assert result.dataset.report.snapshot_digest == result.snapshot.digest
+    assert outcome.trained.model.document.dataset_digest == result.dataset.digest
+    assert outcome.exported.trained_digest == outcome.trained.digest
+    assert outcome.measured.onnx_digest == outcome.exported.digest
+
+
+def test_the_same_inputs_give_the_same_version_and_another_seed_the_next(world):
+    (again,) = world.run().models
+    assert (again.registered.version.version, again.registered.created) == ("v1.0-synthetic", False)
+    (other,) = world.run(seed=1).models
+    assert (other.registered.version.version, other.registered.created) == ("v1.1-synthetic", True)
+    assert [entry.action for entry in world.store.history()] == ["registered", "reaffirmed", "registered"]
+
+
+def test_a_source_with_too_few_labels_makes_no_model(tmp_path):
+    path = export(interactions(999), tmp_path / "export.json")
+    world = World.at(tmp_path, "export", export_path=path)
+    with pytest.raises(InsufficientDataError, match="1 missing"):
+        world.run()
+    assert not world.places.trained_dir.exists()
+
+
+@pytest.fixture(scope="module")
+def misled(tmp_path_factory):
+    """A chain that learned from outcomes that turned into their opposite, up to the gate that stopped it."""
+    folder = tmp_path_factory.mktemp("misled")
+    world = World.at(folder, "export", export_path=export(misleading(4_000), folder / "export.json"))
+    return world, world.run().models[0]
+
+
+def test_a_model_that_is_worse_than_the_constant_goes_no_further_and_the_numbers_are_told(misled):
+    _, outcome = misled
+    assert outcome.refusal.startswith("gate 'beats_baselines' failed: ")
+    network, constant = (outcome.trained.verdict.measured[f"mse_{name}"] for name in ("network", "constant"))
+    assert network > constant
+    assert f"{network:.5f} against constant {constant:.5f} (fails)" in outcome.refusal
+    assert (outcome.exported, outcome.measured, outcome.registered) == (None, None, None)
+
+
+def test_the_registry_refuses_a_model_whose_later_steps_were_run_all_the_same(misled):
+    world, outcome = misled
+    exported = export_model(world.places, world.store, outcome.trained.digest, runtimes=RUNTIMES)
+    measured = benchmark_latency(world.places, exported.digest, LATENCY)
+    with pytest.raises(GateError) as refused:
+        world.register(dataclasses.replace(outcome, exported=exported, measured=measured))
+    sentence = str(refused.value)
+    assert sentence.startswith("calling_score v1.0-real is not registered: gate 'beats_baselines' failed: ")
+    assert "mse_network 0." in sentence and "mse_limit_constant 0." in sentence
+    assert world.store.list_versions() == ()
+    assert not (world.places.models_dir / "calling_score").exists()
+
+
+def test_a_file_that_no_client_runtime_has_run_is_not_certified_and_not_registered(world):
+    (outcome,) = world.run(seed=1, runtimes={"current": RUNTIMES["current"]}).models
+    assert outcome.refusal.startswith("gate 'certified' failed: ")
+    assert outcome.trained.verdict.passed and not outcome.exported.verdict.passed
+    assert (outcome.measured, outcome.registered) == (None, None)
+
+
+def test_a_model_that_is_too_slow_is_told_with_its_latency_and_not_registered(world):
+    limit = LATENCY.model_copy(update={"limit_p99_us": 0.001})
+    (outcome,) = world.run(latency=limit).models
+    assert outcome.refusal.startswith("gate 'latency' failed: one row takes ")
+    with pytest.raises(GateError, match="gate 'latency' failed"):
+        world.register(outcome)
+
+
+def test_a_dataset_without_a_verdict_registers_nothing(finished, world):
+    result = finished[1]
+    (world.places.datasets_dir / result.dataset.digest / "verdict.json").unlink()
+    with pytest.raises(GateError, match=r"has no readable verdict .* materialise validated_dataset again"):
+        world.register(result.models[0])
+
+
+def test_the_latency_of_another_file_is_refused(finished, world):
+    (outcome,), (other,) = finished[1].models, world.run(seed=1).models
+    with pytest.raises(ArtifactError, match="materialise latency_benchmark again"):
+        world.register(outcome, latency=other.measured.digest)
+
+
+def test_a_model_that_is_being_trained_elsewhere_is_not_trained_a_second_time(finished, world):
+    digest, quick = finished[1].dataset.digest, QUICK.model_copy(update={"max_epochs": 1})
+    with exclusive(world.places.training_lock("calling_score")):
+        with pytest.raises(BusyError, match="the same work is under way"):
+            train(world.places, digest, "calling_score", quick, seed=0)
+        assert train(world.places, digest, "outcome", quick, seed=0).digest
+
+
+def test_one_model_that_is_refused_does_not_keep_the_next_from_being_registered(world):
+    with exclusive(world.places.training_lock("outcome")):
+        outcome, calling_score = world.run("outcome", "calling_score").models
+    assert "the same work is under way" in outcome.refusal and outcome.trained is None
+    assert calling_score.refusal is None and calling_score.registered is not None
