@@ -4,15 +4,14 @@ The arithmetic of `importance`, for any predictor and any kind of exchange.
 """
 
 from collections.abc import Callable
-from typing import Final
 
 import numpy as np
 
 from spots_ml.errors import InsufficientDataError
+from spots_ml.estimates.agents import Agents
+from spots_ml.estimates.estimate import Estimate
+from spots_ml.estimates.interval import estimate_of
 from spots_ml.explaining.shapley import Predict
-from spots_ml.training.evaluation import kept
-
-_LEVEL: Final = 0.95
 
 Change = Callable[[np.ndarray], dict[int, np.ndarray]]
 """From the donor of each row to new values by input: what a permutation does to the inputs."""
@@ -35,16 +34,22 @@ class Exchange:
     """
 
     def __init__(self, agent: np.ndarray, *, n_repeats: int, n_resamples: int, seed: int) -> None:
-        names, self._agent = np.unique(agent, return_inverse=True)
-        self.n_agents, self.n_repeats, self.n_resamples, self._seed = len(names), n_repeats, n_resamples, seed
+        self._agents = Agents.of(agent)
+        self.n_repeats, self.n_resamples, self._seed = n_repeats, n_resamples, seed
         generator = np.random.default_rng([seed, 8])
         self.donors = np.stack([generator.permutation(len(agent)) for _ in range(n_repeats)])
-        self._counts = (self._agent[self.donors] != self._agent).astype(np.float64)
+        code = self._agents.code
+        self._counts = (code[self.donors] != code).astype(np.float64)
         if not self._counts.any():
             raise InsufficientDataError(
                 f"the test rows are of {self.n_agents} agents and no row can be given another agent's values; "
                 "collect interactions of more agents"
             )
+
+    @property
+    def n_agents(self) -> int:
+        """Number of agents."""
+        return self._agents.n
 
     def increases(self, predict: Predict, inputs: np.ndarray, target: np.ndarray, change: Change) -> np.ndarray:
         """Measure how the squared error of each row changes.
@@ -67,29 +72,34 @@ class Exchange:
             found[repeat] = squared_error(predict, changed, target) - before
         return found
 
-    def estimate(self, increases: np.ndarray) -> list[tuple[float, float, float]]:
-        """Average over pairs, with 95 % intervals (percentile bootstrap).
+    def estimate(self, increases: np.ndarray) -> list[Estimate]:
+        """Average over pairs, with 95 % intervals over agents and permutations.
 
         Args:
             increases: `(n, n_repeats, n_rows)`; the resamples are the same for all n.
 
         Returns:
-            Mean and both ends of the interval for each of the n. Resamples without any pair of two agents are left out.
+            The mean of each of the n. Resamples without any pair of two agents are left out; an increase that is the
+            same in all of them has no interval.
         """
         flat = increases.reshape(len(increases), -1)
         generator = np.random.default_rng([self._seed, 9])
         agents, repeats = (np.full(n, 1.0 / n) for n in (self.n_agents, self.n_repeats))
         resampled = []
         for _ in range(self.n_resamples):
-            drawn = generator.multinomial(self.n_agents, agents)[self._agent].astype(np.float64)
+            drawn = generator.multinomial(self.n_agents, agents)[self._agents.code].astype(np.float64)
             times = generator.multinomial(self.n_repeats, repeats)[:, None]
             weight = self._counts * times * drawn * drawn[self.donors]
             if weight.any():
                 resampled.append(_weighted_mean(flat, weight))
         means = _weighted_mean(flat, self._counts)
-        tail = (1.0 - _LEVEL) / 2.0
-        ends = np.quantile(resampled, [tail, 1.0 - tail], axis=0) if resampled else np.stack([means, means])
-        return [(kept(mean), kept(low), kept(high)) for mean, low, high in zip(means, *ends, strict=True)]
+        by_increase = np.reshape(resampled, (-1, len(means))).T
+        sides = (self._agents.sums(self._counts.sum(axis=0))[:, 0],)
+        n_rows = int(self._counts.any(axis=0).sum())
+        return [
+            estimate_of(float(mean), drawn, sides=sides, bounded=False, n_rows=n_rows)
+            for mean, drawn in zip(means, by_increase, strict=True)
+        ]
 
 
 def squared_error(predict: Predict, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from spots_ml.digests import digest_bytes
 from spots_ml.errors import ArtifactError
+from spots_ml.estimates.estimate import Estimate, kept
 from spots_ml.explaining.exchange import Change, Exchange, squared_error
 from spots_ml.explaining.shapley import Predict
 from spots_ml.features.contract import FEATURES, MATCH_FEATURES, RAW_FEATURES, UNKNOWN_VALUE
@@ -23,7 +24,6 @@ from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.interactions.learning.splits import TEST, TRAIN, VALIDATION, split_rows
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.models.spec import Calibration
-from spots_ml.training.evaluation import kept
 from spots_ml.training.fit import Epoch, fit
 from spots_ml.training.metrics import SQUARED_ERROR
 from spots_ml.training.model import calibrate
@@ -42,9 +42,11 @@ class Importance(BaseModel):
 
     name: str = Field(description="A group of inputs, or one input.")
     value: float = Field(description="Mean increase of the squared error; about 0 for what does not matter.")
-    low: float = Field(description="2.5th percentile over resamples of agents and permutations.")
-    high: float = Field(description="97.5th percentile.")
-    above_noise: bool = Field(description="Whether the whole interval lies above the floor.")
+    low: float | None = Field(
+        description="Lower end of the 95 % interval over agents and permutations; null: few agents, or no variation."
+    )
+    high: float | None = Field(description="Upper end.")
+    above_noise: bool = Field(description="Whether the whole interval lies above the floor; not without an interval.")
     recomputed: tuple[str, ...] = Field(default=(), description="Derived inputs that were computed anew from the rest.")
 
 
@@ -66,7 +68,9 @@ class FeatureImportance(BaseModel):
     seed: int = Field(ge=0, description="Of the permutations, the resamples and the probe.")
     probe: Importance = Field(description="The input of pure noise, in a network trained with it by the same recipe.")
     probe_error: float = Field(description="That network's test error.")
-    floor: float = Field(ge=0.0, description="Upper end of the probe's interval, at least 0.")
+    floor: float | None = Field(
+        ge=0.0, description="Upper end of the probe's interval, at least 0; null, and nothing is above it, without one."
+    )
     groups: tuple[Importance, ...] = Field(description="Each group permuted as one, in contract order.")
     inputs: tuple[Importance, ...] = Field(description="Each input permuted alone, all others kept; contract order.")
 
@@ -81,7 +85,8 @@ class FeatureImportance(BaseModel):
             f"{self.model_type}, increase of test {self.metric} {self.error:.4f}: "
             f"{', '.join(f'{one.name} +{one.value:.4f}' for one in above) or 'no group'} above noise"
             f"{told_below}; "
-            f"{n_inputs} of {len(self.inputs)} single inputs above noise (floor {self.floor:.5f})"
+            f"{n_inputs} of {len(self.inputs)} single inputs above noise "
+            f"({'no floor: too few agents' if self.floor is None else f'floor {self.floor:.5f}'})"
         )
 
 
@@ -140,8 +145,8 @@ def measure_importance(
     probed = _predict_with_probe(model, rows, split, noise, on_epoch)
     with_noise = np.concatenate([inputs, noise[split == TEST]], axis=1)
     probe_increase = exchange.increases(probed, with_noise, target, lambda donors: {-1: with_noise[donors, -1]})
-    ((value, low, high),) = exchange.estimate(probe_increase[None])
-    floor = max(0.0, high)
+    (probe,) = exchange.estimate(probe_increase[None])
+    floor = None if probe.high is None else max(0.0, probe.high)
 
     names = model_spec(model_type).inputs
     groups = input_groups(names)
@@ -149,15 +154,8 @@ def measure_importance(
     changes += [_input_change(inputs, index) for index in range(len(names))]
     increases = np.stack([exchange.increases(model.predict, inputs, target, change) for change in changes])
     found = [
-        Importance(
-            name=name,
-            value=value,
-            low=low,
-            high=high,
-            above_noise=low > floor,
-            recomputed=_RECOMPUTED.get(name, ()),
-        )
-        for name, (value, low, high) in zip([*groups, *names], exchange.estimate(increases), strict=True)
+        _importance(name, estimate, floor)
+        for name, estimate in zip([*groups, *names], exchange.estimate(increases), strict=True)
     ]
     return FeatureImportance(
         model_type=model_type,
@@ -170,11 +168,23 @@ def measure_importance(
         n_repeats=n_repeats,
         n_resamples=exchange.n_resamples,
         seed=seed,
-        probe=Importance(name=PROBE, value=value, low=low, high=high, above_noise=False),
+        probe=_importance(PROBE, probe, None),
         probe_error=kept(squared_error(probed, with_noise, target).mean()),
         floor=floor,
         groups=tuple(found[: len(groups)]),
         inputs=tuple(found[len(groups) :]),
+    )
+
+
+def _importance(name: str, estimate: Estimate, floor: float | None) -> Importance:
+    assert estimate.value is not None, "an increase over pairs of rows is defined"
+    return Importance(
+        name=name,
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        above_noise=estimate.low is not None and floor is not None and estimate.low > floor,
+        recomputed=_RECOMPUTED.get(name, ()),
     )
 
 

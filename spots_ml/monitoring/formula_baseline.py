@@ -17,21 +17,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spots_ml.digests import digest_json, seal, unseal
 from spots_ml.errors import ArtifactError, InsufficientDataError
+from spots_ml.estimates.agents import Agents
+from spots_ml.estimates.answers import AreaUnderCurve, answer_quality
+from spots_ml.estimates.estimate import Estimate
+from spots_ml.estimates.resampling import N_RESAMPLES, Resampling
+from spots_ml.estimates.statistic import estimate_all, mean
 from spots_ml.files import write_whole
+from spots_ml.interactions.agent_column import agents_by_name
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.interactions.learning.dataset import labelled_rows
 from spots_ml.interactions.learning.maturity import DEFAULT_WINDOW, Maturity, mature
-from spots_ml.monitoring.agent_bootstrap import (
-    N_RESAMPLES,
-    agent_codes,
-    estimate,
-    estimate_ratios,
-    resampled_counts,
-)
 from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE
 from spots_ml.scoring.formula import formula_score
 from spots_ml.scoring.outcome_rule import outcome_rule
-from spots_ml.training.evaluation import Estimate
 
 SCORE_METRICS: Final = ("accuracy", "precision", "recall", "f1", "mae")
 """Of called against positive; `mae` is the mean distance of score and outcome score, the one that is to fall."""
@@ -109,8 +107,8 @@ def measure_baseline(
             f"wait until decisions are {maturity / timedelta(hours=1):g} hours old and have outcomes"
         )
     rows = labelled_rows(kept)
-    agent, n_agents = agent_codes(kept["agent_id"])
-    observed = _Observed(rows.positive, rows.outcome_score.astype(np.float64), agent, n_agents, n_resamples, seed)
+    agents = agents_by_name(kept["agent_id"])
+    observed = _Observed(rows.positive, rows.outcome_score.astype(np.float64), agents, Resampling(seed, n_resamples))
 
     score = formula_score(rows.features).score
     recorded = rows.formula_score.astype(np.float64)
@@ -126,7 +124,7 @@ def measure_baseline(
         n_matured=int(found.matured.sum()),
         n_without_time=table["scored_at"].null_count,
         n_labelled=rows.n_rows,
-        n_agents=n_agents,
+        n_agents=agents.n,
         recorded=observed.take(has_record).score(recorded[has_record], recorded_call[has_record]),
         recomputed=observed.score(score, score >= CALLED_FROM),
         outcome_rule=observed.probability(outcome_rule(rows.inputs("outcome"))),
@@ -198,69 +196,36 @@ def load_baseline(directory: Path, digest: str) -> FormulaBaseline:
 class _Observed:
     """What happened in the rows at hand, and who the agents were."""
 
-    def __init__(
-        self, positive: np.ndarray, outcome: np.ndarray, agent: np.ndarray, n_agents: int, n_resamples: int, seed: int
-    ) -> None:
-        self._positive, self._outcome, self._agent = positive, outcome, agent
-        self._n_agents, self._n_resamples, self._seed = n_agents, n_resamples, seed
+    def __init__(self, positive: np.ndarray, outcome: np.ndarray, agents: Agents, resampling: Resampling) -> None:
+        self._positive, self._outcome, self._agents, self._resampling = positive, outcome, agents, resampling
 
     def take(self, rows: np.ndarray) -> "_Observed":
         """Select rows; the agents that are left are numbered anew."""
-        names, agent = np.unique(self._agent[rows], return_inverse=True)
-        return _Observed(self._positive[rows], self._outcome[rows], agent, len(names), self._n_resamples, self._seed)
+        return _Observed(self._positive[rows], self._outcome[rows], self._agents.take(rows), self._resampling)
 
     def score(self, score: np.ndarray, called: np.ndarray) -> FormulaMeasured:
         """Measure a calling score and its calls."""
-        hits = called & self._positive
-        ones = np.ones(len(score))
-        metrics = self._ratios(
+        error = np.abs(score - self._outcome)
+        metrics = estimate_all(
             {
-                "accuracy": (called == self._positive, ones),
-                "precision": (hits, called),
-                "recall": (hits, self._positive),
-                "f1": (2.0 * hits, called.astype(np.float64) + self._positive),
-                "mae": (np.abs(score - self._outcome), ones),
-            }
+                **answer_quality(self._agents, called, self._positive),
+                "mae": mean(self._agents, error, bounded=True),
+            },
+            self._resampling,
         )
         return FormulaMeasured(n_rows=len(score), metrics=metrics, targets=targets(metrics, SCORE_GAIN))
 
     def probability(self, probability: np.ndarray) -> FormulaMeasured:
         """Measure a probability of a positive outcome."""
         right = (probability > OUTCOME_ABOVE) == self._positive
-        metrics = {
-            **self._ratios({"accuracy": (right, np.ones(len(right)))}),
-            "auc": self._auc(probability),
-        }
-        return FormulaMeasured(n_rows=len(probability), metrics=metrics, targets=targets(metrics, OUTCOME_GAIN))
-
-    def _ratios(self, sides: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, Estimate]:
-        parts, wholes = (
-            np.stack(
-                [np.bincount(self._agent, side[i].astype(np.float64), self._n_agents) for side in sides.values()],
-                axis=1,
-            )
-            for i in (0, 1)
+        metrics = estimate_all(
+            {
+                "accuracy": mean(self._agents, right, bounded=True),
+                "auc": AreaUnderCurve(self._agents, probability, self._positive),
+            },
+            self._resampling,
         )
-        rates = np.array([name not in _ERRORS for name in sides])
-        found = estimate_ratios(parts, wholes, rates=rates, n_resamples=self._n_resamples, seed=self._seed)
-        return dict(zip(sides, found, strict=True))
-
-    def _auc(self, probability: np.ndarray) -> Estimate:
-        """Mann-Whitney, ties count half; ranks are taken once, a resample only changes how often a row counts."""
-        values, rank = np.unique(probability, return_inverse=True)
-        above_rank, below_rank = rank[self._positive], rank[~self._positive]
-        above_agent, below_agent = self._agent[self._positive], self._agent[~self._positive]
-
-        def of(counts: np.ndarray) -> float:
-            above = np.bincount(above_rank, counts[above_agent], len(values))
-            below = np.bincount(below_rank, counts[below_agent], len(values))
-            pairs = float(above.sum() * below.sum())
-            return float(above @ (np.cumsum(below) - below / 2.0)) / pairs if pairs > 0 else float("nan")
-
-        drawn = [
-            of(counts) for chunk in resampled_counts(self._n_agents, self._n_resamples, self._seed) for counts in chunk
-        ]
-        return estimate(of(np.ones(self._n_agents)), np.array(drawn), n_agents=self._n_agents, rate=False)
+        return FormulaMeasured(n_rows=len(probability), metrics=metrics, targets=targets(metrics, OUTCOME_GAIN))
 
 
 def _maturity(table: pa.Table, *, now: datetime, window: timedelta) -> Maturity:

@@ -16,11 +16,13 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
 from spots_ml.errors import ConfigError
+from spots_ml.estimates.estimate import Estimate
+from spots_ml.estimates.resampling import N_RESAMPLES, Resampling
+from spots_ml.estimates.statistic import estimate_all, ratio
+from spots_ml.interactions.agent_column import agents_by_name
 from spots_ml.interactions.learning.maturity import DEFAULT_WINDOW, Maturity, mature
-from spots_ml.monitoring.agent_bootstrap import N_RESAMPLES, agent_codes, estimate_ratios
 from spots_ml.scoring.decision_log.fields import Origin
 from spots_ml.scoring.groups import FORMULA_BASED
-from spots_ml.training.evaluation import Estimate
 
 WINDOW_DAYS: Final = 7
 FORMULA_ARM: Final = "formula"
@@ -32,7 +34,6 @@ _COLUMNS: Final = [
     *("outcome_type", "outcome_score", "outcome_at"),
 ]
 _NO_VERSION: Final = "none"
-_ARE_RATES: Final = np.array([True, True, False, False, True])
 
 
 class PerformanceRow(BaseModel):
@@ -204,31 +205,31 @@ def _combinations(table: pa.Table) -> list[tuple[str, str]]:
 def _measure_arm(
     table: pa.Table, fields: dict[str, object], maturity: Maturity, *, n_resamples: int, seed: int
 ) -> PerformanceRow:
-    agent, n_agents = agent_codes(table["agent_id"])
+    agents = agents_by_name(table["agent_id"])
     everything = np.ones(table.num_rows)
     labelled = maturity.labelled.astype(np.float64)
     # A label that is there but does not count must not count as 0 either: both sides of a ratio are masked.
-    columns = {
+    sides = {
         "called_rate": (_numbers(table["called"]), everything),
         "positive_outcome_rate": (_numbers(pc.equal(table["outcome_type"], "positive")) * labelled, labelled),
         "mean_calling_score": (_numbers(table["score"]), everything),
         "mean_outcome_score": (_numbers(table["outcome_score"]) * labelled, labelled),
         "fallback_rate": (_numbers(pc.is_valid(table["fallback"])), everything),
     }
-    parts, wholes = (
-        np.stack([np.bincount(agent, columns[name][side], n_agents) for name in METRICS], axis=1) for side in (0, 1)
+    estimates = estimate_all(
+        {name: ratio(agents, part, whole, bounded=True) for name, (part, whole) in sides.items()},
+        Resampling(seed, n_resamples),
     )
-    estimates = estimate_ratios(parts, wholes, rates=_ARE_RATES, n_resamples=n_resamples, seed=seed)
     return PerformanceRow.model_validate(
         {
             **fields,
             "n_decisions": table.num_rows,
-            "n_agents": n_agents,
+            "n_agents": agents.n,
             "n_matured": int(maturity.matured.sum()),
             "n_labelled": int(maturity.labelled.sum()),
             "n_expired": int(maturity.expired.sum()),
             "fallbacks": _fallbacks(table["fallback"]),
-            **dict(zip(METRICS, estimates, strict=True)),
+            **estimates,
         }
     )
 

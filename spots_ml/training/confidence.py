@@ -7,9 +7,10 @@ import math
 from typing import Any, Final
 
 import numpy as np
-from scipy.special import stdtrit
 
 from spots_ml.errors import ContractError
+from spots_ml.estimates.agents import Agents
+from spots_ml.estimates.linearised import lower_bound
 from spots_ml.scoring.confidence import DECIMALS, FARTHEST, ConfidenceProfile, ConfidenceStep
 
 ALPHA: Final = 0.002
@@ -82,19 +83,19 @@ def fit_confidence(
     if not 0.0 < alpha < 1.0:
         raise ContractError(f"alpha is {alpha}; expected a share above 0 and below 1")
     center, whitening = _whiten(train_features)
-    groups = np.unique(columns.pop("agent"), return_inverse=True)[1]
+    agents = Agents.of(columns.pop("agent"))
     facts: dict[str, Any] = {
         "center": center,
         "whitening": whitening,
         "alpha": alpha,
         "n_training_rows": len(train_features),
         "n_validation_rows": len(validation_features),
-        "n_validation_agents": int(groups.max()) + 1 if len(groups) else 0,
+        "n_validation_agents": agents.n,
     }
     bare = ConfidenceProfile(**facts, steps=())
     if len(validation_features) < MIN_VALIDATION_ROWS:
         return bare
-    steps = _steps(bare.distances(validation_features), **columns, agent=groups, alpha=alpha)
+    steps = _steps(bare.distances(validation_features), **columns, agent=agents.code, alpha=alpha)
     return ConfidenceProfile(**facts, steps=steps)
 
 
@@ -179,16 +180,10 @@ def _steps(
 
 def _lower_bound(formula: np.ndarray, neural: np.ndarray, outcome: np.ndarray, agent: np.ndarray) -> float:
     """Bound the best weight from below; 0 where the rows cannot say anything."""
-    groups = np.unique(agent, return_inverse=True)[1]
-    n_agents = int(groups.max()) + 1
-    gain = np.bincount(groups, (outcome - formula) * (neural - formula))
-    square = np.bincount(groups, (neural - formula) ** 2)
-    if n_agents < 2 or square.sum() <= 0.0:
-        return 0.0
-    best = gain.sum() / square.sum()
-    residual = gain - best * square
-    error = math.sqrt(n_agents / (n_agents - 1) * np.sum(residual**2)) / square.sum()
-    return float(f"{best - stdtrit(n_agents - 1, CONFIDENCE_LEVEL) * error:.4f}")
+    agents = Agents.of(agent)
+    gain, square = agents.sums((outcome - formula) * (neural - formula), (neural - formula) ** 2).T
+    bound = lower_bound(gain, square, CONFIDENCE_LEVEL)
+    return 0.0 if bound is None else float(f"{bound:.4f}")
 
 
 def _half_width(residual: np.ndarray) -> float | None:

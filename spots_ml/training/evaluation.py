@@ -1,6 +1,6 @@
 """What every predictor makes of the same test rows, with intervals over agents, and whether the network may ship.
 
-The numbers themselves are defined in `metrics`, the other predictors in `baselines`.
+The numbers themselves are defined in `metrics`, their intervals in `estimates`, the other predictors in `baselines`.
 """
 
 import math
@@ -10,26 +10,18 @@ from typing import Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from spots_ml.estimates.agents import Agents
+from spots_ml.estimates.estimate import Estimate
+from spots_ml.estimates.resampling import Resampling
+from spots_ml.estimates.statistic import Difference, Statistic, estimate_all
 from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.training.config import TrainingConfig
-from spots_ml.training.metrics import measure
+from spots_ml.training.metrics import quality
 from spots_ml.verdicts import Verdict
 
 GATE: Final = "beats_baselines"
 NETWORK: Final = "network"
-_LEVEL: Final = 0.95
-_N_DIGITS: Final = 8
-
-
-class Estimate(BaseModel):
-    """A number with its bootstrap interval; all null where the number has no meaning for these rows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    value: float | None = Field(description="On the test rows as they are.")
-    low: float | None = Field(description="2.5th percentile over resamples of agents.")
-    high: float | None = Field(description="97.5th percentile over resamples of agents.")
 
 
 class Evaluation(BaseModel):
@@ -42,6 +34,11 @@ class Evaluation(BaseModel):
     n_agents: int = Field(ge=1, description="Agents among them: the unit that is resampled.")
     n_resamples: int = Field(ge=1, description="Bootstrap resamples.")
     predictors: dict[str, dict[str, Estimate]] = Field(description="Estimates by predictor and name of the number.")
+    leads: dict[str, Estimate] = Field(
+        default={},
+        exclude_if=lambda leads: not leads,
+        description="By predictor, how far the network's headline number is better than its; agents are paired.",
+    )
 
     def value(self, predictor: str, metric: str) -> float:
         """Look one number up.
@@ -86,61 +83,41 @@ def evaluate(
         predictions: `(n_rows,)` in [0, 1] by predictor.
         formula: `(n_rows,)` in [0, 1], the formula's calling score.
         prevalence: Mean target of the training rows.
-        n_resamples: How many times agents are drawn with replacement (percentile bootstrap).
+        n_resamples: How many times agents are drawn.
         seed: Of the resampling; the same for all predictors, whose numbers so stay comparable.
 
     Returns:
         The estimates.
     """
-    names, agent = np.unique(rows.agent, return_inverse=True)
-    generator = np.random.default_rng([seed, 3])
-    picks = np.full(len(names), 1.0 / len(names))
-    weights = [np.ones(rows.n_rows)]
-    weights += [generator.multinomial(len(names), picks)[agent].astype(np.float64) for _ in range(n_resamples)]
-    target = rows.target(model_type)
-    estimates = {}
+    agents, target, headline = Agents.of(rows.agent), rows.target(model_type), model_spec(model_type).headline
+    resampling = Resampling((seed, 3), n_resamples)
+    estimates: dict[str, dict[str, Estimate]] = {}
+    headlines: dict[str, Statistic] = {}
     for name, prediction in predictions.items():
-        measured = [
-            measure(
-                model_type,
-                prediction,
-                target=target,
-                positive=rows.positive,
-                formula=formula,
-                prevalence=prevalence,
-                weight=weight,
-            )
-            for weight in weights
-        ]
-        estimates[name] = {key: _estimate([numbers[key] for numbers in measured]) for key in measured[0]}
+        found = quality(
+            model_type,
+            agents,
+            prediction,
+            target=target,
+            positive=rows.positive,
+            formula=formula,
+            prevalence=prevalence,
+        )
+        headlines[name] = found[headline.metric]
+        estimates[name] = estimate_all(found, resampling)
+    own = headlines.pop(NETWORK)
+    leads = {
+        name: Difference(other, own) if headline.smaller_is_better else Difference(own, other)
+        for name, other in headlines.items()
+    }
     return Evaluation(
         model_type=model_type,
         n_rows=rows.n_rows,
-        n_agents=len(names),
+        n_agents=agents.n,
         n_resamples=n_resamples,
         predictors=estimates,
+        leads=estimate_all(leads, resampling),
     )
-
-
-def _estimate(values: list[float]) -> Estimate:
-    resampled = [value for value in values[1:] if math.isfinite(value)]
-    if not math.isfinite(values[0]) or not resampled:
-        return Estimate(value=kept(values[0]) if math.isfinite(values[0]) else None, low=None, high=None)
-    tail = (1.0 - _LEVEL) / 2.0
-    low, high = np.quantile(resampled, [tail, 1.0 - tail])
-    return Estimate(value=kept(values[0]), low=kept(low), high=kept(high))
-
-
-def kept(value: float) -> float:
-    """Leave out the digits that may differ from one linear-algebra library to the next: estimates are digested.
-
-    Args:
-        value: Any finite number.
-
-    Returns:
-        The number to eight significant digits.
-    """
-    return float(f"{value:.{_N_DIGITS}g}")
 
 
 def judge(evaluation: Evaluation, config: TrainingConfig) -> Verdict:

@@ -18,13 +18,13 @@ def believes_in_both(inputs: np.ndarray) -> np.ndarray:
     return believed
 
 
-def estimates(seed: int, **changes: int) -> list[tuple[float, float, float]]:
+def estimates(seed: int, **changes: int) -> list[tuple[float | None, ...]]:
     agent, inputs, target = a_law(seed)
     exchange = Exchange(agent, **({"n_repeats": 10, "n_resamples": 100, "seed": seed} | changes))
     increases = [
         exchange.increases(believes_in_both, inputs, target, lambda donors, i=i: {i: inputs[donors, i]}) for i in (0, 1)
     ]
-    return exchange.estimate(np.stack(increases))
+    return [(one.value, one.low, one.high) for one in exchange.estimate(np.stack(increases))]
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_promise() -> None:
@@ -47,8 +47,15 @@ def test_pairs_within_one_agent_do_not_count() -> None:
     agent = np.array([0, 0, 0, 1])
     exchange = Exchange(agent, n_repeats=50, n_resamples=20, seed=0)
     within = (agent[exchange.donors] == agent).astype(float)
-    ((mean, low, high),) = exchange.estimate(1_000.0 * within[None])
-    assert (mean, low, high) == (0.0, 0.0, 0.0)
+    (found,) = exchange.estimate(1_000.0 * within[None])
+    assert found.value == 0.0
+
+
+def test_two_agents_have_an_increase_without_an_interval() -> None:
+    exchange = Exchange(np.repeat([0, 1], 50), n_repeats=5, n_resamples=20, seed=0)
+    (found,) = exchange.estimate(np.random.default_rng(0).random((1, 5, 100)))
+    assert found.value == pytest.approx(0.5, abs=0.1)
+    assert (found.low, found.high, found.method, found.n_agents) == (None, None, "none", 2)
 
 
 def test_more_permutations_make_intervals_no_wider() -> None:

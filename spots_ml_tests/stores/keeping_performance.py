@@ -2,8 +2,8 @@
 
 from datetime import UTC, date, datetime
 
+from spots_ml.estimates.estimate import Estimate
 from spots_ml.monitoring.performance import PerformanceRow
-from spots_ml.training.evaluation import Estimate
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 

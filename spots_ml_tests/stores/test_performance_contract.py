@@ -3,7 +3,7 @@
 import pytest
 
 from spots_ml.errors import InputError
-from spots_ml.training.evaluation import Estimate
+from spots_ml.estimates.estimate import Estimate
 from spots_ml_tests.stores.keeping_performance import NOW, read, row, save
 
 

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 
+from spots_ml.digests import canonical_json
+from spots_ml.estimates.estimate import Estimate
 from spots_ml.interactions.learning.dataset import LabelledRows
-from spots_ml.models.declared import ModelType
+from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.training.config import TrainingConfig
-from spots_ml.training.evaluation import Estimate, Evaluation, evaluate, judge
+from spots_ml.training.evaluation import Evaluation, evaluate, judge
 
 
 def evaluation_of(model_type: ModelType, errors: dict[str, float | None]) -> Evaluation:
@@ -106,3 +108,68 @@ def test_headlines_are_numbers_that_are_defined() -> None:
         "mse_formula": 0.025,
         "mse_gradient_boosting": 0.021,
     }
+
+
+def some_test_rows(agent: np.ndarray, seed: int = 0) -> LabelledRows:
+    generator = np.random.default_rng(seed)
+    n_rows = len(agent)
+    score = generator.random(n_rows).astype(np.float32)
+    return LabelledRows(
+        features=np.zeros((n_rows, 39), np.float32),
+        unknown=np.zeros((n_rows, 39), bool),
+        history=np.zeros((n_rows, 6), np.float32),
+        agent=agent,
+        scored_at=np.full(n_rows, np.datetime64("NaT", "us")),
+        outcome_score=score,
+        positive=score > 0.7,
+        formula_score=np.full(n_rows, 0.5, np.float32),
+    )
+
+
+def evaluated(model_type: ModelType, rows: LabelledRows, predictions: dict[str, np.ndarray]) -> Evaluation:
+    formula = np.full(rows.n_rows, 0.5)
+    return evaluate(model_type, rows, predictions, formula=formula, prevalence=0.3, n_resamples=50, seed=0)
+
+
+@pytest.mark.parametrize("model_type", declared_types())
+def test_every_number_says_where_its_interval_comes_from_and_of_how_many(model_type: ModelType) -> None:
+    rows = some_test_rows(np.arange(300) // 3)
+    prediction = np.clip(rows.outcome_score + 0.2, 0, 1)
+    found = evaluated(model_type, rows, {"network": prediction}).predictors["network"]
+    assert all(estimate.method is not None for estimate in found.values())
+    error = found["mse" if model_type == "calling_score" else "brier"]
+    assert (error.method, error.n_rows, error.n_agents) == ("expanded_percentile", 300, 100)
+    if model_type == "calling_score":
+        assert found["precision"].n_rows == np.sum(prediction >= 0.7)
+
+
+def test_a_test_part_of_one_agent_has_values_and_no_intervals() -> None:
+    rows = some_test_rows(np.zeros(300, int))
+    found = evaluated("calling_score", rows, {"network": rows.outcome_score + 0.0}).predictors["network"]
+    assert found["precision"].value == found["recall"].value == 1.0
+    assert all(estimate.low is None and estimate.high is None for estimate in found.values())
+
+
+def test_the_lead_is_the_difference_of_the_errors_and_surer_than_they_are() -> None:
+    rows = some_test_rows(np.arange(400) // 4)
+    generator = np.random.default_rng(1)
+    network = np.clip(rows.outcome_score + 0.2 * generator.normal(size=400), 0, 1)
+    other = np.clip(network + 0.05, 0, 1)
+    found = evaluated("calling_score", rows, {"network": network, "constant": other})
+    assert list(found.leads) == ["constant"]
+    lead, errors = found.leads["constant"], [found.predictors[name]["mse"] for name in ("network", "constant")]
+    assert lead.value == pytest.approx(found.value("constant", "mse") - found.value("network", "mse"), abs=1e-8)
+    widths = [one.high - one.low for one in (lead, *errors) if one.high is not None and one.low is not None]
+    assert len(widths) == 3
+    assert widths[0] < 0.7 * min(widths[1:])
+
+
+def test_an_evaluation_from_before_methods_were_said_opens_and_is_written_as_it_was() -> None:
+    before = (
+        b'{"model_type":"outcome","n_agents":3,"n_resamples":20,"n_rows":9,'
+        b'"predictors":{"network":{"auc":{"high":null,"low":null,"value":null},'
+        b'"brier":{"high":0.3,"low":0.1,"value":0.2}}}}'
+    )
+    evaluation = Evaluation.model_validate_json(before)
+    assert evaluation.value("network", "brier") == 0.2
+    assert canonical_json(evaluation.model_dump(mode="json")).strip() == before

@@ -1,12 +1,21 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from sklearn import metrics as peer
 
-from spots_ml.training.metrics import area_under_curve, measure
+from spots_ml.estimates.agents import Agents
+from spots_ml.models.declared import ModelType, declared_types
+from spots_ml.training.metrics import quality
 
 N_ROWS = 400
+
+
+def measure(model_type: ModelType, prediction: np.ndarray, *, weight: np.ndarray, **case: Any) -> dict[str, float]:
+    """Values by name where every row is of an agent of its own, counted as often as its weight says."""
+    statistics = quality(model_type, Agents.of(np.arange(len(prediction))), prediction, **case)
+    return {name: float(statistic.of(weight[None])[0]) for name, statistic in statistics.items()}
 
 
 @pytest.fixture
@@ -91,14 +100,32 @@ def test_a_certain_mistake_costs_much_and_stays_finite(case: dict[str, np.ndarra
     assert 10 < numbers["log_loss"] < 20
 
 
-def test_ties_count_half() -> None:
-    assert area_under_curve(np.full(4, 0.3), np.array([True, False, True, False]), np.ones(4)) == 0.5
-
-
 def test_exactly_at_the_filter_is_blocked_and_exactly_at_the_threshold_is_called() -> None:
     edge = np.array([0.7])
-    one = {"formula": edge, "weight": np.ones(1), "prevalence": 0.5}
+    one: dict[str, Any] = {"formula": edge, "weight": np.ones(1), "prevalence": 0.5}
     blocked = measure("outcome", edge, target=np.ones(1), positive=np.array([True]), **one)
     assert blocked["blocked_share"] == 1.0
     called = measure("calling_score", edge, target=edge, positive=np.array([True]), **one)
     assert called["recall"] == 1.0
+
+
+def test_counting_an_agent_twice_is_repeating_its_rows(case: dict[str, np.ndarray]) -> None:
+    agent = np.arange(N_ROWS) % 40
+    twice = agent == 7
+    doubled = {name: np.concatenate([values, values[twice]]) for name, values in case.items() if name != "weight"}
+    for model_type in declared_types():
+        weighted, repeated = (
+            quality(
+                model_type,
+                Agents.of(agents),
+                rows["prediction"],
+                target=rows["target"],
+                positive=rows["target"] > 0.5,
+                formula=rows["formula"],
+                prevalence=0.4,
+            )
+            for agents, rows in ((agent, case), (np.concatenate([agent, agent[twice]]), doubled))
+        )
+        counts = np.where(np.arange(40) == 7, 2.0, 1.0)[None]
+        for name, statistic in weighted.items():
+            assert statistic.of(counts) == pytest.approx(repeated[name].of(np.ones((1, 40)))), name

@@ -9,7 +9,6 @@ from spots_ml.defs.assets.monitoring import (
     FORMULA_BASELINE,
     MONITORING_GROUP,
     SEED,
-    interval_text,
     newest_digest,
 )
 from spots_ml.defs.failures import refusals_in_words
@@ -114,7 +113,7 @@ def _table(found: "FormulaMeasured") -> dg.MetadataValue:
     return tables.markdown_table(
         [f"{found.n_rows:,} rows", "value (95% interval)", "a model's target"],
         (
-            [name, interval_text(estimate), f"{found.targets[name]:.4f}" if name in found.targets else "undefined"]
+            [name, tables.interval(estimate), f"{found.targets[name]:.4f}" if name in found.targets else "undefined"]
             for name, estimate in found.metrics.items()
         ),
     )

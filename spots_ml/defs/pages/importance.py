@@ -28,7 +28,7 @@ def importance_metadata(found: "FeatureImportance") -> dict[str, dg.MetadataValu
         "groups": _table((*found.groups, found.probe), what),
         "inputs": _table((*sorted(found.inputs, key=lambda one: -one.value), found.probe), what),
         **{f"importance/{one.name}": tables.number(one.value) for one in found.groups},
-        "noise_floor": tables.number(found.floor),
+        **({} if found.floor is None else {"noise_floor": tables.number(found.floor)}),
         f"test_{found.metric}": tables.number(found.error),
         f"test_{found.metric}_with_probe": tables.number(found.probe_error),
         "method": tables.sentences(
@@ -51,8 +51,9 @@ def importance_metadata(found: "FeatureImportance") -> dict[str, dg.MetadataValu
 def _table(importances: "Iterable[Importance]", what: str) -> dg.MetadataValue:
     return tables.markdown_table(
         ["inputs", f"{what} (95% interval)", "above noise"],
-        (
-            [one.name, f"{one.value:.5f} ({one.low:.5f} to {one.high:.5f})", "yes" if one.above_noise else "no"]
-            for one in importances
-        ),
+        ([one.name, f"{one.value:.5f}{_interval(one)}", "yes" if one.above_noise else "no"] for one in importances),
     )
+
+
+def _interval(one: "Importance") -> str:
+    return "" if one.low is None or one.high is None else f" ({one.low:.5f} to {one.high:.5f})"

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from spots_ml.defs.assets.monitoring import interval_text
 from spots_ml.defs.pages import plots, tables
 
 if TYPE_CHECKING:
@@ -81,14 +80,14 @@ def _arm(row: "PerformanceRow") -> dg.MetadataValue:
         [
             ["decisions", f"{row.n_decisions:,}"],
             ["agents", f"{row.n_agents:,}"],
-            ["called", interval_text(row.called_rate, percent=True)],
-            ["score", interval_text(row.mean_calling_score)],
-            ["fallback", interval_text(row.fallback_rate, percent=True)],
+            ["called", tables.interval(row.called_rate, percent=True)],
+            ["score", tables.interval(row.mean_calling_score)],
+            ["fallback", tables.interval(row.fallback_rate, percent=True)],
             ["matured", f"{row.n_matured:,}"],
             ["labelled", f"{row.n_labelled:,}"],
             ["expired", f"{row.n_expired:,}"],
-            ["positive", interval_text(row.positive_outcome_rate, percent=True)],
-            ["outcome", interval_text(row.mean_outcome_score)],
+            ["positive", tables.interval(row.positive_outcome_rate, percent=True)],
+            ["outcome", tables.interval(row.mean_outcome_score)],
         ],
     )
 

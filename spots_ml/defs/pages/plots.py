@@ -117,19 +117,23 @@ def bars(values: Mapping[str, float], alt: str) -> dg.MetadataValue:
     return charts.bar_lines(ordered[:_N_BARS], alt)
 
 
-def importances(groups: Sequence["Importance"], floor: float, alt: str) -> dg.MetadataValue:
+def importances(groups: Sequence["Importance"], floor: float | None, alt: str) -> dg.MetadataValue:
     """Draw an interval per group of inputs, and the noise floor as a line through all of them.
 
     Args:
         groups: What was measured, from top to bottom; the first few are drawn.
-        floor: What noise reaches.
+        floor: What noise reaches; None where that is not known, and the line is at 0.
         alt: What is measured, with its unit.
 
     Returns:
         Markdown with the picture.
     """
-    rows = [(one.name, one.value, one.low, one.high) for one in groups[:_N_BARS]]
-    return charts.intervals(rows, floor, f"noise {charts.tick(floor)}", alt)
+    rows = [
+        (one.name, one.value, *((one.value, one.value) if one.low is None or one.high is None else (one.low, one.high)))
+        for one in groups[:_N_BARS]
+    ]
+    mark_name = "0, noise unknown" if floor is None else f"noise {charts.tick(floor)}"
+    return charts.intervals(rows, floor or 0.0, mark_name, alt)
 
 
 def latency_distribution(one_row: "LatencySummary", empty_graph: "LatencySummary") -> dg.MetadataValue:

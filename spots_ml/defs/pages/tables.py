@@ -13,6 +13,7 @@ import dagster as dg
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from spots_ml.estimates.estimate import Estimate
 
 _LINE: Final = 48
 _DIGEST_DIGITS: Final = 16
@@ -134,3 +135,23 @@ def counts(numbers: Mapping[str, int], *, what: str) -> dg.MetadataValue:
         return dg.MetadataValue.md("none")
     ordered = sorted(numbers.items(), key=lambda item: (-item[1], item[0]))
     return markdown_table([what, "rows"], ([name, f"{count:,}"] for name, count in ordered))
+
+
+def interval(estimate: "Estimate | None", *, percent: bool = False) -> str:
+    """Write an estimate with its interval.
+
+    Args:
+        estimate: The estimate; None where it was not measured.
+        percent: Whether it is a share, to be shown in percent.
+
+    Returns:
+        `value (low to high)`, as much of it as there is; `undefined` without a value.
+    """
+    if estimate is None or estimate.value is None:
+        return "undefined"
+    value, low, high = (
+        None if number is None else f"{100 * number:.1f}" if percent else f"{number:.4f}"
+        for number in (estimate.value, estimate.low, estimate.high)
+    )
+    ends = "" if low is None or high is None else f" ({low} to {high})"
+    return f"{value}{'%' if percent else ''}{ends}"

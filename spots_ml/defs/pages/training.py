@@ -7,7 +7,7 @@ import dagster as dg
 
 from spots_ml.defs.pages import plots, tables
 from spots_ml.models.declared import model_spec
-from spots_ml.training.evaluation import NETWORK, Estimate
+from spots_ml.training.evaluation import NETWORK
 
 if TYPE_CHECKING:
     from spots_ml.interactions.learning.dataset import LabelledRows
@@ -30,6 +30,7 @@ def training_metadata(model: "TrainedModel", test: "LabelledRows") -> dict[str, 
     return {
         "verdict": tables.sentences([document.verdict.message]),
         "comparison": _comparison(model, [headline.metric]),
+        "leads": _leads(model),
         "comparison_plot": plots.bars(
             {name: evaluation.value(name, headline.metric) for name in evaluation.predictors},
             f"test {headline.metric}, {headline.direction}",
@@ -71,14 +72,14 @@ def _comparison(model: "TrainedModel", metrics: Sequence[str]) -> dg.MetadataVal
     predictors = model.evaluation.predictors
     others = [name for name in predictors if name != NETWORK]
     rows: Iterable[list[str]] = (
-        [name, *(_interval(predictors[name].get(metric)) for metric in metrics)] for name in (NETWORK, *others)
+        [name, *(tables.interval(predictors[name].get(metric)) for metric in metrics)] for name in (NETWORK, *others)
     )
     return tables.markdown_table(["test rows", *(f"{name} (95% interval)" for name in metrics)], rows)
 
 
-def _interval(estimate: Estimate | None) -> str:
-    if estimate is None or estimate.value is None:
-        return "undefined"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.4f}"
-    return f"{estimate.value:.4f} ({estimate.low:.4f} to {estimate.high:.4f})"
+def _leads(model: "TrainedModel") -> dg.MetadataValue:
+    """How far the network is ahead of every other predictor, agents paired."""
+    return tables.markdown_table(
+        ["network ahead of", f"by {model_spec(model.model_type).headline.metric} (95% interval)"],
+        ([name, tables.interval(lead)] for name, lead in model.evaluation.leads.items()),
+    )

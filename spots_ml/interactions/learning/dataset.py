@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from spots_ml.features.contract import FEATURES, HISTORY_FEATURES, UNKNOWN_VALUE
+from spots_ml.interactions.agent_column import agents_by_appearance
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.models.spec import Target
 
@@ -109,7 +110,7 @@ def labelled_rows(table: pa.Table) -> LabelledRows:
         features=np.where(unknown, np.float32(UNKNOWN_VALUE), features),
         unknown=unknown,
         history=np.stack([_floats(table, name) for name in HISTORY_FEATURES], axis=1),
-        agent=_agent_codes(table),
+        agent=agents_by_appearance(table["agent_id"]).code,
         scored_at=table["scored_at"].to_numpy().astype("datetime64[us]"),
         outcome_score=_floats(table, "outcome_score"),
         positive=pa.compute.equal(table["outcome_type"], "positive").to_numpy(),
@@ -120,11 +121,3 @@ def labelled_rows(table: pa.Table) -> LabelledRows:
 def _floats(table: pa.Table, name: str) -> np.ndarray:
     values: np.ndarray = pa.compute.fill_null(table[name], float("nan")).to_numpy().astype(np.float32)
     return values
-
-
-def _agent_codes(table: pa.Table) -> np.ndarray:
-    encoded = table["agent_id"].combine_chunks().dictionary_encode()
-    codes: np.ndarray = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    nobody = codes < 0
-    codes[nobody] = len(encoded.dictionary) + np.arange(nobody.sum())
-    return codes

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from spots_ml.errors import ConfigError, InsufficientDataError
+from spots_ml.estimates.agents import Agents
 
 TRAIN: Final = 0
 VALIDATION: Final = 1
@@ -56,22 +57,23 @@ def split_rows(
     """
     if len(fractions) != _N_PARTS or min(fractions) <= 0 or abs(sum(fractions) - 1.0) > 1e-9:
         raise ConfigError(f"split fractions are {fractions}; expected three positive shares with sum 1")
-    names, codes = np.unique(np.asarray(agent), return_inverse=True)
-    if len(names) < _N_PARTS:
+    agents = Agents.of(agent)
+    codes, n_agents = agents.code, agents.n
+    if n_agents < _N_PARTS:
         raise InsufficientDataError(
-            f"{len(names)} agents in {len(codes)} rows; a split by agent needs at least {_N_PARTS}: "
+            f"{n_agents} agents in {len(codes)} rows; a split by agent needs at least {_N_PARTS}: "
             "collect interactions of more agents"
         )
     generator = np.random.default_rng(seed)
     moments = np.asarray(scored_at, dtype="datetime64[us]")
     timed = ~np.isnat(moments)
-    part_of = np.full(len(names), TRAIN, dtype=np.int8)
+    part_of = np.full(n_agents, TRAIN, dtype=np.int8)
     kept = np.ones(len(codes), dtype=bool)
     if len(np.unique(moments[timed])) < 2:
         part_of[:] = _allot(np.bincount(codes), fractions, generator)
     else:
-        has_time = np.bincount(codes[timed], minlength=len(names)) > 0
-        sizes = np.bincount(codes, minlength=len(names))
+        has_time = np.bincount(codes[timed], minlength=n_agents) > 0
+        sizes = np.bincount(codes, minlength=n_agents)
         part_of[~has_time] = _allot(sizes[~has_time], fractions, generator)
         cut = _latest_agents(codes, moments, has_time, part_of, fractions, generator)
         if cut is not None:
@@ -82,7 +84,7 @@ def split_rows(
     if min(counts) == 0:
         found = ", ".join(f"{name} {count}" for name, count in zip(PARTS, counts, strict=True))
         raise InsufficientDataError(
-            f"{len(names)} agents in {len(codes)} rows leave a part without rows ({found}, "
+            f"{n_agents} agents in {len(codes)} rows leave a part without rows ({found}, "
             f"purged {int(np.sum(split == PURGED))}): collect interactions of more agents over a longer time"
         )
     return split
