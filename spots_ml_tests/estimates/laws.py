@@ -15,7 +15,7 @@ class Law:
         truth: The ratio.
         bounded: Whether it lies in [0, 1] whoever the agents are.
         draw: From generator and number of agents to `(n_agents,)` parts and wholes.
-        least_coverage: What intervals must reach in 150 worlds; less than elsewhere where outliers are missing from most
+        least_coverage: What intervals must reach in 150 worlds; less where outliers are missing from most
             samples, against which no interval of few agents helps.
     """
 
