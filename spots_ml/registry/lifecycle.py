@@ -5,6 +5,8 @@
   is active again. Rolling back again goes further back, never forth. A version archived meanwhile is passed over.
 - Archiving takes a staging version (rejected) or a deprecated one (retired), never the active one.
 - A deprecated version comes back by rollback only.
+- The weight of a staging or active version may be changed at any time. Traffic is given to one staging version at a
+  time; the active version takes the rest, and a change of status ends a rollout.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,31 +14,48 @@ from dataclasses import dataclass
 
 from spots_ml.errors import RegistryError
 from spots_ml.models.declared import ModelType
-from spots_ml.registry.records import Action, HistoryEntry, ModelVersion, Status
+from spots_ml.registry.records import Action, HistoryEntry, ModelVersion, Number, Status
 
 
 @dataclass(frozen=True)
-class Change:
-    """One change of status to be made, and to be written into the history.
+class Setting:
+    """A number of a version that changes while its status stays.
+
+    Attributes:
+        number: Which.
+        before: What it is now.
+        after: What it becomes, in [0, 1].
+    """
+
+    number: Number
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class VersionChange:
+    """One change of a version to be made, and to be written into the history.
 
     Attributes:
         version: Name of the version that changes.
         action: What the history calls it.
-        from_status: The status it must have now.
+        from_status: The status it must have now; None: it does not exist yet.
         to_status: The status it gets.
+        setting: The number that changes; None: the status does.
     """
 
     version: str
     action: Action
-    from_status: Status
+    from_status: Status | None
     to_status: Status
+    setting: Setting | None = None
 
 
-Decision = Callable[[tuple[ModelVersion, ...], tuple[HistoryEntry, ...]], tuple[Change, ...]]
+ChangePlan = Callable[[tuple[ModelVersion, ...], tuple[HistoryEntry, ...]], tuple[VersionChange, ...]]
 """From all versions of one model and its history to the changes to make; raises `RegistryError` for none allowed."""
 
 
-def promotion(model_type: ModelType, version: str) -> Decision:
+def promotion(model_type: ModelType, version: str) -> ChangePlan:
     """Decide how a version becomes the active one.
 
     Args:
@@ -44,11 +63,11 @@ def promotion(model_type: ModelType, version: str) -> Decision:
         version: Name of a staging version.
 
     Returns:
-        A decision: the active version, if any, is superseded first, then the version is promoted. It raises
+        A plan: the active version, if any, is superseded first, then the version is promoted. It raises
         `RegistryError` when the version does not exist or is not in staging.
     """
 
-    def decide(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[Change, ...]:
+    def plan(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[VersionChange, ...]:
         found = find(versions, model_type, version)
         if found.status == "active":
             raise RegistryError(f"{model_type} {version} is active already; there is nothing to promote")
@@ -58,24 +77,24 @@ def promotion(model_type: ModelType, version: str) -> Decision:
                 f"A deprecated version comes back by `spots-ml rollback {model_type}`"
             )
         active = _active(versions)
-        superseded = (Change(active.version, "superseded", "active", "deprecated"),) if active else ()
-        return (*superseded, Change(version, "promoted", "staging", "active"))
+        superseded = (VersionChange(active.version, "superseded", "active", "deprecated"),) if active else ()
+        return (*superseded, VersionChange(version, "promoted", "staging", "active"))
 
-    return decide
+    return plan
 
 
-def rollback(model_type: ModelType) -> Decision:
+def rollback(model_type: ModelType) -> ChangePlan:
     """Decide how to go back to the version that was active before.
 
     Args:
         model_type: The model.
 
     Returns:
-        A decision: the active version is deprecated, the one before it restored. It raises `RegistryError` when no
+        A plan: the active version is deprecated, the one before it restored. It raises `RegistryError` when no
         version is active or none was active before it that is not archived.
     """
 
-    def decide(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[Change, ...]:
+    def plan(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[VersionChange, ...]:
         active = _active(versions)
         if active is None:
             raise RegistryError(
@@ -89,14 +108,14 @@ def rollback(model_type: ModelType) -> Decision:
                 "promote a staging version instead"
             )
         return (
-            Change(active.version, "rolled_back", "active", "deprecated"),
-            Change(earlier[0], "restored", "deprecated", "active"),
+            VersionChange(active.version, "rolled_back", "active", "deprecated"),
+            VersionChange(earlier[0], "restored", "deprecated", "active"),
         )
 
-    return decide
+    return plan
 
 
-def archival(model_type: ModelType, version: str) -> Decision:
+def archival(model_type: ModelType, version: str) -> ChangePlan:
     """Decide how a version is put away for good.
 
     Args:
@@ -104,11 +123,11 @@ def archival(model_type: ModelType, version: str) -> Decision:
         version: Name of a staging or deprecated version.
 
     Returns:
-        A decision with the one change. It raises `RegistryError` when the version does not exist, is active or is
+        A plan with the one change. It raises `RegistryError` when the version does not exist, is active or is
         archived already.
     """
 
-    def decide(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[Change, ...]:
+    def plan(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[VersionChange, ...]:
         found = find(versions, model_type, version)
         if found.status == "active":
             raise RegistryError(
@@ -116,9 +135,93 @@ def archival(model_type: ModelType, version: str) -> Decision:
             )
         if found.status == "archived":
             raise RegistryError(f"{model_type} {version} is archived already")
-        return (Change(version, "archived", found.status, "archived"),)
+        return (VersionChange(version, "archived", found.status, "archived"),)
 
-    return decide
+    return plan
+
+
+def weighing(model_type: ModelType, version: str, weight: float) -> ChangePlan:
+    """Decide how the weight of a version changes.
+
+    Args:
+        model_type: The model.
+        version: Name of a staging or active version.
+        weight: Share of the neural score in the hybrid score, in [0, 1].
+
+    Returns:
+        A plan with the one change. It raises `RegistryError` when the weight is no share, or the version does not exist
+        or is neither in staging nor active.
+    """
+
+    def plan(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[VersionChange, ...]:
+        require_share("weight", weight)
+        found = find(versions, model_type, version)
+        if found.status not in ("staging", "active"):
+            raise RegistryError(
+                f"{model_type} {version} is {found.status}; only a staging or an active version is given a weight"
+            )
+        setting = Setting("weight", found.weight, weight)
+        return (VersionChange(version, "weight_set", found.status, found.status, setting),)
+
+    return plan
+
+
+def rollout(model_type: ModelType, version: str, traffic: float) -> ChangePlan:
+    """Decide how a version is offered to a share of the agents.
+
+    Args:
+        model_type: The model.
+        version: Name of a staging version.
+        traffic: Share of the hybrid group that is offered it before the active one, in [0, 1]; 0 takes it back.
+
+    Returns:
+        A plan with the one change. It raises `RegistryError` when the traffic is no share, the version does not exist
+        or is not in staging, or another one is being rolled out.
+    """
+
+    def plan(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[VersionChange, ...]:
+        require_share("traffic", traffic)
+        found = find(versions, model_type, version)
+        if found.status != "staging":
+            raise RegistryError(f"{model_type} {version} is {found.status}; only a staging version is rolled out")
+        others = [one.version for one in versions if one.status == "staging" and one.traffic > 0.0]
+        if traffic > 0.0 and any(other != version for other in others):
+            raise RegistryError(
+                f"{model_type} {others[0]} is being rolled out; promote it, archive it or take its traffic back first"
+            )
+        setting = Setting("traffic", found.traffic, traffic)
+        return (VersionChange(version, "traffic_set", "staging", "staging", setting),)
+
+    return plan
+
+
+def require_share(number: Number, value: float) -> None:
+    """Insist that a weight or a traffic is a share.
+
+    Args:
+        number: Which of the two.
+        value: What it is to become.
+
+    Raises:
+        RegistryError: When it is not in [0, 1].
+    """
+    if not 0.0 <= value <= 1.0:
+        raise RegistryError(f"the {number} {value:g} is no share; expected a number in [0, 1]")
+
+
+def traffic_of(status: Status) -> float:
+    """Tell the traffic that a version has when its status changes.
+
+    Args:
+        status: The new one.
+
+    Returns:
+        1 of the active version, else 0.
+
+    >>> traffic_of("active"), traffic_of("deprecated")
+    (1.0, 0.0)
+    """
+    return 1.0 if status == "active" else 0.0
 
 
 def predecessors(history: Iterable[HistoryEntry]) -> list[str]:

@@ -8,7 +8,7 @@ from spots_ml.registry.published_files import ONNX_NAME, published_files, versio
 from spots_ml.registry.records import ModelVersion
 from spots_ml.registry.version_store import VersionStore
 from spots_ml.release.manifest import Manifest
-from spots_ml.release.phone_manifest import PhoneManifest, ServedModel, ServedVersion
+from spots_ml.release.phone_manifest import PhoneManifest, PhoneModel, PhoneVersion
 
 
 def phone_manifest(store: VersionStore, models_dir: Path) -> PhoneManifest:
@@ -23,28 +23,33 @@ def phone_manifest(store: VersionStore, models_dir: Path) -> PhoneManifest:
         under the folder that `models_dir` lies in.
 
     Raises:
-        PublishedFilesError: When the files of an active version are missing or damaged.
+        PublishedFilesError: When the files of a version that phones are given are missing or damaged.
     """
     served = store.phone_manifest()
     if served is not None:
         return served
-    active = {one.model_type: one for one in store.list_versions() if one.status == "active"}
+    versions = store.list_versions()
+    active = {one.model_type: one for one in versions if one.status == "active"}
+    offered = {one.model_type: one for one in versions if one.status == "staging" and one.traffic > 0.0}
     models = {
-        model_type: ServedModel(
-            active=_served(store, models_dir, active[model_type]) if model_type in active else None, rolling_out=None
+        model_type: PhoneModel(
+            active=_served(store, models_dir, active.get(model_type)),
+            rolling_out=_served(store, models_dir, offered.get(model_type)),
         )
         for model_type in declared_types(Audience.PHONE)
     }
     return PhoneManifest(format_version=1, models=models)
 
 
-def _served(store: VersionStore, models_dir: Path, version: ModelVersion) -> ServedVersion:
+def _served(store: VersionStore, models_dir: Path, version: ModelVersion | None) -> PhoneVersion | None:
+    if version is None:
+        return None
     files = published_files(store, models_dir, version)
     path = version_directory(models_dir, version.model_type, version.version) / ONNX_NAME
-    return ServedVersion(
+    return PhoneVersion(
         version=version.version,
         weight=version.weight,
-        traffic=1.0,
+        traffic=version.traffic,
         url=path.relative_to(models_dir.parent).as_posix(),
         size_bytes=len(files.onnx),
         sha256=version.sha256,

@@ -13,7 +13,20 @@ from spots_ml.verdicts import Verdict
 Status = Literal["staging", "active", "deprecated", "archived"]
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
-Action = Literal["registered", "reaffirmed", "promoted", "superseded", "rolled_back", "restored", "archived"]
+Number = Literal["weight", "traffic"]
+"""What may be changed of a version beside its status."""
+
+Action = Literal[
+    "registered",
+    "reaffirmed",
+    "promoted",
+    "superseded",
+    "rolled_back",
+    "restored",
+    "archived",
+    "weight_set",
+    "traffic_set",
+]
 
 
 def _utc(moment: datetime) -> datetime:
@@ -67,6 +80,11 @@ class ModelVersion(VersionContent):
 
     status: Status
     weight: float = Field(ge=0.0, le=1.0, description="Share of the neural score in the hybrid score.")
+    traffic: float = Field(
+        ge=0.0,
+        le=1.0,
+        description="Share of the hybrid group that is offered it before the active one; that one has 1.",
+    )
     created_at: UtcTime = Field(description="When it was first registered.")
     updated_at: UtcTime = Field(description="When its row last changed.")
     last_registered_at: UtcTime = Field(description="When the same content was last registered, again or first.")
@@ -85,6 +103,8 @@ class HistoryEntry(_Record):
     to_status: Status
     actor: str = Field(description="Who: a person, 'dagster', ...")
     reason: str = Field(description="Why, in the actor's words; may be empty.")
+    from_value: float | None = Field(default=None, description="Weight or traffic before, where the action set one.")
+    to_value: float | None = Field(default=None, description="Weight or traffic since.")
 
 
 class Registration(_Record):

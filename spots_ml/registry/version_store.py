@@ -138,3 +138,23 @@ class VersionStore(Protocol):
             RegistryError: When the change is not allowed.
         """
         ...
+
+    def set_weight(
+        self, model_type: ModelType, version: str, weight: float, *, now: datetime, actor: str, reason: str
+    ) -> ModelVersion:
+        """Change how much the neural score of a version counts; see `lifecycle.weighing`.
+
+        Raises:
+            RegistryError: When the change is not allowed.
+        """
+        ...
+
+    def set_traffic(
+        self, model_type: ModelType, version: str, traffic: float, *, now: datetime, actor: str, reason: str
+    ) -> ModelVersion:
+        """Offer a staging version to a share of the hybrid group; see `lifecycle.rollout`.
+
+        Raises:
+            RegistryError: When the change is not allowed.
+        """
+        ...

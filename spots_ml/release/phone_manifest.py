@@ -12,7 +12,7 @@ from spots_ml.models.spec import Audience
 from spots_ml.release.documents import Digest, ReleaseDocument, RuntimeVersion
 
 
-class ServedVersion(ReleaseDocument):
+class PhoneVersion(ReleaseDocument):
     """One version that a phone may be given."""
 
     version: str = Field(description="Name of the version, such as v1.0-synthetic.")
@@ -27,11 +27,11 @@ class ServedVersion(ReleaseDocument):
     client_runtime_floor: RuntimeVersion = Field(description="Oldest client runtime it was certified in.")
 
 
-class ServedModel(ReleaseDocument):
+class PhoneModel(ReleaseDocument):
     """The versions of one model that phones are given."""
 
-    active: ServedVersion | None = Field(description="Null: the formula or the outcome rule answers.")
-    rolling_out: ServedVersion | None = Field(
+    active: PhoneVersion | None = Field(description="Null: the formula or the outcome rule answers.")
+    rolling_out: PhoneVersion | None = Field(
         description="Offered to a share of the hybrid group before the active one."
     )
 
@@ -40,7 +40,7 @@ class PhoneManifest(ReleaseDocument):
     """What a phone is told."""
 
     format_version: Literal[1] = Field(description="Layout of this document.")
-    models: dict[ModelType, ServedModel] = Field(description="Every model that phones are given, by name.")
+    models: dict[ModelType, PhoneModel] = Field(description="Every model that phones are given, by name.")
 
     @model_validator(mode="after")
     def _names_every_model(self) -> Self:

@@ -40,7 +40,7 @@ ALLOWED = {
     "service_role": {
         *((TRAINING, right) for right in ("SELECT", "INSERT", "UPDATE", "DELETE")),
         *((AB_TEST, right) for right in ("SELECT", "INSERT", "DELETE")),
-        *((name, "SELECT") for name in ("model_versions", "version_history", "rollout_steps", "served_models")),
+        *((name, "SELECT") for name in ("model_versions", "version_history", "served_models")),
         *((name, "SELECT") for name in ("decisions", "decisions_with_outcomes", "interactions")),
         *(("performance", right) for right in ("SELECT", "INSERT", "UPDATE")),
         *(("incoming_rows", right) for right in ("SELECT", "INSERT")),
@@ -49,7 +49,7 @@ ALLOWED = {
 }
 FUNCTIONS = {
     *("register_model_version", "promote_model_version", "rollback_model_version", "archive_model_version"),
-    *("set_rollout_traffic", "label_watermark", "count_labels_after", "log_decisions"),
+    *("set_rollout_traffic", "set_model_weight", "label_watermark", "count_labels_after", "log_decisions"),
     *("import_interactions", "interaction_kinds"),
 }
 # What a row's generated column and the view of the pipeline compute with, and whose rows an agent sees.
@@ -152,7 +152,7 @@ def test_every_table_has_row_level_security_and_every_view_asks_as_its_reader(sh
         views = connection.execute(
             "select relname, reloptions from pg_class where relnamespace = 'public'::regnamespace and relkind = 'v'"
         ).fetchall()
-    assert len(tables) == 12
+    assert len(tables) == 11
     assert all(row["relrowsecurity"] for row in tables)
     assert {row["relname"] for row in views} == {"served_models", "decisions_with_outcomes", "interactions"}
     assert all("security_invoker=true" in row["reloptions"] for row in views)
@@ -177,7 +177,7 @@ def test_every_policy_is_for_signed_in_agents_and_names_a_condition(shared):
 @pytest.mark.parametrize(
     "name",
     [
-        *(TRAINING, AB_TEST, "model_versions", "version_history", "rollout_steps", "decisions", "performance"),
+        *(TRAINING, AB_TEST, "model_versions", "version_history", "decisions", "performance"),
         *("served_models", "decisions_with_outcomes", *SERVICE_TABLES),
     ],
 )
@@ -186,7 +186,7 @@ def test_who_is_not_signed_in_reads_nothing(shared, name):
         connection.execute(f"select * from public.{name}")
 
 
-@pytest.mark.parametrize("name", ["version_history", "rollout_steps", "decisions", "performance", *SERVICE_TABLES])
+@pytest.mark.parametrize("name", ["version_history", "decisions", "performance", *SERVICE_TABLES])
 def test_an_agent_reads_nothing_of_what_is_the_services_own(shared, name):
     with shared.acting("authenticated", AGENT_A) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(f"select * from public.{name}")

@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from spots_ml.release.phone_manifest import PhoneManifest, ServedModel
+from spots_ml.release.phone_manifest import PhoneManifest, PhoneModel
 from spots_ml.stores.supabase.migrations.account import apply_migrations
 from spots_ml_tests.database.roles import AGENT_A, START, Database, call, content, model_file
 
@@ -93,14 +93,14 @@ def test_the_phone_is_told_what_the_registry_says(project):
     }
     assert told.models["calling_score"].rolling_out.version == "v1.2-real"
     assert told.models["calling_score"].rolling_out.traffic == 0.1
-    assert told.models["outcome"] == ServedModel(active=None, rolling_out=None)
+    assert told.models["outcome"] == PhoneModel(active=None, rolling_out=None)
     with project.acting("anon") as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         manifest(connection)
 
 
 def test_without_versions_every_model_is_told_to_have_none(shared):
     with shared.service() as connection:
-        assert set(manifest(connection).models.values()) == {ServedModel(active=None, rolling_out=None)}
+        assert set(manifest(connection).models.values()) == {PhoneModel(active=None, rolling_out=None)}
 
 
 def register(connection, number, model_type="calling_score"):

@@ -18,6 +18,8 @@ from spots_ml_tests.database.roles import call, content, hours, model_file
 from spots_ml_tests.registry.building import all_verdicts
 
 MODEL = "calling_score"
+KINDS = ("register", "promote", "rollback", "archive", "set_weight", "set_traffic")
+NUMBERS = {"set_weight": ("set_model_weight", "p_weight"), "set_traffic": ("set_rollout_traffic", "p_traffic")}
 
 
 def register(connection, name="a", version="v1.0-synthetic", at=0, watermark=None, model=MODEL, **values):
@@ -200,8 +202,8 @@ def test_a_rollout_has_its_steps_and_ends_with_promotion(database):
                 "expected a number in [0, 1]"
                 in (change(connection, "set_rollout_traffic", 2, p_traffic=wrong)["reason"])
             )
-        steps = connection.execute("select * from public.rollout_steps order by sequence").fetchall()
-    assert [(row["version"][:4], row["from_traffic"], row["to_traffic"]) for row in steps] == [
+        steps = [row for row in history(connection) if row["action"] == "traffic_set"]
+    assert [(row["version"][:4], row["from_value"], row["to_value"]) for row in steps] == [
         ("v1.0", 0.0, 0.1),
         ("v1.0", 0.1, 0.5),
         ("v1.0", 0.5, 1.0),
@@ -220,7 +222,8 @@ def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_pat
             at, number = next(clock), random_.randrange(5)
             name, model = f"v1.{number}-synthetic", random_.choice([MODEL, MODEL, "outcome"])
             arguments = {"now": hours(at), "actor": "ann"}
-            kind = random_.choice(["register", "promote", "promote", "rollback", "archive", "rollback"])
+            kind = random_.choice([*KINDS, "register", "promote", "rollback"])
+            share = random_.choice([0.0, 0.1, 0.3, 1.0, 1.5, -0.25])
             expected = None
             try:
                 if kind == "register":
@@ -235,6 +238,10 @@ def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_pat
                 elif kind == "rollback":
                     answer = change(connection, kind, None, at, model)
                     expected = embedded.rollback(model, **arguments, reason="better")
+                elif kind in NUMBERS:
+                    function, argument = NUMBERS[kind]
+                    answer = change(connection, function, number, at, model, **{argument: share})
+                    expected = getattr(embedded, kind)(model, name, share, **arguments, reason="better")
                 else:
                     answer = change(connection, kind, number, at, model)
                     expected = getattr(embedded, kind)(model, name, **arguments, reason="better")
@@ -358,7 +365,6 @@ def test_a_second_active_version_is_against_a_constraint(database):
         ("update public.version_history set reason = 'x'", "version_history is append-only"),
         ("delete from public.version_history", "version_history is append-only"),
         ("truncate public.version_history", "version_history is append-only"),
-        ("delete from public.rollout_steps", "rollout_steps is append-only"),
         ("delete from public.model_versions", "append-only"),
         ("update public.model_versions set sha256 = content_digest", "what a version is never changes"),
         ("update public.model_versions set created_at = now()", "what a version is never changes"),

@@ -7,11 +7,11 @@ from spots_ml.registry.phone_manifest import phone_manifest
 from spots_ml.registry.published_files import PublishedFilesError
 from spots_ml.registry.registration import register_version
 from spots_ml.release.certification.certificate import RuntimeReport
-from spots_ml.release.phone_manifest import PhoneManifest, ServedModel
+from spots_ml.release.phone_manifest import PhoneManifest, PhoneModel
 from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes
 
-NOTHING = ServedModel(active=None, rolling_out=None)
+NOTHING = PhoneModel(active=None, rolling_out=None)
 
 
 @pytest.fixture
@@ -51,6 +51,19 @@ def test_the_active_version_is_told_with_where_it_lies(store, models_dir):
     }
     assert told.models["outcome"] == NOTHING
     assert PhoneManifest.from_bytes(told.to_bytes()) == told
+
+
+def test_a_version_that_is_rolled_out_is_told_beside_the_active_one(store, models_dir):
+    activate(store, models_dir)
+    manifest = make_manifest("second", version="v1.1-synthetic")
+    register_version(store, models_dir, onnx=onnx_bytes("second"), manifest=manifest, now=hours(2), actor="test")
+    assert phone_manifest(store, models_dir).models["calling_score"].rolling_out is None
+    store.set_traffic("calling_score", "v1.1-synthetic", 0.25, now=hours(3), actor="test", reason="")
+
+    told = phone_manifest(store, models_dir).models["calling_score"]
+    assert (told.active.version, told.active.traffic) == ("v1.0-synthetic", 1.0)
+    assert (told.rolling_out.version, told.rolling_out.traffic) == ("v1.1-synthetic", 0.25)
+    assert (models_dir.parent / told.rolling_out.url).read_bytes() == onnx_bytes("second")
 
 
 def test_an_active_version_without_its_files_is_an_error(store, models_dir):

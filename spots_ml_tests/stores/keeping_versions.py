@@ -20,3 +20,11 @@ def rollback(store, at=20):
 
 def archive(store, number, at=30):
     return store.archive(MODEL, f"v1.{number}-synthetic", now=hours(at), actor="cem", reason="old")
+
+
+def weigh(store, number, weight, at=40):
+    return store.set_weight(MODEL, f"v1.{number}-synthetic", weight, now=hours(at), actor="dee", reason="trusted")
+
+
+def offer(store, number, traffic, at=50):
+    return store.set_traffic(MODEL, f"v1.{number}-synthetic", traffic, now=hours(at), actor="eva", reason="try")

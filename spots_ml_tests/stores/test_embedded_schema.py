@@ -65,7 +65,9 @@ def test_a_file_of_version_1_keeps_all_it_held(old_file):
         ("v1.0-synthetic", "active"),
         ("v1.1-synthetic", "staging"),
     ]
+    assert [one.traffic for one in store.list_versions()] == [1.0, 0.0]
     assert [entry.action for entry in store.history()] == ["registered", "registered", "promoted"]
+    assert [entry.from_value for entry in store.history()] == [None] * 3
 
 
 def test_a_file_of_version_1_can_do_all_that_a_new_one_can(old_file, tmp_path):
@@ -101,8 +103,8 @@ def test_several_processes_may_bring_a_file_up_to_date_at_once(old_file):
 
 def test_a_step_that_fails_leaves_the_file_as_it_was(old_file, monkeypatch):
     before = contents(old_file)
-    first, second = database.STEPS
-    monkeypatch.setattr(database, "STEPS", (first, f"{second} CREATE TABLE decisions (again);"))
+    *others, last = database.STEPS
+    monkeypatch.setattr(database, "STEPS", (*others, f"{last} CREATE TABLE decisions (again);"))
 
     with pytest.raises(ArtifactError, match="already exists"):
         EmbeddedStore(old_file)

@@ -9,7 +9,7 @@ from spots_ml.errors import GateError, RegistryError
 from spots_ml.stores.embedded.store import EmbeddedStore
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml_tests.registry.building import all_verdicts, hours, make_candidate
-from spots_ml_tests.stores.keeping_versions import MODEL, archive, fill, promote, rollback
+from spots_ml_tests.stores.keeping_versions import MODEL, archive, fill, offer, promote, rollback, weigh
 
 
 @contextlib.contextmanager
@@ -184,6 +184,108 @@ def test_every_change_is_in_the_history_with_time_actor_and_reason(store):
     assert store.history(MODEL, "v1.1-synthetic") == tuple(
         entry for entry in store.history() if entry.version == "v1.1-synthetic"
     )
+
+
+def test_a_new_version_weighs_a_tenth_and_is_offered_to_nobody(store):
+    fill(store, "a")
+
+    assert [(one.weight, one.traffic) for one in store.list_versions()] == [(0.1, 0.0)]
+
+
+def test_a_weight_that_is_set_is_kept_and_told_with_what_it_was(store):
+    fill(store, "a", "b")
+    promote(store, 0)
+
+    assert weigh(store, 0, 0.3, at=41).weight == 0.3
+    assert weigh(store, 1, 0.2, at=42).weight == 0.2
+    assert weigh(store, 0, 0.15, at=43).weight == 0.15
+    assert [(one.weight, one.status) for one in store.list_versions()] == [(0.15, "active"), (0.2, "staging")]
+    assert told_numbers(store) == [
+        ("v1.0", "weight_set", "active", 0.1, 0.3, "dee", "trusted", hours(41)),
+        ("v1.1", "weight_set", "staging", 0.1, 0.2, "dee", "trusted", hours(42)),
+        ("v1.0", "weight_set", "active", 0.3, 0.15, "dee", "trusted", hours(43)),
+    ]
+
+
+def test_a_weight_stays_through_promotion_and_rollback(store):
+    fill(store, "a", "b")
+    promote(store, 0)
+    weigh(store, 0, 0.3)
+    promote(store, 1)
+
+    rollback(store)
+    assert store.get(MODEL, "v1.0-synthetic").weight == 0.3
+
+
+def test_traffic_that_is_set_is_kept_and_told_with_what_it_was(store):
+    fill(store, "a", "b")
+    promote(store, 0)
+    for share in (0.1, 0.5, 0.0):
+        assert offer(store, 1, share).traffic == share
+
+    assert [one[3:5] for one in told_numbers(store)] == [(0.0, 0.1), (0.1, 0.5), (0.5, 0.0)]
+
+
+def test_traffic_follows_the_status(store):
+    fill(store, "a", "b", "c")
+    promote(store, 0)
+    offer(store, 1, 0.5)
+    promote(store, 1)
+    assert [one.traffic for one in store.list_versions()] == [0.0, 1.0, 0.0]
+    rollback(store)
+    assert [one.traffic for one in store.list_versions()] == [1.0, 0.0, 0.0]
+    offer(store, 2, 0.5)
+    archive(store, 2)
+    assert [one.traffic for one in store.list_versions()] == [1.0, 0.0, 0.0]
+
+
+def test_one_version_of_a_model_is_rolled_out_at_a_time(store):
+    fill(store, "a", "b")
+    store.register(make_candidate("x", model_type="outcome"), now=hours(0), actor="test")
+    offer(store, 0, 0.1)
+
+    with pytest.raises(RegistryError, match=r"v1\.0-synthetic is being rolled out; promote it, archive it or take"):
+        offer(store, 1, 0.1)
+    assert offer(store, 1, 0.0).traffic == 0.0
+    store.set_traffic("outcome", "v1.0-synthetic", 0.1, now=hours(9), actor="eva", reason="")
+    offer(store, 0, 0.0)
+    assert offer(store, 1, 0.1).traffic == 0.1
+
+
+@pytest.mark.parametrize("share", [1.5, -0.1, float("nan"), float("inf")])
+def test_a_weight_or_traffic_that_is_no_share_is_refused(store, share):
+    fill(store, "a")
+
+    with pytest.raises(RegistryError, match=r"the weight .* is no share; expected a number in \[0, 1\]"):
+        weigh(store, 0, share)
+    with pytest.raises(RegistryError, match=r"the traffic .* is no share; expected a number in \[0, 1\]"):
+        offer(store, 0, share)
+    assert len(store.history()) == 1
+
+
+def test_versions_that_do_not_answer_are_given_no_weight_and_only_staging_ones_traffic(store):
+    fill(store, "a", "b", "c")
+    promote(store, 0)
+    promote(store, 1)
+    archive(store, 2)
+
+    for number, status in ((0, "deprecated"), (2, "archived")):
+        with pytest.raises(RegistryError, match=f"is {status}; only a staging or an active version is given a weight"):
+            weigh(store, number, 0.3)
+    for number, status in enumerate(["deprecated", "active", "archived"]):
+        with pytest.raises(RegistryError, match=f"is {status}; only a staging version is rolled out"):
+            offer(store, number, 0.3)
+    for change in (weigh, offer):
+        with pytest.raises(RegistryError, match=r"registered are: v1\.0-synthetic"):
+            change(store, 9, 0.3)
+
+
+def told_numbers(store):
+    return [
+        (one.version[:4], one.action, one.to_status, one.from_value, one.to_value, one.actor, one.reason, one.at)
+        for one in store.history()
+        if one.from_value is not None
+    ]
 
 
 def test_a_refused_change_changes_nothing(store):

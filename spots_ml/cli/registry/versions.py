@@ -7,7 +7,7 @@ import click
 from spots_ml.cli.options import json_option, model_argument, open_versions, version_argument
 from spots_ml.cli.tables import text_table
 from spots_ml.models.declared import ModelType, declared_types
-from spots_ml.registry.records import ModelVersion
+from spots_ml.registry.records import HistoryEntry, ModelVersion
 from spots_ml.registry.version_store import VersionStore
 from spots_ml.settings import Settings
 
@@ -92,10 +92,16 @@ def _history_table(store: VersionStore, model_type: ModelType | None, version: s
             entry.model_type,
             entry.version,
             entry.action,
-            f"{entry.from_status or 'new'} -> {entry.to_status}",
+            _change(entry),
             entry.actor,
             entry.reason,
         ]
         for entry in store.history(model_type, version)
     ]
-    return text_table(["at (UTC)", "model", "version", "action", "status", "actor", "reason"], rows)
+    return text_table(["at (UTC)", "model", "version", "action", "change", "actor", "reason"], rows)
+
+
+def _change(entry: HistoryEntry) -> str:
+    if entry.from_value is None:
+        return f"{entry.from_status or 'new'} -> {entry.to_status}"
+    return f"{entry.from_value:g} -> {entry.to_value:g}"

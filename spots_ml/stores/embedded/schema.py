@@ -116,7 +116,19 @@ CREATE TABLE performance (
 ) WITHOUT ROWID;
 """
 
-STEPS: Final = (_INTERACTIONS_AND_VERSIONS, _DECISIONS_AND_PERFORMANCE)
+_WEIGHT_AND_TRAFFIC: Final = """
+ALTER TABLE model_versions ADD COLUMN traffic REAL NOT NULL DEFAULT 0 CHECK (traffic BETWEEN 0 AND 1);
+UPDATE model_versions SET traffic = 1 WHERE status = 'active';
+CREATE UNIQUE INDEX one_rollout ON model_versions (model_type) WHERE status = 'staging' AND traffic > 0;
+CREATE TRIGGER traffic_follows_status BEFORE UPDATE OF status, traffic ON model_versions
+WHEN CASE new.status WHEN 'active' THEN new.traffic <> 1 WHEN 'staging' THEN 0 ELSE new.traffic <> 0 END
+BEGIN SELECT RAISE(ABORT, 'the active version has the traffic 1, a deprecated or archived one has none'); END;
+
+ALTER TABLE version_history ADD COLUMN from_value REAL CHECK (from_value BETWEEN 0 AND 1);
+ALTER TABLE version_history ADD COLUMN to_value REAL CHECK (to_value BETWEEN 0 AND 1);
+"""
+
+STEPS: Final = (_INTERACTIONS_AND_VERSIONS, _DECISIONS_AND_PERFORMANCE, _WEIGHT_AND_TRAFFIC)
 """The first step makes version 1 out of an empty file, each further one the next version."""
 
 SCHEMA_VERSION: Final = len(STEPS)

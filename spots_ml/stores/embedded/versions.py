@@ -13,14 +13,22 @@ from spots_ml.errors import RegistryError
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.registry.gates import require_verdicts
-from spots_ml.registry.lifecycle import Decision, archival, find, promotion, rollback
+from spots_ml.registry.lifecycle import (
+    ChangePlan,
+    VersionChange,
+    archival,
+    find,
+    promotion,
+    rollback,
+    rollout,
+    traffic_of,
+    weighing,
+)
 from spots_ml.registry.records import (
-    Action,
     Candidate,
     HistoryEntry,
     ModelVersion,
     Registration,
-    Status,
     VersionContent,
 )
 from spots_ml.registry.registration import name_taken, proposed_name
@@ -74,16 +82,13 @@ class EmbeddedVersionStore:
             known = _content(connection, content.model_type, content.content_digest)
             if known is not None:
                 _reaffirm(connection, known, candidate.watermark, at)
-                name, status, created = known.version, known.status, False
+                change = VersionChange(known.version, "reaffirmed", known.status, known.status)
             else:
                 _insert(connection, content, candidate.watermark, at)
-                name, status, created = content.version, "staging", True
-            action: Action = "registered" if created else "reaffirmed"
-            before = None if created else status
-            _note(connection, at, content.model_type, name, action, before, status, actor, "")
-            return Registration(
-                version=find(_versions(connection, content.model_type), content.model_type, name), created=created
-            )
+                change = VersionChange(content.version, "registered", None, "staging")
+            _note(connection, at, content.model_type, change, actor, "")
+            version = find(_versions(connection, content.model_type), content.model_type, change.version)
+            return Registration(version=version, created=known is None)
 
     def get(self, model_type: ModelType, version: str) -> ModelVersion:
         """Look up one version."""
@@ -126,33 +131,30 @@ class EmbeddedVersionStore:
         """Put a version away for good."""
         return self._change(model_type, archival(model_type, version), now, actor, reason)
 
-    def _change(self, model_type: ModelType, decide: Decision, now: datetime, actor: str, reason: str) -> ModelVersion:
+    def set_weight(
+        self, model_type: ModelType, version: str, weight: float, *, now: datetime, actor: str, reason: str
+    ) -> ModelVersion:
+        """Change how much the neural score of a version counts."""
+        return self._change(model_type, weighing(model_type, version, weight), now, actor, reason)
+
+    def set_traffic(
+        self, model_type: ModelType, version: str, traffic: float, *, now: datetime, actor: str, reason: str
+    ) -> ModelVersion:
+        """Offer a staging version to a share of the hybrid group."""
+        return self._change(model_type, rollout(model_type, version, traffic), now, actor, reason)
+
+    def _change(self, model_type: ModelType, plan: ChangePlan, now: datetime, actor: str, reason: str) -> ModelVersion:
         """Decide under the write lock, then make the changes in their order; the last one names the result."""
         at = to_text(now)
         with self._database.writing() as connection:
-            changes = decide(_versions(connection, model_type), _history(connection, model_type, None))
+            changes = plan(_versions(connection, model_type), _history(connection, model_type, None))
             for change in changes:
-                done = connection.execute(
-                    "UPDATE model_versions SET status = ?, updated_at = ?"
-                    " WHERE model_type = ? AND version = ? AND status = ?",
-                    (change.to_status, at, model_type, change.version, change.from_status),
-                )
-                if done.rowcount != 1:
+                if _apply(connection, model_type, change, at) != 1:
                     raise RegistryError(
                         f"{model_type} {change.version} is no longer {change.from_status}; "
                         "nothing was changed, try again"
                     )
-                _note(
-                    connection,
-                    at,
-                    model_type,
-                    change.version,
-                    change.action,
-                    change.from_status,
-                    change.to_status,
-                    actor,
-                    reason,
-                )
+                _note(connection, at, model_type, change, actor, reason)
             return find(_versions(connection, model_type), model_type, changes[-1].version)
 
 
@@ -186,21 +188,36 @@ def _reaffirm(connection: sqlite3.Connection, known: ModelVersion, watermark: st
     )
 
 
+def _apply(connection: sqlite3.Connection, model_type: ModelType, change: VersionChange, at: str) -> int:
+    """Change a row; tells how many were as they must be."""
+    if change.setting is None:
+        columns = {"status": change.to_status, "traffic": traffic_of(change.to_status)}
+    else:
+        columns = {change.setting.number: change.setting.after}
+    changes = ", ".join(f"{name} = ?" for name in columns)
+    return connection.execute(
+        f"UPDATE model_versions SET {changes}, updated_at = ? WHERE model_type = ? AND version = ? AND status = ?",  # noqa: S608 - names of columns
+        (*columns.values(), at, model_type, change.version, change.from_status),
+    ).rowcount
+
+
 def _note(
     connection: sqlite3.Connection,
     at: str,
     model_type: ModelType,
-    version: str,
-    action: Action,
-    from_status: Status | None,
-    to_status: Status,
+    change: VersionChange,
     actor: str,
     reason: str,
 ) -> None:
+    values = (None, None) if change.setting is None else (change.setting.before, change.setting.after)
     connection.execute(
-        "INSERT INTO version_history (at, model_type, version, action, from_status, to_status, actor, reason)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (at, model_type, version, action, from_status, to_status, actor, reason),
+        "INSERT INTO version_history"
+        " (at, model_type, version, action, from_status, to_status, actor, reason, from_value, to_value)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(at, model_type, change.version, change.action, change.from_status, change.to_status, actor, reason),
+            *values,
+        ),
     )
 
 
@@ -223,6 +240,6 @@ def _history(
 
 
 def _version(row: sqlite3.Row) -> ModelVersion:
-    columns = ("status", "weight", "created_at", "updated_at", "last_registered_at", "watermark")
+    columns = ("status", "weight", "traffic", "created_at", "updated_at", "last_registered_at", "watermark")
     document: dict[str, Any] = json.loads(row["content"])
     return ModelVersion.model_validate(document | {name: row[name] for name in columns})

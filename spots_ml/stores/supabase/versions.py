@@ -16,7 +16,7 @@ from spots_ml.errors import RegistryError
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.models.declared import ModelType
 from spots_ml.registry.gates import require_verdicts
-from spots_ml.registry.lifecycle import find
+from spots_ml.registry.lifecycle import find, require_share
 from spots_ml.registry.records import (
     Candidate,
     FileLocation,
@@ -137,12 +137,31 @@ class SupabaseVersionStore:
         """Put a version away for good."""
         return self._changed("archive", model_type, now, actor, reason, p_version=version)
 
+    def set_weight(
+        self, model_type: ModelType, version: str, weight: float, *, now: datetime, actor: str, reason: str
+    ) -> ModelVersion:
+        """Change how much the neural score of a version counts."""
+        require_share("weight", weight)
+        return self._set("set_model_weight", model_type, now, actor, reason, p_version=version, p_weight=weight)
+
+    def set_traffic(
+        self, model_type: ModelType, version: str, traffic: float, *, now: datetime, actor: str, reason: str
+    ) -> ModelVersion:
+        """Offer a staging version to a share of the hybrid group."""
+        require_share("traffic", traffic)
+        return self._set("set_rollout_traffic", model_type, now, actor, reason, p_version=version, p_traffic=traffic)
+
     def _changed(
         self, verb: str, model_type: ModelType, now: datetime, actor: str, reason: str, **named: str
     ) -> ModelVersion:
+        return self._set(f"{verb}_model_version", model_type, now, actor, reason, **named)
+
+    def _set(
+        self, function: str, model_type: ModelType, now: datetime, actor: str, reason: str, **named: str | float
+    ) -> ModelVersion:
         answer = self._change(
-            f"{verb} a version",
-            f"{verb}_model_version",
+            "change a version",
+            function,
             p_model_type=model_type,
             p_at=to_text(now),
             p_actor=actor,
