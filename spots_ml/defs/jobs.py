@@ -1,4 +1,4 @@
-"""Jobs: one per model and one for both, each from raw data to a registered version; daily scoring and monitoring."""
+"""Jobs: one per model and one for both, from raw data to a registered version; days scored and measured; monitoring."""
 
 from typing import Final
 
@@ -43,8 +43,8 @@ BOTH_MODELS: Final = dg.define_asset_job(
 
 DAILY_MONITORING: Final = dg.define_asset_job(
     "daily_monitoring",
-    selection=dg.AssetSelection.assets(VERSION_PERFORMANCE, FORMULA_BASELINE, DATA_SUFFICIENCY),
-    description="How each version did, what the formula manages and how much data there is; trains nothing.",
+    selection=dg.AssetSelection.assets(FORMULA_BASELINE, DATA_SUFFICIENCY),
+    description="What the formula manages and how much data there is; trains nothing.",
 )
 
 FEATURE_IMPORTANCE: Final = dg.define_asset_job(
@@ -55,8 +55,8 @@ FEATURE_IMPORTANCE: Final = dg.define_asset_job(
 
 SCORING: Final = dg.define_asset_job(
     "scoring",
-    selection=dg.AssetSelection.assets(SCORED_OPPORTUNITIES),
-    description="Calling scores of one day's pairs, with the decisions logged; trains nothing.",
+    selection=dg.AssetSelection.assets(SCORED_OPPORTUNITIES, VERSION_PERFORMANCE),
+    description="One day: calling scores of its pairs, decisions logged, then how each version did; trains nothing.",
 )
 
 JOBS: Final = (BOTH_MODELS, *MODEL_JOBS.values(), DAILY_MONITORING, FEATURE_IMPORTANCE, SCORING)

@@ -38,14 +38,14 @@ class Outcome:
 
 
 def run_daily(world, *assets, job="daily_monitoring", day=None):
-    """Run the daily job, or some of its assets."""
-    config = {"ops": {"version_performance": {"config": {"day": day}}}} if day else {}
+    """Run the daily job, or some of its assets; `scoring` for a day."""
     return Outcome(
         world.job(job).execute_in_process(
             instance=world.instance,
             asset_selection=[dg.AssetKey(name) for name in assets] or None,
             raise_on_error=False,
-            run_config={**config, "loggers": {"console": {}}},
+            run_config={"loggers": {"console": {}}},
+            partition_key=day,
         )
     )
 

@@ -110,8 +110,8 @@ def test_there_is_a_job_for_each_model_one_for_both_and_the_daily_ones(definitio
     }
     assert {name: {node.name for node in job.nodes} for name, job in jobs.items()} == {
         "training": both,
-        "scoring": {"scored_opportunities"},
-        "daily_monitoring": {"version_performance", "formula_baseline", "data_sufficiency"},
+        "scoring": {"scored_opportunities", "version_performance"},
+        "daily_monitoring": {"formula_baseline", "data_sufficiency"},
         "feature_importance": {f"{model}__feature_importance" for model in declared_types()},
         **{
             f"{model}_training": {name for name in both if not name.startswith(other)}

@@ -26,7 +26,6 @@ def test_on_a_fresh_install_the_daily_job_is_green_and_says_what_to_do(world):
     told = states(outcome)
     assert "materialise validated_dataset" in told["formula_baseline"]
     assert "materialise validated_dataset" in told["data_sufficiency"]
-    assert "spots-ml score --log" in told["version_performance"]
     check = outcome.checks["sufficient"]
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
 

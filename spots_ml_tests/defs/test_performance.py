@@ -21,9 +21,13 @@ def served(world):
     return world, latest, day
 
 
+def measure(world, day):
+    return run_daily(world, ASSET, job="scoring", day=day)
+
+
 def test_decisions_are_measured_kept_and_shown(served):
     world, latest, day = served
-    outcome = run_daily(world, ASSET, day=day)
+    outcome = measure(world, day)
     assert outcome.result.success
     rows = {row.arm: row for row in world.store.read_performance(*days_around(day))}
     assert set(rows) == {"formula", "calling_score v1.0-real"}
@@ -48,16 +52,16 @@ def test_decisions_are_measured_kept_and_shown(served):
 
 def test_both_checks_pass_when_models_answered_and_history_was_served_right(served):
     world, _, day = served
-    checks = run_daily(world, ASSET, day=day).checks
+    checks = measure(world, day).checks
     assert checks["fallback_rate"].passed and checks["served_history"].passed
     assert "bit for bit what training computes" in checks["served_history"].description
 
 
 def test_measured_again_it_gives_the_same_rows_and_digest(served):
     world, _, day = served
-    first = run_daily(world, ASSET, day=day).metadata[ASSET]["digest"]
+    first = measure(world, day).metadata[ASSET]["digest"]
     before = world.store.read_performance(*days_around(day))
-    assert run_daily(world, ASSET, day=day).metadata[ASSET]["digest"] == first
+    assert measure(world, day).metadata[ASSET]["digest"] == first
     assert world.store.read_performance(*days_around(day)) == before
 
 
@@ -66,7 +70,7 @@ def test_a_fallback_above_the_limit_raises_an_alert_and_does_not_fail_the_run(wo
         return {**row, "neural_score": None, "fallback": "calling_score: damaged"} if row["group"] == "hybrid" else row
 
     _, day = serve_decisions(world, change=fall_back)
-    outcome = run_daily(world, ASSET, day=day)
+    outcome = measure(world, day)
     check = outcome.checks["fallback_rate"]
     assert outcome.result.success
     assert (check.passed, check.severity, check.blocking) == (False, dg.AssetCheckSeverity.ERROR, False)
@@ -82,16 +86,16 @@ def test_the_limit_is_a_setting(world):
     _, day = serve_decisions(
         world, change=lambda row: {**row, "fallback": "outcome: slow"} if row["decision_id"] == last else row
     )
-    check = run_daily(world, ASSET, day=day).checks["fallback_rate"]
+    check = measure(world, day).checks["fallback_rate"]
     assert not check.passed and "at most 1.0% may; by reason: outcome: slow 1" in check.description
     lenient = World(world.instance, dataclasses.replace(world.settings, max_fallback_share=0.1), world.clock)
-    assert run_daily(lenient, ASSET, day=day).checks["fallback_rate"].passed
+    assert measure(lenient, day).checks["fallback_rate"].passed
 
 
 def test_the_maturity_window_is_a_setting(served):
     world, _, day = served
     world = World(world.instance, dataclasses.replace(world.settings, maturity_hours=1.0), world.clock)
-    assert run_daily(world, ASSET, day=day).result.success
+    assert measure(world, day).result.success
     rows = world.store.read_performance(*days_around(day))
     assert all(row.n_expired > 0 and row.maturity_hours == 1.0 for row in rows)
 
@@ -101,20 +105,20 @@ def test_history_that_was_not_what_training_sees_is_an_error_with_the_first_mism
         return {**row, "past_positive_rate": 0.123}
 
     _, day = serve_decisions(world, change=wrong)
-    check = run_daily(world, ASSET, day=day).checks["served_history"]
+    check = measure(world, day).checks["served_history"]
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert "past_positive_rate of " in check.description and "served as 0.123" in check.description
 
 
 def test_history_that_nobody_served_proves_nothing_and_warns(world):
     _, day = serve_decisions(world, change=lambda row: {**row, "watermark": None})
-    check = run_daily(world, ASSET, day=day).checks["served_history"]
+    check = measure(world, day).checks["served_history"]
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert "nothing was compared" in check.description
 
 
 def test_without_decisions_it_says_what_to_do_and_passes(world):
-    outcome = run_daily(world, ASSET)
+    outcome = measure(world, "2026-11-01")
     assert outcome.result.success
     state = outcome.metadata[ASSET]["state"].replace("  \n", " ")
     assert "`spots-ml score --log` or materialise scored_opportunities" in state
@@ -122,25 +126,9 @@ def test_without_decisions_it_says_what_to_do_and_passes(world):
     assert outcome.metadata[ASSET]["n_decisions"] == 0
 
 
-def test_left_to_itself_it_measures_today(served):
-    world, _, day = served
-    world.clock.moment = world.clock.moment.replace(*map(int, day.split("-")), hour=23, minute=59)
-    outcome = run_daily(world, ASSET)
-    assert outcome.metadata[ASSET]["day"] == day
-    (row, _) = world.store.read_performance(*days_around(day))
-    assert 0 < row.n_matured < row.n_decisions
-
-
-@pytest.mark.parametrize(
-    ("day", "told"), [("yesterday", "expected a date such as 20"), ("2999-01-01", "lies ahead of today")]
-)
-def test_a_day_that_is_none_is_refused_in_words(world, day, told):
-    assert told in run_daily(world, ASSET, day=day).failures[ASSET]
-
-
 def test_the_picture_has_the_formula_and_the_two_newest_versions_over_time(served):
     world, _, day = served
-    run_daily(world, ASSET, day=day)
+    measure(world, day)
     formula, version = sorted(world.store.read_performance(*days_around(day)), key=lambda row: row.arm != "formula")
     course = []
     for age in range(30):
@@ -156,7 +144,7 @@ def test_the_picture_has_the_formula_and_the_two_newest_versions_over_time(serve
 
 def test_a_metric_that_is_defined_on_no_day_is_a_sentence(served):
     world, _, day = served
-    run_daily(world, ASSET, day=day)
+    measure(world, day)
     rows = world.store.read_performance(*days_around(day))
     undefined = [
         row.model_copy(update={"called_rate": row.called_rate.model_copy(update={"value": None})}) for row in rows

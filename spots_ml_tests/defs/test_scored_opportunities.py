@@ -11,8 +11,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from spots_ml.defs.assets.scoring import DAYS
-from spots_ml.defs.schedules import scoring_schedule
 from spots_ml.digests import digest_file
 from spots_ml.features.contract import HISTORY_FEATURES, RAW_FEATURES
 from spots_ml.interactions.source import InteractionStream
@@ -245,20 +243,6 @@ def test_small_batches_give_the_same_rows(with_models, monkeypatch):
     whole = pq.read_table(shown(run(with_models))["path"])
     monkeypatch.setattr(scored_day, "_BATCH_ROWS", 3)
     assert pq.read_table(shown(run(with_models))["path"]).equals(whole)
-
-
-def test_the_schedule_asks_for_the_day_before_at_four_and_is_on(filled):
-    due = datetime(2026, 11, 21, 4, tzinfo=UTC)
-    with dg.build_schedule_context(
-        instance=filled.instance,
-        scheduled_execution_time=due,
-        repository_def=filled.definitions.get_repository_def(),
-    ) as context:
-        (request,) = scoring_schedule.evaluate_tick(context).run_requests
-    assert (request.partition_key, request.run_key) == ("2026-11-20", "2026-11-20")
-    assert (scoring_schedule.cron_schedule, scoring_schedule.execution_timezone) == ("0 4 * * *", "UTC")
-    assert scoring_schedule.default_status is dg.DefaultScheduleStatus.RUNNING
-    assert DAYS.get_partition_keys(current_time=due)[-1] == "2026-11-20"
 
 
 def exploring(world):

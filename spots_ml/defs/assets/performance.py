@@ -1,20 +1,18 @@
 """`version_performance`: how the versions and the formula did, whether models answered, whether history was right."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
-from pydantic import Field
 
 from spots_ml.defs.assets.keys import OWNERS
 from spots_ml.defs.assets.monitoring import MONITORING_GROUP, SEED, VERSION_PERFORMANCE, alert_check
-from spots_ml.defs.assets.scoring import SCORED_OPPORTUNITIES
+from spots_ml.defs.assets.scoring import DAYS, SCORED_OPPORTUNITIES
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result
 from spots_ml.defs.pages import tables
 from spots_ml.defs.resources import Platform
-from spots_ml.errors import ConfigError
 
 if TYPE_CHECKING:
     from spots_ml.monitoring.performance import PerformanceRow
@@ -26,38 +24,11 @@ HISTORY_SAMPLE: Final = 1_000
 """Decisions whose served history is computed again, at most."""
 
 
-class PerformanceOptions(dg.Config):
-    """Which day to measure."""
-
-    day: str | None = Field(
-        default=None,
-        description="Last day of the seven, e.g. 2026-11-21 (UTC); left out: today, as far as it has come.",
-    )
-
-    def chosen(self, today: date) -> date:
-        """Choose the day.
-
-        Args:
-            today: The present day (UTC).
-
-        Returns:
-            The run's own day, or today.
-
-        Raises:
-            ConfigError: When it is no date.
-        """
-        if self.day is None:
-            return today
-        try:
-            return date.fromisoformat(self.day)
-        except ValueError as error:
-            raise ConfigError(f"day is {self.day!r}; expected a date such as {today}") from error
-
-
 @dg.asset(
     key=VERSION_PERFORMANCE,
     deps=[SCORED_OPPORTUNITIES],
     group_name=MONITORING_GROUP,
+    partitions_def=DAYS,
     kinds={"python"},
     owners=OWNERS,
     code_version="1",
@@ -75,24 +46,23 @@ class PerformanceOptions(dg.Config):
     ],
     description=(
         "Called rate, positive outcome rate, mean calling score, mean outcome score and fallback rate of each version "
-        "and of the formula, over the decisions of the last seven days, with intervals over agents. Outcomes count "
-        "once their maturity window is over."
+        "and of the formula, over the decisions of the seven days up to this one (UTC), with intervals over agents. "
+        "Outcomes count once their maturity window is over."
     ),
 )
 def version_performance(
-    context: dg.AssetExecutionContext, config: PerformanceOptions, platform: dg.ResourceParam[Platform]
+    context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
-    """Measure the decisions of the last seven days, keep the numbers, check what was served."""
-    from datetime import UTC, timedelta
+    """Measure the decisions of the seven days up to the partition's, keep the numbers, check what was served."""
+    from datetime import timedelta
 
     from spots_ml.defs.pages.performance import PLOTTED_DAYS, nothing_yet, performance_metadata
     from spots_ml.digests import digest_json
     from spots_ml.monitoring.performance import decision_window, measure_performance
 
-    now = platform.now()
+    now, day = platform.now(), context.partition_time_window.start.date()
     with refusals_in_words():
         store = platform.store()
-        day = config.chosen(now.astimezone(UTC).date())
         since, until = decision_window(day)
         rows = measure_performance(
             store.read_decisions(since, until),
