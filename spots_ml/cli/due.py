@@ -24,13 +24,13 @@ def due_command(as_json: bool) -> None:
     Runs and failures are those of DAGSTER_HOME; without one, none are known.
     """
     from spots_ml.defs.home import open_run_history
-    from spots_ml.monitoring.retraining import Sources, decide
+    from spots_ml.monitoring.retraining import SourceChoice, decide
     from spots_ml.monitoring.retraining_facts import retrain_state
     from spots_ml.opening import open_store
 
     settings = Settings.from_env()
     store = open_store(settings)
-    sources, now = Sources(settings.source, settings.store), utc_now()
+    sources, now = SourceChoice(settings.source, settings.store), utc_now()
     with open_run_history() as runs:
         states = {
             model_type: retrain_state(model_type, versions=store, labels=store, runs=runs, sources=sources, now=now)

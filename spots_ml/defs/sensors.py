@@ -14,7 +14,7 @@ from spots_ml.defs.resources import Platform
 from spots_ml.defs.run_history import ASKED_TAG, DagsterRunHistory
 from spots_ml.defs.runs import MODEL_TAG, fail_abandoned_runs
 from spots_ml.models.declared import ModelType, declared_types
-from spots_ml.monitoring.retraining import RetrainState, Sources, Wait, decide
+from spots_ml.monitoring.retraining import RetrainState, SourceChoice, Wait, decide
 from spots_ml.monitoring.retraining_facts import retrain_state
 
 REASON_TAG: Final = "spots_ml/reason"
@@ -40,7 +40,7 @@ def present_state(instance: dg.DagsterInstance, platform: Platform, model_type: 
         versions=store,
         labels=store,
         runs=DagsterRunHistory(instance),
-        sources=Sources(settings.source, settings.store),
+        sources=SourceChoice(settings.source, settings.store),
         now=platform.now(),
     )
 

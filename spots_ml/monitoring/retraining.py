@@ -37,8 +37,8 @@ class RetrainConfig(BaseModel):
 
 
 @dataclass(frozen=True)
-class Sources:
-    """Where interactions can be read from.
+class SourceChoice:
+    """The sources between which the decision chooses.
 
     Attributes:
         configured: The source that the settings name.
@@ -67,7 +67,7 @@ class RetrainState:
     registered_at: datetime | None
     new_labels: int
     learned_from_store: bool
-    sources: Sources
+    sources: SourceChoice
     runs: ModelRuns = field(default_factory=ModelRuns)
 
 
@@ -121,7 +121,7 @@ def decide(state: RetrainState, config: RetrainConfig) -> Retrain | Wait:
     >>> from datetime import datetime, UTC
     >>> state = RetrainState(
     ...     now=datetime(2026, 11, 22, tzinfo=UTC), registered_at=datetime(2026, 11, 21, 10, tzinfo=UTC),
-    ...     new_labels=742, learned_from_store=True, sources=Sources("synthetic", "embedded"),
+    ...     new_labels=742, learned_from_store=True, sources=SourceChoice("synthetic", "embedded"),
     ... )
     >>> decide(state, RetrainConfig()).message
     '742 of 1,000 new labels; next by time on 2026-11-28 10:00 UTC'

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from spots_ml.models.declared import ModelType
-from spots_ml.monitoring.retraining import RetrainState, Sources
+from spots_ml.monitoring.retraining import RetrainState, SourceChoice
 from spots_ml.monitoring.run_history import RunHistory
 from spots_ml.registry.records import ModelVersion
 
@@ -38,7 +38,7 @@ def retrain_state(
     versions: RegisteredVersions,
     labels: ArrivedLabels,
     runs: RunHistory,
-    sources: Sources,
+    sources: SourceChoice,
     now: datetime,
 ) -> RetrainState:
     """Collect what the retraining decision depends on.

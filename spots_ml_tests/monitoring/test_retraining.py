@@ -3,13 +3,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from spots_ml.monitoring.retraining import Retrain, RetrainConfig, RetrainState, Sources, Wait, decide
+from spots_ml.monitoring.retraining import Retrain, RetrainConfig, RetrainState, SourceChoice, Wait, decide
 from spots_ml.monitoring.run_history import EndedRun, ModelRuns, RunUnderWay
 
 REGISTERED = datetime(2026, 11, 21, 10, tzinfo=UTC)
 DUE_BY_TIME = REGISTERED + timedelta(days=7)
 ENDED = REGISTERED + timedelta(days=1)
-STORE_AND_GENERATOR = Sources(configured="synthetic", store="embedded")
+STORE_AND_GENERATOR = SourceChoice(configured="synthetic", store="embedded")
 
 
 def answer(*, new_labels=0, days=1.0, config=None, **changes):
@@ -84,8 +84,8 @@ def test_it_learns_from_the_store_once_enough_arrived_there_and_before_from_what
 
 
 def test_the_store_is_the_configured_one():
-    assert answer(new_labels=1_000, sources=Sources("export", "supabase")).source == "supabase"
-    assert answer(days=8, learned_from_store=False, sources=Sources("export", "supabase")).source == "export"
+    assert answer(new_labels=1_000, sources=SourceChoice("export", "supabase")).source == "supabase"
+    assert answer(days=8, learned_from_store=False, sources=SourceChoice("export", "supabase")).source == "export"
 
 
 @pytest.mark.parametrize("reached", [{}, {"new_labels": 10**6}, {"days": 30}])

@@ -4,13 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from spots_ml.monitoring.retraining import Sources
+from spots_ml.monitoring.retraining import SourceChoice
 from spots_ml.monitoring.retraining_facts import retrain_state
 from spots_ml.monitoring.run_history import ModelRuns, NoRunHistory, RunUnderWay
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 REGISTERED = NOW - timedelta(days=2)
-SOURCES = Sources(configured="synthetic", store="embedded")
+SOURCES = SourceChoice(configured="synthetic", store="embedded")
 
 
 @dataclass
