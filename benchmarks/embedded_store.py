@@ -11,7 +11,7 @@ from pathlib import Path
 
 from spots_ml.cli.options import utc_now
 from spots_ml.interactions.generators.seed_law import SeedLaw
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 
 _COUNT_RUNS = 200
 
@@ -22,28 +22,34 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=200_000)
     n_rows = parser.parse_args().rows
     with tempfile.TemporaryDirectory() as folder:
-        store = EmbeddedStore(Path(folder) / "store.sqlite")
+        store = embedded_store(Path(folder) / "store.sqlite")
         law = SeedLaw()
 
         def take_in():
-            store.import_interactions(law.generate(n_rows, seed=1), now=utc_now())
+            store.interactions.import_interactions(law.generate(n_rows, seed=1), now=utc_now())
 
         timed("import_new", n_rows, take_in)
-        watermark = store.label_watermark()
+        watermark = store.interactions.label_watermark()
         timed(
-            "import_unchanged", n_rows, lambda: store.import_interactions(law.generate(n_rows, seed=1), now=utc_now())
+            "import_unchanged",
+            n_rows,
+            lambda: store.interactions.import_interactions(law.generate(n_rows, seed=1), now=utc_now()),
         )
-        store.import_interactions(law.generate(1000, seed=2), now=utc_now())
-        timed("read", n_rows, lambda: sum(batch.num_rows for batch in store.read_interactions(watermark).batches))
+        store.interactions.import_interactions(law.generate(1000, seed=2), now=utc_now())
+        timed(
+            "read",
+            n_rows,
+            lambda: sum(batch.num_rows for batch in store.interactions.read_interactions(watermark).batches),
+        )
         times_us = []
         for _ in range(_COUNT_RUNS):
             start = time.perf_counter()
-            n_new = store.count_labels_after(watermark)
+            n_new = store.interactions.count_labels_after(watermark)
             times_us.append((time.perf_counter() - start) * 1e6)
         report(
             "count_new_labels",
             n_new=n_new,
-            n_in_store=store.count_labels_after(None),
+            n_in_store=store.interactions.count_labels_after(None),
             p50_us=round(statistics.median(times_us), 1),
             max_us=round(max(times_us), 1),
             n_runs=_COUNT_RUNS,

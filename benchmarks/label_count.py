@@ -20,8 +20,8 @@ from _app_rows import insert_rows, project_and_calls, vacuum
 
 from spots_ml.local_supabase.postgres import ADMIN
 from spots_ml.stores.embedded.database import Database
-from spots_ml.stores.embedded.store import EmbeddedStore
-from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.embedded.store import embedded_store
+from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.watermark import Watermark
 
 REQUIRED_MS = 50.0
@@ -51,7 +51,7 @@ def main():
 
 def embedded(path, arguments):
     """Count in SQLite."""
-    store, database = EmbeddedStore(path), Database(path)
+    store, database = embedded_store(path), Database(path)
     with database.writing() as connection:
         connection.execute(EMBEDDED_ROWS, {"rows": arguments.rows})
         connection.execute("UPDATE counters SET value = ?", (arguments.rows,))
@@ -74,14 +74,14 @@ def supabase(arguments):
             query = connection.execute(function).fetchone()[0].replace("p_label", str(n_old))
             plan = connection.execute(f"explain (analyze, buffers) {query}").fetchall()
         show("supabase", (row[0] for row in plan))
-        measure("supabase", SupabaseStore(calls), "supabase", arguments)
+        measure("supabase", supabase_store(calls), "supabase", arguments)
 
 
 def measure(name, store, kind, arguments):
     """Count what is new, and everything, and report."""
     known = str(Watermark(arguments.rows - arguments.new, arguments.rows - arguments.new, kind))
-    new_ms = timed(lambda: store.count_labels_after(known), arguments.new, arguments.runs)
-    all_ms = timed(lambda: store.count_labels_after(None), arguments.rows, 3)
+    new_ms = timed(lambda: store.interactions.count_labels_after(known), arguments.new, arguments.runs)
+    all_ms = timed(lambda: store.interactions.count_labels_after(None), arguments.rows, 3)
     result = {
         "benchmark": f"label_count/{name}",
         "n_rows": arguments.rows,

@@ -7,7 +7,6 @@ from spots_ml.settings import Settings
 from spots_ml.stores.store import Store
 
 if TYPE_CHECKING:
-    from spots_ml.stores.supabase.store import SupabaseStore
     from spots_ml.stores.supabase.transport.calls import Calls
 
 
@@ -28,12 +27,12 @@ def open_store(settings: Settings, kind: StoreKind | None = None, *, attempts: i
     """
     if (kind or settings.store) == "supabase":
         return open_supabase(settings, attempts=attempts)
-    from spots_ml.stores.embedded.store import EmbeddedStore
+    from spots_ml.stores.embedded.store import embedded_store
 
-    return EmbeddedStore(settings.places.database)
+    return embedded_store(settings.places.database)
 
 
-def open_supabase(settings: Settings, *, attempts: int | None = None) -> "SupabaseStore":
+def open_supabase(settings: Settings, *, attempts: int | None = None) -> Store:
     """Open the store on Supabase, whichever store is configured.
 
     Args:
@@ -47,10 +46,10 @@ def open_supabase(settings: Settings, *, attempts: int | None = None) -> "Supaba
         ConfigError: When the project's address or key is not set or is none.
     """
     from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
-    from spots_ml.stores.supabase.store import SupabaseStore
+    from spots_ml.stores.supabase.store import supabase_store
 
     calls = open_calls(settings, attempts=attempts)
-    return SupabaseStore(calls, DirectReads(settings.supabase_dsn) if settings.supabase_dsn else None)
+    return supabase_store(calls, DirectReads(settings.supabase_dsn) if settings.supabase_dsn else None)
 
 
 def open_calls(settings: Settings, *, attempts: int | None = None) -> "Calls":

@@ -5,8 +5,8 @@ import pytest
 from spots_ml.errors import ConfigError
 from spots_ml.opening import open_store, open_supabase
 from spots_ml.settings import Settings
-from spots_ml.stores.embedded.store import EmbeddedStore
-from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.embedded.versions import EmbeddedVersionStore
+from spots_ml.stores.supabase.versions import SupabaseVersionStore
 
 SUPABASE = {"supabase_url": "https://project.supabase.co", "supabase_key": "sb_secret_1"}
 
@@ -17,10 +17,10 @@ def test_the_configured_store_is_opened_unless_another_one_is_asked_for(tmp_path
         Settings(data_dir=tmp_path, store="supabase", **SUPABASE),
     )
 
-    assert isinstance(open_store(embedded), EmbeddedStore)
-    assert isinstance(open_store(supabase), SupabaseStore)
-    assert isinstance(open_store(supabase, "embedded"), EmbeddedStore)
-    assert isinstance(open_store(embedded, "supabase"), SupabaseStore)
+    assert isinstance(open_store(embedded).versions, EmbeddedVersionStore)
+    assert isinstance(open_store(supabase).versions, SupabaseVersionStore)
+    assert isinstance(open_store(supabase, "embedded").versions, EmbeddedVersionStore)
+    assert isinstance(open_store(embedded, "supabase").versions, SupabaseVersionStore)
 
 
 def test_a_project_that_is_not_known_is_told_before_anything_is_asked():

@@ -33,7 +33,9 @@ def due_command(as_json: bool) -> None:
     sources, now = SourceChoice(settings.source, settings.store), utc_now()
     with open_run_history() as runs:
         states = {
-            model_type: retrain_state(model_type, versions=store, labels=store, runs=runs, sources=sources, now=now)
+            model_type: retrain_state(
+                model_type, versions=store.versions, labels=store.interactions, runs=runs, sources=sources, now=now
+            )
             for model_type in declared_types()
         }
     answers = {model_type: (state, decide(state, settings.retrain)) for model_type, state in states.items()}

@@ -45,9 +45,9 @@ def import_command(path: Path, kind: StoreKind | None, as_json: bool) -> None:
     from spots_ml.interactions.reading.export import read_export
     from spots_ml.opening import open_store
 
-    store = open_store(Settings.from_env(), kind)
-    report = store.import_interactions(read_export(path), now=utc_now())
-    n_labels = store.count_labels_after(None)
+    interactions = open_store(Settings.from_env(), kind).interactions
+    report = interactions.import_interactions(read_export(path), now=utc_now())
+    n_labels = interactions.count_labels_after(None)
     if as_json:
         click.echo(json.dumps(asdict(report) | {"n_labels_in_store": n_labels}, indent=2))
     else:

@@ -109,8 +109,8 @@ def open_versions(settings: Settings | None = None) -> VersionStore:
         settings: The settings; None: those of the environment.
 
     Returns:
-        The store.
+        The part that keeps them.
     """
     from spots_ml.opening import open_store
 
-    return open_store(settings or Settings.from_env())
+    return open_store(settings or Settings.from_env()).versions

@@ -57,7 +57,7 @@ def open_day(platform: Platform, start: datetime, end: datetime) -> DayOfRequest
     if path is not None:
         batches = of_day(read_pairs(path), start, end, count, undated=True)
         return DayOfRequests("served", batches, count, f"candidate pairs of {path}")
-    store = platform.store()
+    store = platform.store().interactions
     reached = store.label_watermark()
     try:
         known = store.read_interactions(up_to=reached).batches

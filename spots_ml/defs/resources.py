@@ -62,7 +62,7 @@ class Platform:
         settings = self.settings
         return Sources(
             settings.store,
-            self.store,
+            lambda: self.store().interactions,
             export_path=settings.export_path,
             synthetic_rows=settings.synthetic_rows,
             synthetic_seed=settings.synthetic_seed,

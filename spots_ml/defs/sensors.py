@@ -37,8 +37,8 @@ def present_state(instance: dg.DagsterInstance, platform: Platform, model_type: 
     settings, store = platform.settings, platform.store(attempts=_ATTEMPTS)
     return retrain_state(
         model_type,
-        versions=store,
-        labels=store,
+        versions=store.versions,
+        labels=store.interactions,
         runs=DagsterRunHistory(instance),
         sources=SourceChoice(settings.source, settings.store),
         now=platform.now(),

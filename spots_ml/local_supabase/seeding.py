@@ -8,7 +8,7 @@ import numpy as np
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.judging.intake import ImportReport
 from spots_ml.local_supabase.stack import LocalProject
-from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.connection import SupabaseConnection
 
@@ -32,8 +32,8 @@ def seed_project(project: LocalProject, n_rows: int, *, now: datetime) -> Import
     """
     connection = SupabaseConnection(project.url, project.keys.secret)
     with Calls(connection, random=np.random.default_rng()) as calls:
-        store = SupabaseStore(calls)
-        if store.count_labels_after(None):
+        interactions = supabase_store(calls).interactions
+        if interactions.count_labels_after(None):
             return None
         generated = SeedLaw().generate(n_rows, seed=_SEED, until=now)
-        return store.import_interactions(generated, now=now)
+        return interactions.import_interactions(generated, now=now)

@@ -32,14 +32,14 @@ class Sources:
 
     Attributes:
         store_kind: Which store is configured; no other can be a source.
-        open_store: Opens it; called only when it is the source.
+        open_interactions: Opens its interactions; called only when it is the source.
         export_path: The export to read; None: there is none.
         synthetic_rows: Rows of the generator.
         synthetic_seed: Its seed.
     """
 
     store_kind: StoreKind
-    open_store: Callable[[], InteractionStore]
+    open_interactions: Callable[[], InteractionStore]
     export_path: Path | None = None
     synthetic_rows: int = 10_000
     synthetic_seed: int = 42
@@ -72,7 +72,7 @@ class Sources:
                 f"the source {source!r} is not the store that is configured ({self.store_kind!r}); "
                 f"set SPOTS_ML_STORE={source}, or choose the source {self.store_kind!r}"
             )
-        store = self.open_store()
+        store = self.open_interactions()
         return store.read_interactions(up_to=store.label_watermark())
 
 

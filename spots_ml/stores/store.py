@@ -1,6 +1,6 @@
-"""A whole store: everything that is kept, in one place."""
+"""A whole store: the parts that keep everything there is, each of which a caller asks for what it keeps."""
 
-from typing import Protocol
+from dataclasses import dataclass
 
 from spots_ml.interactions.keeping.interaction_store import InteractionStore
 from spots_ml.monitoring.performance import PerformanceStore
@@ -9,5 +9,22 @@ from spots_ml.scoring.decision_log.log import DecisionLog
 from spots_ml.scoring.served_history import HistoryServer
 
 
-class Store(VersionStore, InteractionStore, HistoryServer, DecisionLog, PerformanceStore, Protocol):
-    """Registry, interactions, served history, decisions and performance."""
+@dataclass(frozen=True)
+class Store:
+    """The parts of one store, which share one database.
+
+    Whoever needs something kept takes the part that keeps it, never the whole.
+
+    Attributes:
+        interactions: Interactions, their import and the count of their labels.
+        versions: The registry, with the files of versions where the store keeps them.
+        history: History features of agents, served from the interactions.
+        decisions: The decision log.
+        performance: Performance by day.
+    """
+
+    interactions: InteractionStore
+    versions: VersionStore
+    history: HistoryServer
+    decisions: DecisionLog
+    performance: PerformanceStore

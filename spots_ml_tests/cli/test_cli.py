@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from spots_ml.cli import main
 from spots_ml.cli.group import COMMANDS
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.registry.building import two_versions_in
 
 MODEL = "calling_score"
@@ -135,7 +135,7 @@ def test_a_file_that_is_no_export_is_one_message_and_changes_nothing(spots_ml, t
     broken.write_text('{"training_data": [')
 
     assert refused(spots_ml("import", broken), 1, "broken.json")
-    assert not EmbeddedStore(tmp_path / "data" / "spots_ml.sqlite").count_labels_after(None)
+    assert not embedded_store(tmp_path / "data" / "spots_ml.sqlite").interactions.count_labels_after(None)
 
 
 def test_what_generate_wrote_import_takes_in_once(spots_ml, tmp_path):

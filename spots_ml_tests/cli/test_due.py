@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from spots_ml.cli import main
 from spots_ml.interactions.generators.seed_law import SeedLaw
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.registry.building import make_candidate
 
 NOW = datetime.now(UTC)
@@ -31,13 +31,13 @@ def due(tmp_path):
 
 @pytest.fixture
 def store(tmp_path):
-    store = EmbeddedStore(tmp_path / "data" / "spots_ml.sqlite")
-    store.import_interactions(SeedLaw().generate(1_200, seed=7), now=NOW)
+    store = embedded_store(tmp_path / "data" / "spots_ml.sqlite")
+    store.interactions.import_interactions(SeedLaw().generate(1_200, seed=7), now=NOW)
     return store
 
 
 def test_a_model_is_due_with_its_reason_and_source_and_waits_with_the_moment_when_it_will_be(due, store, tmp_path):
-    store.register(make_candidate(watermark=store.label_watermark()), now=NOW, actor="a test")
+    store.versions.register(make_candidate(watermark=store.interactions.label_watermark()), now=NOW, actor="a test")
     told = {one["model_type"]: one for one in json.loads(due("--json"))}
 
     assert told["outcome"] == {

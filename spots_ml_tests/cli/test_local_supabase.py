@@ -19,7 +19,7 @@ import json, sys
 from spots_ml.opening import open_store
 from spots_ml.settings import Settings
 settings = Settings.from_env()
-labels = open_store(settings).count_labels_after(None)
+labels = open_store(settings).interactions.count_labels_after(None)
 print(json.dumps([settings.store, settings.supabase_url, settings.supabase_dsn, labels]))
 sys.exit(3)
 """

@@ -18,7 +18,7 @@ from spots_ml.interactions.generators.export_writing import write_export
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.reading.export import read_export
 from spots_ml.registry.published_files import version_directory
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.registry.building import register_network
 from spots_ml_tests.scoring.asking import lines, make_request
 
@@ -47,13 +47,13 @@ def score(environment):
 
 @pytest.fixture
 def store(tmp_path):
-    return EmbeddedStore(tmp_path / "data" / "spots_ml.sqlite")
+    return embedded_store(tmp_path / "data" / "spots_ml.sqlite")
 
 
 @pytest.fixture
 def two_models(store, tmp_path):
     for seed, model_type in enumerate(MODELS):
-        register_network(store, tmp_path / "artifacts" / "models", model_type, seed=seed)
+        register_network(store.versions, tmp_path / "artifacts" / "models", model_type, seed=seed)
     return store
 
 
@@ -141,13 +141,13 @@ def test_formats_are_told_by_names_and_all_give_the_same_scores(score, two_model
 
 
 def test_history_comes_from_the_store_as_of_each_moment(score, two_models, generated, tmp_path):
-    two_models.import_interactions(read_export(generated), now=datetime.now(UTC))
+    two_models.interactions.import_interactions(read_export(generated), now=datetime.now(UTC))
     with_store, without = tmp_path / "with.parquet", tmp_path / "without.parquet"
     score(generated, "--out", with_store)
     score(generated, "--out", without, "--no-history")
 
     table = pq.read_table(with_store)
-    served = two_models.serve_history(table["agent_id"].to_pylist(), table["scored_at"].to_numpy())
+    served = two_models.history.serve_history(table["agent_id"].to_pylist(), table["scored_at"].to_numpy())
     used = np.stack([table[name].to_numpy() for name in HISTORY_FEATURES], axis=1)
     assert np.array_equal(used.astype(np.float32), served.values)
     assert len(set(used[:, 3].tolist())) > 5
@@ -162,7 +162,9 @@ def test_log_adds_the_decisions_once_and_tells_what_cannot_be_logged(score, two_
     assert "decision log: 6 new, 0 known before" in first.stderr and "not logged: 1 rows" in first.stderr
     assert "decision log: 0 new, 6 known before" in again.stderr
 
-    logged = two_models.read_decisions(datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 5, 2, tzinfo=UTC)).to_pylist()
+    logged = two_models.decisions.read_decisions(
+        datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 5, 2, tzinfo=UTC)
+    ).to_pylist()
     scores = {row["opportunity_id"]: row["score"] for row in rows_of(first) if row["agent_id"]}
     assert {row["opportunity_id"]: row["score"] for row in logged} == scores
     assert {(row["origin"], row["propensity"]) for row in logged} == {("served", 1.0)}
@@ -178,7 +180,7 @@ def test_exploration_leaves_some_decisions_to_a_coin(score, two_models):
 
 
 def test_versions_can_be_named(score, two_models, tmp_path):
-    register_network(two_models, tmp_path / "artifacts" / "models", "calling_score", "v1.1-synthetic", seed=9)
+    register_network(two_models.versions, tmp_path / "artifacts" / "models", "calling_score", "v1.1-synthetic", seed=9)
     asked = [make_request(0)]
     (first,), (second,) = (
         rows_of(score("--calling-score", version, asked=asked)) for version in ("v1.0-synthetic", "v1.1-synthetic")

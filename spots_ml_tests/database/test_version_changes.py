@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from spots_ml.errors import RegistryError
 from spots_ml.registry.records import Candidate, HistoryEntry, ModelVersion, VersionContent
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.database.roles import call, content, hours, model_file
 from spots_ml_tests.registry.building import all_verdicts
 
@@ -215,7 +215,7 @@ def test_a_rollout_has_its_steps_and_ends_with_promotion(database):
 def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_path, seed):
     """Both stores get the same changes at random; every answer, refusal, row and history entry is the same."""
     random_ = random.Random(seed)
-    embedded = EmbeddedStore(tmp_path / "store.sqlite")
+    embedded = embedded_store(tmp_path / "store.sqlite")
     clock, n_refused = count(1), 0
     with database.service() as connection:
         for _ in range(70):
@@ -234,17 +234,17 @@ def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_pat
                         watermark=f"{at}/{at}",
                         verdicts=all_verdicts(),
                     )
-                    expected = embedded.register(offered, now=hours(at), actor="test").version
+                    expected = embedded.versions.register(offered, now=hours(at), actor="test").version
                 elif kind == "rollback":
                     answer = change(connection, kind, None, at, model)
-                    expected = embedded.rollback(model, **arguments, reason="better")
+                    expected = embedded.versions.rollback(model, **arguments, reason="better")
                 elif kind in NUMBERS:
                     function, argument = NUMBERS[kind]
                     answer = change(connection, function, number, at, model, **{argument: share})
                     expected = getattr(embedded, kind)(model, name, share, **arguments, reason="better")
                 else:
                     answer = change(connection, kind, number, at, model)
-                    expected = getattr(embedded, kind)(model, name, **arguments, reason="better")
+                    expected = getattr(embedded.versions, kind)(model, name, **arguments, reason="better")
             except RegistryError as error:
                 n_refused += 1
                 assert (answer["status"], answer["reason"]) == ("refused", str(error))
@@ -252,8 +252,10 @@ def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_pat
                 assert answer["status"] == "ok", answer["reason"]
                 assert _version(answer["version"]) == expected
 
-        assert tuple(map(_version, versions(connection))) == embedded.list_versions()
-        assert [_entry(row) for row in history(connection)] == [_without_number(one) for one in embedded.history()]
+        assert tuple(map(_version, versions(connection))) == embedded.versions.list_versions()
+        assert [_entry(row) for row in history(connection)] == [
+            _without_number(one) for one in embedded.versions.history()
+        ]
     assert 0 < n_refused < 70
 
 

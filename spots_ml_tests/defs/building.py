@@ -77,13 +77,13 @@ class World(Runs):
         rows = INTERACTIONS.slice(self.n_imported, number)
         self.n_imported += number
         stream = InteractionStream("real", iter(rows.to_batches()), description="a test", watermark=None)
-        report = self.store.import_interactions(stream, now=self.clock())
+        report = self.store.interactions.import_interactions(stream, now=self.clock())
         assert report.n_new_labels == number
 
     def register(self, name="first", version="v1.0-real", watermark=None):
         """Register a version whose data reached as far as the watermark."""
         candidate = make_candidate(name, version, self.model_type, watermark=watermark)
-        return self.store.register(candidate, now=self.clock(), actor="a test")
+        return self.store.versions.register(candidate, now=self.clock(), actor="a test")
 
     def launch(self, request, status=dg.DagsterRunStatus.STARTED, **more):
         """Create the run that a sensor asked for, as the daemon does."""

@@ -53,9 +53,9 @@ def run_daily(world, *assets, job="daily_monitoring", day=None):
 def serve_decisions(world, n_rows=300, *, version="v1.0-real", change=lambda row: row):
     """Import interactions, then log a decision for each of some in the middle, with the history the store serves."""
     stream = InteractionStream("real", iter(SORTED.to_batches()), description="a test", watermark=None)
-    world.store.import_interactions(stream, now=world.clock())
+    world.store.interactions.import_interactions(stream, now=world.clock())
     latest = SORTED.slice(1_500, n_rows)
-    served = world.store.serve_history(latest["agent_id"].to_pylist(), latest["scored_at"].to_numpy())
+    served = world.store.history.serve_history(latest["agent_id"].to_pylist(), latest["scored_at"].to_numpy())
     groups = group_names(hybrid_mask(latest["agent_id"])).to_pylist()
     rows = [
         change(
@@ -73,7 +73,7 @@ def serve_decisions(world, n_rows=300, *, version="v1.0-real", change=lambda row
         for place, row in enumerate(latest.to_pylist())
     ]
     table = pa.Table.from_pylist([{name: row[name] for name in DECISIONS.names} for row in rows], schema=DECISIONS)
-    assert world.store.log_decisions(table, now=world.clock()).n_new == n_rows
+    assert world.store.decisions.log_decisions(table, now=world.clock()).n_new == n_rows
     last = pc.max(latest["scored_at"]).as_py()
     return latest, last.date().isoformat()
 

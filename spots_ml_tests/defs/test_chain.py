@@ -49,7 +49,7 @@ def test_the_chain_ends_with_a_registered_version(finished):
     assert set(outcome.metadata) == {*DATA, *(f"calling_score/{step}" for step in STEPS)}
     registered = outcome.metadata["calling_score/registered_version"]
     assert (registered["version"], registered["created"]) == ("v1.0-synthetic", True)
-    (version,) = chain.platform.store().list_versions()
+    (version,) = chain.platform.store().versions.list_versions()
     assert (version.version, version.status, version.weight) == ("v1.0-synthetic", "staging", 0.1)
     directory = chain.platform.places.models_dir / "calling_score" / "v1.0-synthetic"
     assert sorted(path.name for path in directory.iterdir()) == ["manifest.json", "model.onnx"]
@@ -90,8 +90,8 @@ def test_running_again_gives_the_same_digests_and_the_same_version(finished, cha
     }
     registered = again.metadata["calling_score/registered_version"]
     assert (registered["version"], registered["created"]) == ("v1.0-synthetic", False)
-    assert [version.version for version in chain.platform.store().list_versions()] == ["v1.0-synthetic"]
-    assert [entry.action for entry in chain.platform.store().history()] == ["registered", "reaffirmed"]
+    assert [version.version for version in chain.platform.store().versions.list_versions()] == ["v1.0-synthetic"]
+    assert [entry.action for entry in chain.platform.store().versions.history()] == ["registered", "reaffirmed"]
 
 
 def test_a_step_launched_alone_builds_on_what_was_materialised_last(finished, chain):
@@ -175,7 +175,7 @@ def test_a_model_that_fails_its_gate_blocks_the_steps_after_it_and_the_registry_
     ((step, sentence),) = later.failures.items()
     assert step == "calling_score/registered_version"
     assert sentence.startswith("calling_score v1.0-real is not registered: gate 'beats_baselines' failed: ")
-    assert chain.platform.store().list_versions() == ()
+    assert chain.platform.store().versions.list_versions() == ()
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_decisions_are_measured_kept_and_shown(served):
     world, latest, day = served
     outcome = measure(world, day)
     assert outcome.result.success
-    rows = {row.arm: row for row in world.store.read_performance(*days_around(day))}
+    rows = {row.arm: row for row in world.store.performance.read_performance(*days_around(day))}
     assert set(rows) == {"formula", "calling_score v1.0-real"}
     expected = of_the_week(latest, day)
     assert sum(row.n_decisions for row in rows.values()) == expected.num_rows > 50
@@ -60,9 +60,9 @@ def test_both_checks_pass_when_models_answered_and_history_was_served_right(serv
 def test_measured_again_it_gives_the_same_rows_and_digest(served):
     world, _, day = served
     first = measure(world, day).metadata[ASSET]["digest"]
-    before = world.store.read_performance(*days_around(day))
+    before = world.store.performance.read_performance(*days_around(day))
     assert measure(world, day).metadata[ASSET]["digest"] == first
-    assert world.store.read_performance(*days_around(day)) == before
+    assert world.store.performance.read_performance(*days_around(day)) == before
 
 
 def test_a_fallback_above_the_limit_raises_an_alert_and_does_not_fail_the_run(world):
@@ -96,7 +96,7 @@ def test_the_maturity_window_is_a_setting(served):
     world, _, day = served
     world = World(world.instance, dataclasses.replace(world.settings, maturity_hours=1.0), world.clock)
     assert measure(world, day).result.success
-    rows = world.store.read_performance(*days_around(day))
+    rows = world.store.performance.read_performance(*days_around(day))
     assert all(row.n_expired > 0 and row.maturity_hours == 1.0 for row in rows)
 
 
@@ -129,7 +129,9 @@ def test_without_decisions_it_says_what_to_do_and_passes(world):
 def test_the_picture_has_the_formula_and_the_two_newest_versions_over_time(served):
     world, _, day = served
     measure(world, day)
-    formula, version = sorted(world.store.read_performance(*days_around(day)), key=lambda row: row.arm != "formula")
+    formula, version = sorted(
+        world.store.performance.read_performance(*days_around(day)), key=lambda row: row.arm != "formula"
+    )
     course = []
     for age in range(30):
         at = formula.day.fromordinal(formula.day.toordinal() - age)
@@ -145,7 +147,7 @@ def test_the_picture_has_the_formula_and_the_two_newest_versions_over_time(serve
 def test_a_metric_that_is_defined_on_no_day_is_a_sentence(served):
     world, _, day = served
     measure(world, day)
-    rows = world.store.read_performance(*days_around(day))
+    rows = world.store.performance.read_performance(*days_around(day))
     undefined = [
         row.model_copy(update={"called_rate": row.called_rate.model_copy(update={"value": None})}) for row in rows
     ]

@@ -52,14 +52,14 @@ def shown(outcome):
 def filled(world):
     """A store with 3,000 interactions of half a year."""
     stream = InteractionStream("real", iter(INTERACTIONS.to_batches()), description="a test", watermark=None)
-    world.store.import_interactions(stream, now=world.clock())
+    world.store.interactions.import_interactions(stream, now=world.clock())
     return world
 
 
 @pytest.fixture
 def with_models(filled):
     for seed, model_type in enumerate(("calling_score", "outcome")):
-        register_network(filled.store, filled.platform.places.models_dir, model_type, seed=seed)
+        register_network(filled.store.versions, filled.platform.places.models_dir, model_type, seed=seed)
     return filled
 
 
@@ -86,7 +86,7 @@ def test_a_fresh_install_scores_nothing_and_says_so(world):
     assert outcome.result.success and outcome.checks["no_fallback"].passed and outcome.checks["nothing_lost"].passed
     assert "no rows of this day" in shown(outcome)["nothing_to_score"].replace("  \n", " ")
     assert (shown(outcome)["n_read"], pq.read_metadata(shown(outcome)["path"]).num_rows) == (0, 0)
-    assert world.store.read_decisions(START, END).num_rows == 0
+    assert world.store.decisions.read_decisions(START, END).num_rows == 0
 
 
 def test_the_interactions_of_the_day_are_scored_again_with_the_history_of_their_moment(with_models):
@@ -101,12 +101,12 @@ def test_the_interactions_of_the_day_are_scored_again_with_the_history_of_their_
     table = pq.read_table(told["path"])
     assert table.schema.names == SCORES_WITH_REQUESTS.names
     assert sorted(table["opportunity_id"].to_pylist()) == sorted(OF_DAY["opportunity_id"].to_pylist())
-    served = with_models.store.serve_history(table["agent_id"].to_pylist(), table["scored_at"].to_numpy())
+    served = with_models.store.history.serve_history(table["agent_id"].to_pylist(), table["scored_at"].to_numpy())
     used = np.stack([table[name].to_numpy() for name in HISTORY_FEATURES], axis=1)
     assert np.array_equal(used.astype(np.float32), served.values)
     assert told["mean/score"] == pytest.approx(pc.mean(table["score"]).as_py(), rel=1e-4)
 
-    logged = with_models.store.read_decisions(START, END)
+    logged = with_models.store.decisions.read_decisions(START, END)
     assert logged.num_rows == told["n_decisions_logged"] == OF_DAY.num_rows
     assert set(logged["origin"].to_pylist()) == {"replayed"} and logged["propensity"].null_count == logged.num_rows
     assert set(logged["watermark"].to_pylist()) == {told["label_watermark"]}
@@ -133,12 +133,14 @@ def test_a_decision_that_is_logged_stays_even_when_later_labels_change_the_histo
         "outcome_score": 0.9,
     }
     news = pa.RecordBatch.from_pylist([earlier], schema=INTERACTIONS.schema)
-    store.import_interactions(InteractionStream("real", iter([news]), description="late"), now=filled.clock())
-    logged = store.read_decisions(START, END)
+    store.interactions.import_interactions(
+        InteractionStream("real", iter([news]), description="late"), now=filled.clock()
+    )
+    logged = store.decisions.read_decisions(START, END)
     after = run(filled)
     assert after.result.success
     assert shown(after)["digest"] != shown(before)["digest"]
-    kept = store.read_decisions(START, END)
+    kept = store.decisions.read_decisions(START, END)
     ids = logged["decision_id"]
     assert kept.filter(pc.is_in(kept["decision_id"], ids.combine_chunks())).equals(logged)
 
@@ -183,7 +185,7 @@ def test_candidate_pairs_are_scored_on_their_day_and_undated_ones_on_every_day(w
         (4, None),
         (5, ["out_of_range"]),
     ]
-    logged = world.store.read_decisions(START, END).to_pylist()
+    logged = world.store.decisions.read_decisions(START, END).to_pylist()
     assert [(row["agent_id"], row["decided_at"]) for row in logged] == [
         *sorted([("a-0", START), ("a-2", START)], key=lambda pair: by_id(logged, pair[0])),
         ("a-4", END - timedelta(seconds=1)),
@@ -208,7 +210,7 @@ def test_a_pair_that_stands_twice_is_scored_twice_and_logged_once(with_models):
 
 def test_versions_and_weights_are_the_run_s_choice(with_models):
     register_network(
-        with_models.store, with_models.platform.places.models_dir, "calling_score", "v1.1-synthetic", seed=8
+        with_models.store.versions, with_models.platform.places.models_dir, "calling_score", "v1.1-synthetic", seed=8
     )
     told = shown(run(with_models, calling_score="v1.1-synthetic"))
     assert "v1.1-synthetic (weight 0.1)" in told["models"]
@@ -257,7 +259,7 @@ def test_a_share_of_served_decisions_is_left_to_a_coin_and_the_log_says_how_prob
     outcome = run(world)
     assert outcome.result.success
 
-    logged = world.store.read_decisions(START, END).to_pylist()
+    logged = world.store.decisions.read_decisions(START, END).to_pylist()
     explored = [row for row in logged if row["explored"]]
     assert 20 < len(explored) < 120
     assert {row["propensity"] for row in logged} <= {0.1, 0.9, 1.0}
@@ -267,5 +269,5 @@ def test_a_share_of_served_decisions_is_left_to_a_coin_and_the_log_says_how_prob
 def test_replayed_decisions_are_never_left_to_a_coin(with_models):
     world = exploring(with_models)
     run(world)
-    logged = world.store.read_decisions(START, END).to_pylist()
+    logged = world.store.decisions.read_decisions(START, END).to_pylist()
     assert logged and not any(row["explored"] for row in logged)

@@ -19,7 +19,7 @@ from spots_ml_tests.defs.building import World
 def due(world):
     """A version, and 1,000 new labels since its data."""
     world.labels_arrive(500)
-    world.register(watermark=world.store.label_watermark())
+    world.register(watermark=world.store.interactions.label_watermark())
     world.clock.advance(minutes=1)
     world.labels_arrive(1_000)
     return world
@@ -48,7 +48,7 @@ def test_both_models_have_a_sensor_that_is_on_by_default():
 def test_nothing_new_is_said_tick_after_tick(world):
     assert skipped(world.tick()) == "0 of 1,000 new labels; no version yet, so not by time"
     world.labels_arrive(500)
-    world.register(watermark=world.store.label_watermark())
+    world.register(watermark=world.store.interactions.label_watermark())
     told = skipped(world.tick())
     assert told.startswith("0 of 1,000 new labels; next by time on ")
     assert skipped(world.tick()) == told
@@ -81,7 +81,7 @@ def test_after_success_it_is_quiet_until_the_next_thousand(due):
     due.clock.advance(hours=2)
     due.launch(only_request(due.tick()), dg.DagsterRunStatus.SUCCESS)
     due.clock.advance(minutes=1)
-    due.register("second", "v1.1-real", watermark=due.store.label_watermark())
+    due.register("second", "v1.1-real", watermark=due.store.interactions.label_watermark())
     assert skipped(due.tick()).startswith("0 of 1,000 new labels")
 
     due.labels_arrive(1_000)
@@ -91,12 +91,12 @@ def test_after_success_it_is_quiet_until_the_next_thousand(due):
 def test_a_run_that_only_reaffirmed_the_known_content_makes_it_quiet_too(due):
     due.clock.advance(days=8)
     due.launch(only_request(due.tick()), dg.DagsterRunStatus.SUCCESS)
-    assert not due.register(watermark=due.store.label_watermark()).created
+    assert not due.register(watermark=due.store.interactions.label_watermark()).created
     assert skipped(due.tick()).startswith("0 of 1,000 new labels")
 
 
 def test_labels_that_arrive_while_a_run_is_under_way_count_for_the_next(due):
-    watermark = due.store.label_watermark()
+    watermark = due.store.interactions.label_watermark()
     run = due.launch(only_request(due.tick()))
     due.labels_arrive(1_000)
     due.clock.advance(minutes=1)
@@ -140,7 +140,7 @@ def test_the_request_is_valid_for_its_job_and_reads_the_store(due):
     metadata = event.step_materialization_data.materialization.metadata
     assert metadata["source"].value == "embedded"
     assert metadata["dagster/row_count"].value == 1_500
-    assert metadata["label_watermark"].value == due.store.label_watermark()
+    assert metadata["label_watermark"].value == due.store.interactions.label_watermark()
 
 
 def test_a_watermark_of_the_other_kind_of_store_says_nothing_and_every_label_counts(world):

@@ -22,7 +22,7 @@ from spots_ml.interactions.source import InteractionStream
 from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.release.manifest import Manifest
 from spots_ml.settings import PROJECT_ROOT, Settings
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.training.model import load_trained_model
 from spots_ml.training.trained_model import TrainedModel
 from spots_ml_tests.places import REFERENCE_DIR
@@ -89,7 +89,7 @@ def registered(settings: Settings, model_type: ModelType) -> Registered:
     """Load the only version of a model."""
     export_path = settings.export_path
     assert export_path is not None
-    [version] = EmbeddedStore(settings.places.database).list_versions(model_type)
+    [version] = embedded_store(settings.places.database).versions.list_versions(model_type)
     directory = settings.places.models_dir / model_type / version.version
     manifest = Manifest.from_file(directory / "manifest.json")
     rows = labelled_rows(load_dataset(settings.places.datasets_dir, manifest.digests.dataset)[1])

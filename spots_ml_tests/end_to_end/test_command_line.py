@@ -14,7 +14,7 @@ import pytest
 from spots_ml.models.declared import declared_types
 from spots_ml.places import Places
 from spots_ml.registry.verification import Check, verify_version
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.end_to_end.sandbox import PROFILE, Sandbox, sandbox
 
 MODEL, VERSION = "calling_score", "v1.0-synthetic"
@@ -139,7 +139,7 @@ def _files_behind(root: Path, manifest: dict[str, Any]) -> list[Path]:
 
 def _failed(place: Sandbox) -> list[Check]:
     """What verification finds without starting a runtime, which would find a flipped byte, too."""
-    version = EmbeddedStore(place.root / "data" / "spots_ml.sqlite").get(MODEL, VERSION)
+    version = embedded_store(place.root / "data" / "spots_ml.sqlite").versions.get(MODEL, VERSION)
     places = Places(place.root / "data", place.root / "artifacts")
     checks = verify_version(version, places, runtimes={})
     return [check for check in checks if not check.passed and check.name != "parity"]

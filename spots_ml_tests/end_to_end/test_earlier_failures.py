@@ -25,7 +25,7 @@ from spots_ml.interactions.learning.validation import build_dataset, load_datase
 from spots_ml.models.declared import declared_types, model_spec
 from spots_ml.registry.registration import register_version
 from spots_ml.settings import Settings
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.training.model import train_model
 from spots_ml_tests.end_to_end.registered import (
     Registered,
@@ -88,7 +88,7 @@ def test_failure_1_a_network_that_learned_nothing_is_refused_with_the_numbers(tm
 
     assert [model.version for model in outcome.models] == [None]
     assert any("test mse" in problem and "(fails)" in problem for problem in outcome.problems)
-    assert EmbeddedStore(settings.places.database).list_versions() == ()
+    assert embedded_store(settings.places.database).versions.list_versions() == ()
 
 
 def test_failure_2_the_file_takes_the_raw_values_that_the_app_feeds(version: Registered) -> None:
@@ -140,7 +140,7 @@ def test_failure_6_what_the_app_cannot_be_shown_to_run_is_not_registered(tmp_pat
     [told] = [problem for problem in outcome.problems if "not certified" in problem]
     assert "no-such-python" in told and "make setup" in told
     assert not (settings.places.models_dir).exists()
-    assert EmbeddedStore(settings.places.database).list_versions() == ()
+    assert embedded_store(settings.places.database).versions.list_versions() == ()
 
 
 @pytest.mark.parametrize("gate", ["beats_baselines", "certified", "latency", "valid_dataset"])
@@ -152,7 +152,7 @@ def test_failure_6_the_registry_refuses_without_each_verdict_whatever_started_it
         verdict.model_copy(update={"passed": verdict.gate != gate and verdict.passed}) for verdict in manifest.verdicts
     )
     unsaid = tuple(verdict for verdict in manifest.verdicts if verdict.gate != gate)
-    store = EmbeddedStore(tmp_path / "registry.sqlite")
+    store = embedded_store(tmp_path / "registry.sqlite").versions
 
     assert len(unsaid) == len(manifest.verdicts) - 1
     for verdicts in (said_no, unsaid):
@@ -285,7 +285,7 @@ def test_failure_10_each_agent_has_a_history_of_its_own_from_what_was_known_by_t
 def test_failure_10_rollback_goes_to_the_version_that_was_active_before_and_the_state_is_on_disk(
     tmp_path: Path,
 ) -> None:
-    store = EmbeddedStore(tmp_path / "registry.sqlite")
+    store = embedded_store(tmp_path / "registry.sqlite").versions
     for number in range(4):
         name = f"v1.{number}-synthetic"
         manifest = make_manifest(f"{number}", name)
@@ -295,7 +295,8 @@ def test_failure_10_rollback_goes_to_the_version_that_was_active_before_and_the_
         if number != 2:
             store.promote("calling_score", name, now=hours(number), actor="test", reason="")
 
-    EmbeddedStore(store.path).rollback("calling_score", now=hours(9), actor="test", reason="")
+    reopened = embedded_store(tmp_path / "registry.sqlite").versions
+    reopened.rollback("calling_score", now=hours(9), actor="test", reason="")
 
-    active = [one.version for one in EmbeddedStore(store.path).list_versions() if one.status == "active"]
+    active = [one.version for one in reopened.list_versions() if one.status == "active"]
     assert active == ["v1.1-synthetic"]

@@ -22,7 +22,8 @@ from spots_ml.release.certification.certify import certify
 from spots_ml.release.certification.runtimes import default_runtimes
 from spots_ml.release.manifest import Manifest
 from spots_ml.settings import PROJECT_ROOT, Settings
-from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.store import Store
+from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.connection import SupabaseConnection
 from spots_ml.training.model import golden_inputs, load_trained_model
@@ -73,9 +74,9 @@ def another_machine(tmp_path: Path, project: LocalProject, trainer: Sandbox) -> 
 
 
 @pytest.fixture
-def store(project: LocalProject) -> Iterator[SupabaseStore]:
+def store(project: LocalProject) -> Iterator[Store]:
     with Calls(SupabaseConnection(project.url, project.keys.secret), random=np.random.default_rng(1)) as calls:
-        yield SupabaseStore(calls)
+        yield supabase_store(calls)
 
 
 def test_the_models_learned_from_all_rows_in_postgres(trainer: Sandbox, project: LocalProject) -> None:
@@ -91,10 +92,10 @@ def test_the_models_learned_from_all_rows_in_postgres(trainer: Sandbox, project:
     assert registered == (len(declared_types()),)
 
 
-def test_the_bytes_come_back_out_of_storage_and_pass_certification(trainer: Sandbox, store: SupabaseStore) -> None:
+def test_the_bytes_come_back_out_of_storage_and_pass_certification(trainer: Sandbox, store: Store) -> None:
     for model_type in declared_types():
-        version = store.get(model_type, VERSION)
-        kept = store.fetch_files(version)
+        version = store.versions.get(model_type, VERSION)
+        kept = store.versions.fetch_files(version)
         assert kept is not None
         onnx, document = kept
         manifest = Manifest.from_bytes(document)

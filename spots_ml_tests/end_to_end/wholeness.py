@@ -15,7 +15,7 @@ from spots_ml.release.latency.report import load_latency
 from spots_ml.release.manifest import Manifest
 from spots_ml.release.onnx.kept_files import load_onnx
 from spots_ml.settings import Settings
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.training.checkpoint import load_checkpoint
 from spots_ml.training.model import load_trained_model
 
@@ -71,12 +71,12 @@ def assert_one_sound_version_per_model(settings: Settings) -> dict[str, str]:
     Returns:
         Content digest by model type.
     """
-    store = EmbeddedStore(settings.places.database)
-    versions = store.list_versions()
+    store = embedded_store(settings.places.database)
+    versions = store.versions.list_versions()
     assert sorted((one.model_type, one.version) for one in versions) == [
         (model_type, "v1.0-synthetic") for model_type in declared_types()
     ]
-    actions = Counter((entry.model_type, entry.action) for entry in store.history())
+    actions = Counter((entry.model_type, entry.action) for entry in store.versions.history())
     assert [actions[model_type, "registered"] for model_type in declared_types()] == [1, 1]
     assert {action for _, action in actions} <= {"registered", "reaffirmed"}
     runtimes = default_runtimes(settings.client_python)
@@ -111,10 +111,10 @@ def _assert_registry_is_consistent(settings: Settings) -> None:
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     finally:
         connection.close()
-    store = EmbeddedStore(settings.places.database)
-    history = [(entry.model_type, entry.version) for entry in store.history() if entry.action == "registered"]
-    assert history == [(one.model_type, one.version) for one in store.list_versions()]
-    for one in store.list_versions():
+    store = embedded_store(settings.places.database)
+    history = [(entry.model_type, entry.version) for entry in store.versions.history() if entry.action == "registered"]
+    assert history == [(one.model_type, one.version) for one in store.versions.list_versions()]
+    for one in store.versions.list_versions():
         directory = settings.places.models_dir / one.model_type / one.version
         assert digest_file(directory / "model.onnx") == one.sha256
         assert digest_file(directory / "manifest.json") == one.manifest_sha256

@@ -15,7 +15,7 @@ from spots_ml.models.declared import declared_types
 from spots_ml.registry.registration import register_version
 from spots_ml.release.manifest import ContentDigests
 from spots_ml.release.onnx.graph import build_onnx
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.model import save_trained_model, train_model
 from spots_ml_tests.registry.building import START, make_manifest
@@ -34,7 +34,7 @@ class Place:
 
     @property
     def store(self):
-        return EmbeddedStore(self.root / "data" / "spots_ml.sqlite")
+        return embedded_store(self.root / "data" / "spots_ml.sqlite")
 
     @property
     def models_dir(self):
@@ -53,7 +53,7 @@ class Place:
         }
 
     def weights(self, model_type):
-        version = self.store.get(model_type, VERSION)
+        version = self.store.versions.get(model_type, VERSION)
         return self.trained_dir / version.content_digest / "weights.safetensors"
 
     def onnx(self, model_type):
@@ -69,7 +69,7 @@ class Place:
             onnx=digest_bytes(onnx),
         )
         manifest = make_manifest("", version, model_type, onnx=onnx, digests=digests)
-        register_version(self.store, self.models_dir, onnx=onnx, manifest=manifest, now=START, actor="test")
+        register_version(self.store.versions, self.models_dir, onnx=onnx, manifest=manifest, now=START, actor="test")
 
 
 def train(model_type, seed=0):

@@ -53,11 +53,11 @@ def explain(place, path, position=0, **options):
     return explain_request(
         read_requests(path, format="jsonl"),
         position,
-        place.store,
+        place.store.versions,
         models_dir=place.models_dir,
         trained_dir=place.trained_dir,
         now=NOW,
-        history=place.store,
+        history=place.store.history,
         **options,
     )
 
@@ -71,9 +71,9 @@ def path(tmp_path):
 
 @pytest.mark.parametrize("position", [0, 1, 2])
 def test_the_decision_is_the_scorers_own(sound, path, position):
-    scorer = open_scorer(sound.store, sound.models_dir)
+    scorer = open_scorer(sound.store.versions, sound.models_dir)
     (batch,) = read_requests(path, format="jsonl")
-    (answers,) = answer_requests([batch], scorer, now=NOW, history=sound.store)
+    (answers,) = answer_requests([batch], scorer, now=NOW, history=sound.store.history)
     scores, found = answers.scores, explain(sound, path, position)
     steps = found.decision
     for name in ("neural_score", "weight", "hybrid_score", "outcome_probability", "blocked", "score", "called"):
@@ -226,7 +226,7 @@ def test_a_position_that_is_not_there_is_told_with_how_many_there_are(sound, pat
 
 
 def test_the_shapley_values_start_at_the_training_means_of_the_file(sound, path):
-    version = sound.store.get("outcome", VERSION)
+    version = sound.store.versions.get("outcome", VERSION)
     model = load_trained_model(sound.trained_dir, version.content_digest)
     expected = model.predict(model.network.shift.numpy()[None])[0]
     assert explain(sound, path).models[1].baseline_answer == pytest.approx(float(expected), abs=1e-6)

@@ -9,7 +9,7 @@ from spots_ml.errors import ConfigError, InputError
 from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.monitoring import history_check as served_history
 from spots_ml.monitoring.history_check import check_served_history
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.scoring.deciding import changed, decide
 from spots_ml_tests.stores.keeping_interactions import NOW, interaction, take_in
 
@@ -19,11 +19,11 @@ LATER = NOW + timedelta(days=2)
 
 @pytest.fixture
 def store(tmp_path):
-    return EmbeddedStore(tmp_path / "store.sqlite")
+    return embedded_store(tmp_path / "store.sqlite")
 
 
 def check(store, *, sample=1000, seed=0, log=None):
-    return check_served_history(log or store, store, sample=sample, seed=seed, **EVER)
+    return check_served_history(log or store.decisions, store.interactions, sample=sample, seed=seed, **EVER)
 
 
 def ask(*numbers, at=NOW):
@@ -35,7 +35,7 @@ def ask(*numbers, at=NOW):
 
 
 def serve(store, rows, **options):
-    store.log_decisions(decide(rows, now=NOW, server=store, **options), now=NOW)
+    store.decisions.log_decisions(decide(rows, now=NOW, server=store.history, **options), now=NOW)
 
 
 def fill(store):
@@ -60,10 +60,10 @@ def test_honest_data_passes_and_everything_is_counted(store):
 @pytest.mark.parametrize("feature", HISTORY_FEATURES)
 def test_one_float_that_is_off_by_its_last_bit_is_found(store, feature):
     fill(store)
-    table = decide(ask(*range(10), at=NOW + timedelta(hours=1)), now=NOW, server=store)
+    table = decide(ask(*range(10), at=NOW + timedelta(hours=1)), now=NOW, server=store.history)
     honest = table[feature][7].as_py()
     wrong = float(np.nextafter(np.float32(honest), np.float32(0.75)))
-    store.log_decisions(changed(table, feature, 7, wrong), now=NOW)
+    store.decisions.log_decisions(changed(table, feature, 7, wrong), now=NOW)
     found = check(store)
 
     assert not found.passed
@@ -76,8 +76,8 @@ def test_one_float_that_is_off_by_its_last_bit_is_found(store, feature):
 
 def test_a_wrong_history_of_a_replayed_decision_is_found(store):
     take_in(store, [interaction(number) for number in range(40)])
-    table = decide([interaction(number) for number in range(40)], now=NOW, server=store, origin="replayed")
-    store.log_decisions(changed(table, "activity_level", 39, 0.125), now=NOW)
+    table = decide([interaction(number) for number in range(40)], now=NOW, server=store.history, origin="replayed")
+    store.decisions.log_decisions(changed(table, "activity_level", 39, 0.125), now=NOW)
 
     assert check(store).n_mismatched == 1
 
@@ -86,8 +86,8 @@ def test_decisions_made_on_no_history_at_all_are_found(store):
     take_in(store, [interaction(number) for number in range(40)])
     table = decide(ask(*range(20)), now=NOW)
     for row in range(20):
-        table = changed(table, "watermark", row, store.label_watermark())
-    store.log_decisions(table, now=NOW)
+        table = changed(table, "watermark", row, store.interactions.label_watermark())
+    store.decisions.log_decisions(table, now=NOW)
     found = check(store)
 
     assert (found.n_mismatched, len(found.mismatches)) == (20, 10)
@@ -146,7 +146,7 @@ def test_history_that_came_with_the_request_is_not_compared(store):
 
 def test_decisions_of_which_none_asked_the_store_do_not_pass(store):
     take_in(store, [interaction(number) for number in range(40)])
-    store.log_decisions(decide(ask(*range(5)), now=NOW), now=NOW)
+    store.decisions.log_decisions(decide(ask(*range(5)), now=NOW), now=NOW)
     found = check(store)
 
     assert (found.n_checked, found.passed) == (0, False)
@@ -208,6 +208,6 @@ def test_what_cannot_be_checked_is_refused(store):
     with pytest.raises(ConfigError, match="sample of 0 decisions"):
         check(store, sample=0)
 
-    store.log_decisions(changed(decide(ask(1), now=NOW), "watermark", 0, "yesterday"), now=NOW)
+    store.decisions.log_decisions(changed(decide(ask(1), now=NOW), "watermark", 0, "yesterday"), now=NOW)
     with pytest.raises(InputError, match="'yesterday' is not a watermark"):
         check(store)

@@ -16,7 +16,7 @@ from spots_ml.places import Places
 from spots_ml.release.certification.runtimes import default_runtimes
 from spots_ml.release.latency.report import LatencyConfig
 from spots_ml.settings import Settings
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.training.config import TrainingConfig
 from spots_ml_tests.pipeline.chosen_data import N_ROWS, Told, export, interactions, misleading
 
@@ -44,7 +44,7 @@ class World:
 
     @property
     def store(self):
-        return EmbeddedStore(self.places.database)
+        return embedded_store(self.places.database).versions
 
     def clock(self):
         self.moment += timedelta(seconds=1)

@@ -9,7 +9,7 @@ from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.interactions.learning.fitness import read_verdict
 from spots_ml.pipeline.data_steps import Sources, make_dataset, take_snapshot
 from spots_ml.places import Places
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.pipeline.chosen_data import Told, export, interactions, with_broken_rows, with_labels_of_the_first
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -22,7 +22,7 @@ def places(tmp_path):
 
 @pytest.fixture
 def sources(places):
-    return Sources("embedded", lambda: EmbeddedStore(places.database), synthetic_rows=1_200)
+    return Sources("embedded", lambda: embedded_store(places.database).interactions, synthetic_rows=1_200)
 
 
 def dataset(places, table, told=None):

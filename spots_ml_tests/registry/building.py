@@ -20,7 +20,7 @@ from spots_ml.release.certification.certificate import (
 from spots_ml.release.latency.report import LatencyConfig, LatencyReport, LatencySummary
 from spots_ml.release.manifest import ContentDigests, Manifest
 from spots_ml.release.onnx.graph import build_onnx
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.training.network import ScoringNetwork
 from spots_ml.verdicts import Verdict
 
@@ -134,7 +134,7 @@ def register_network(store, models_dir, model_type="calling_score", version="v1.
 
 def two_versions_in(root):
     """An embedded registry in a place with `data` and `artifacts`, whose files are no real models."""
-    store = EmbeddedStore(root / "data" / "spots_ml.sqlite")
+    store = embedded_store(root / "data" / "spots_ml.sqlite").versions
     for number in range(2):
         register_version(
             store,

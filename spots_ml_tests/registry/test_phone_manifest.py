@@ -8,7 +8,7 @@ from spots_ml.registry.published_files import PublishedFilesError
 from spots_ml.registry.registration import register_version
 from spots_ml.release.certification.certificate import RuntimeReport
 from spots_ml.release.phone_manifest import PhoneManifest, PhoneModel
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes
 
 NOTHING = PhoneModel(active=None, rolling_out=None)
@@ -16,7 +16,7 @@ NOTHING = PhoneModel(active=None, rolling_out=None)
 
 @pytest.fixture
 def store(tmp_path):
-    return EmbeddedStore(tmp_path / "registry.sqlite")
+    return embedded_store(tmp_path / "registry.sqlite").versions
 
 
 @pytest.fixture

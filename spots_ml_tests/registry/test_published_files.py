@@ -9,17 +9,19 @@ from spots_ml.registry.records import FileLocation
 from spots_ml.registry.registration import register_version
 from spots_ml.registry.serving import read_version
 from spots_ml.scoring.fallback import ModelUnavailableError
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.database import Database
+from spots_ml.stores.embedded.store import embedded_store
+from spots_ml.stores.embedded.versions import EmbeddedVersionStore
 from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes
 
 NAMES = ("model.onnx", "manifest.json")
 
 
-class KeepingStore(EmbeddedStore):
+class KeepingStore(EmbeddedVersionStore):
     """A registry that keeps files in memory, and counts how often it is asked for them."""
 
     def __init__(self, path):
-        super().__init__(path)
+        super().__init__(Database(path))
         self.files, self.n_fetched = {}, 0
 
     def keep_files(self, content, onnx, manifest):
@@ -97,7 +99,7 @@ def test_a_folder_that_cannot_be_written_does_not_keep_the_files_from_being_read
 
 
 def test_a_version_of_another_registry_under_the_same_name_is_left_as_it_is(store, version, tmp_path):
-    mine = EmbeddedStore(tmp_path / "mine.sqlite")
+    mine = embedded_store(tmp_path / "mine.sqlite").versions
     other = register(mine, tmp_path / "mine", "other")
 
     assert published_files(store, tmp_path / "mine", version).onnx == onnx_bytes("first")
@@ -105,7 +107,7 @@ def test_a_version_of_another_registry_under_the_same_name_is_left_as_it_is(stor
 
 
 def test_the_same_model_in_another_registry_keeps_its_own_manifest(store, version, tmp_path):
-    mine, models_dir = EmbeddedStore(tmp_path / "mine.sqlite"), tmp_path / "mine"
+    mine, models_dir = embedded_store(tmp_path / "mine.sqlite").versions, tmp_path / "mine"
     manifest = make_manifest("first", metrics={"test_mse": 0.0224, "latency_p99_us": 9.0})
     register_version(mine, models_dir, onnx=onnx_bytes("first"), manifest=manifest, now=hours(0), actor="test")
     other = mine.get(version.model_type, version.version)

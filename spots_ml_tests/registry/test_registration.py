@@ -11,7 +11,9 @@ from spots_ml.errors import ArtifactError, GateError, RegistryError
 from spots_ml.registry import registration
 from spots_ml.registry.published_files import version_directory
 from spots_ml.registry.registration import propose_version, register_version
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.database import Database
+from spots_ml.stores.embedded.store import embedded_store
+from spots_ml.stores.embedded.versions import EmbeddedVersionStore
 from spots_ml_tests.registry.building import all_verdicts, hours, make_manifest, onnx_bytes
 
 FORK = multiprocessing.get_context("fork")
@@ -19,7 +21,7 @@ FORK = multiprocessing.get_context("fork")
 
 @pytest.fixture
 def store(tmp_path):
-    return EmbeddedStore(tmp_path / "registry.sqlite")
+    return embedded_store(tmp_path / "registry.sqlite").versions
 
 
 def register(store, tmp_path, name="first", version="v1.0-synthetic", at=0, **changes):
@@ -107,7 +109,7 @@ def test_registering_again_over_damaged_files_is_refused_by_name(store, tmp_path
 
 def test_files_of_another_registry_are_never_touched(store, tmp_path):
     register(store, tmp_path, "first")
-    other = EmbeddedStore(tmp_path / "other.sqlite")
+    other = embedded_store(tmp_path / "other.sqlite").versions
 
     assert propose(other, tmp_path, "first") == "v1.0-synthetic"
     assert propose(other, tmp_path, "second") == "v1.1-synthetic"
@@ -188,11 +190,11 @@ def test_a_folder_that_holds_no_whole_version_keeps_its_name_and_its_files(store
     assert {path.name: path.read_bytes() for path in directory.iterdir()} == files
 
 
-class WatchingStore(EmbeddedStore):
+class WatchingStore(EmbeddedVersionStore):
     """A registry that looks, while it is being written to, whether anybody could lock the same thing."""
 
     def __init__(self, path, locks):
-        super().__init__(path)
+        super().__init__(Database(path))
         self.locks, self.free = locks, []
 
     def keep_files(self, content, onnx, manifest):
@@ -227,7 +229,7 @@ def killed_at_call(number, store, tmp_path):
     os.fsync = die_at(os.fsync)
     os.rename = die_at(os.rename)
     registration.publish_files = die_at(registration.publish_files)
-    EmbeddedStore.register = die_at(EmbeddedStore.register)
+    EmbeddedVersionStore.register = die_at(EmbeddedVersionStore.register)
     register(store, tmp_path)
 
 
@@ -259,7 +261,7 @@ def test_killed_with_other_content_next_time_goes_on_under_the_next_name(store, 
 
 
 def killed_before_the_row(store, tmp_path):
-    EmbeddedStore.register = lambda *args, **kwargs: os.kill(os.getpid(), signal.SIGKILL)
+    EmbeddedVersionStore.register = lambda *args, **kwargs: os.kill(os.getpid(), signal.SIGKILL)
     register(store, tmp_path)
 
 

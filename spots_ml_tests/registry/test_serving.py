@@ -11,13 +11,13 @@ from spots_ml.registry import serving
 from spots_ml.registry.serving import open_scorer, serve_model, serving_version
 from spots_ml.scoring.scorer import ScoringInputs
 from spots_ml.scoring.served import MissingModel, ServedModel
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.registry.building import hours, make_candidate, register_network
 
 
 @pytest.fixture
 def place(tmp_path):
-    return EmbeddedStore(tmp_path / "store.sqlite"), tmp_path / "models"
+    return embedded_store(tmp_path / "store.sqlite").versions, tmp_path / "models"
 
 
 def directory(models_dir, version="v1.0-synthetic"):

@@ -6,13 +6,13 @@ import pytest
 from spots_ml.places import Places
 from spots_ml.registry.registration import register_version
 from spots_ml.registry.verification import verify_version
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes
 
 
 @pytest.fixture
 def store(tmp_path):
-    store = EmbeddedStore(tmp_path / "registry.sqlite")
+    store = embedded_store(tmp_path / "registry.sqlite").versions
     register_version(
         store, tmp_path / "models", onnx=onnx_bytes("first"), manifest=make_manifest(), now=hours(0), actor="test"
     )
@@ -55,7 +55,7 @@ def test_a_missing_file_is_found_and_named(store, tmp_path):
 
 
 def test_a_row_that_was_tampered_with_is_found(store, tmp_path):
-    connection = sqlite3.connect(store.path)
+    connection = sqlite3.connect(tmp_path / "registry.sqlite")
     connection.execute("DROP TRIGGER content_is_not_changed")
     connection.execute("UPDATE model_versions SET content = replace(content, '0.0224', '0.0001')")
     connection.commit()

@@ -9,9 +9,9 @@ from itertools import count
 import numpy as np
 import pytest
 
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
-from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.connection import SupabaseConnection
 
@@ -29,13 +29,13 @@ def new_store(request, tmp_path):
     """Make empty stores, as many as a property needs; on Supabase the one before is emptied."""
     if request.param == "embedded":
         numbers = count()
-        return lambda: EmbeddedStore(tmp_path / f"{next(numbers)}.sqlite")
+        return lambda: embedded_store(tmp_path / f"{next(numbers)}.sqlite")
     project, calls = request.getfixturevalue("project"), request.getfixturevalue("calls")
     direct = DirectReads(project.dsn) if request.param == "postgres" else None
 
     def make():
         project.empty()
-        return SupabaseStore(calls, direct)
+        return supabase_store(calls, direct)
 
     return make
 
@@ -47,4 +47,4 @@ def store(new_store):
 
 @pytest.fixture
 def embedded(tmp_path):
-    return EmbeddedStore(tmp_path / "store.sqlite")
+    return embedded_store(tmp_path / "store.sqlite")

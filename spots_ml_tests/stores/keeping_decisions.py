@@ -16,13 +16,13 @@ def decided(*numbers, **options):
 
 
 def log(store, table):
-    return store.log_decisions(table, now=NOW)
+    return store.decisions.log_decisions(table, now=NOW)
 
 
 def outcomes(store):
     """Opportunity -> the outcomes it is linked to."""
     found = {}
-    for row in store.read_decisions(*EVER).to_pylist():
+    for row in store.decisions.read_decisions(*EVER).to_pylist():
         found.setdefault(row["opportunity_id"], []).append(tuple(row[name] for name in OUTCOME))
     return found
 

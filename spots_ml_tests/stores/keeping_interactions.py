@@ -36,8 +36,8 @@ def stream(rows, kind="real", batch_rows=1000):
 
 
 def take_in(store, rows, **options):
-    return store.import_interactions(stream(rows, **options), now=NOW)
+    return store.interactions.import_interactions(stream(rows, **options), now=NOW)
 
 
 def read(store, up_to=None):
-    return pa.Table.from_batches(list(store.read_interactions(up_to).batches), schema=INTERACTIONS)
+    return pa.Table.from_batches(list(store.interactions.read_interactions(up_to).batches), schema=INTERACTIONS)

@@ -29,8 +29,8 @@ def row(day=1, arm="formula", origin="served", called_rate=0.25, **changes):
 
 
 def save(store, *rows):
-    store.save_performance(rows, now=NOW)
+    store.performance.save_performance(rows, now=NOW)
 
 
 def read(store, since=1, until=30):
-    return store.read_performance(date(2026, 11, since), date(2026, 11, until))
+    return store.performance.read_performance(date(2026, 11, since), date(2026, 11, until))

@@ -7,24 +7,28 @@ MODEL = "calling_score"
 
 def fill(store, *names):
     for number, name in enumerate(names):
-        store.register(make_candidate(name, f"v1.{number}-synthetic"), now=hours(number), actor="test")
+        store.versions.register(make_candidate(name, f"v1.{number}-synthetic"), now=hours(number), actor="test")
 
 
 def promote(store, number, at=10):
-    return store.promote(MODEL, f"v1.{number}-synthetic", now=hours(at), actor="ann", reason="better")
+    return store.versions.promote(MODEL, f"v1.{number}-synthetic", now=hours(at), actor="ann", reason="better")
 
 
 def rollback(store, at=20):
-    return store.rollback(MODEL, now=hours(at), actor="bob", reason="worse").version
+    return store.versions.rollback(MODEL, now=hours(at), actor="bob", reason="worse").version
 
 
 def archive(store, number, at=30):
-    return store.archive(MODEL, f"v1.{number}-synthetic", now=hours(at), actor="cem", reason="old")
+    return store.versions.archive(MODEL, f"v1.{number}-synthetic", now=hours(at), actor="cem", reason="old")
 
 
 def weigh(store, number, weight, at=40):
-    return store.set_weight(MODEL, f"v1.{number}-synthetic", weight, now=hours(at), actor="dee", reason="trusted")
+    return store.versions.set_weight(
+        MODEL, f"v1.{number}-synthetic", weight, now=hours(at), actor="dee", reason="trusted"
+    )
 
 
 def offer(store, number, traffic, at=50):
-    return store.set_traffic(MODEL, f"v1.{number}-synthetic", traffic, now=hours(at), actor="eva", reason="try")
+    return store.versions.set_traffic(
+        MODEL, f"v1.{number}-synthetic", traffic, now=hours(at), actor="eva", reason="try"
+    )

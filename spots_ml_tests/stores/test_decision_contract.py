@@ -26,7 +26,7 @@ def test_what_was_logged_is_read_back_bit_by_bit_by_moment(store):
     table = changed(changed(table, "neural_score", 3, 1 / 3), "watermark", 4, "7/9")
     assert log(store, table) == LogReport(n_new=100, n_known=0)
 
-    read = store.read_decisions(*EVER)
+    read = store.decisions.read_decisions(*EVER)
     assert read.schema.equals(DECISIONS_WITH_OUTCOMES)
     assert read.select(DECISIONS.names).combine_chunks().equals(table.take(pa.array(range(99, -1, -1))))
 
@@ -42,13 +42,13 @@ def test_the_smallest_numbers_and_the_strangest_texts_are_read_back_bit_by_bit(s
         table = table.set_column(table.column_names.index(name), field, pa.array(values, field.type))
     log(store, table)
 
-    assert store.read_decisions(*EVER).select(DECISIONS.names).combine_chunks().equals(table.combine_chunks())
+    assert store.decisions.read_decisions(*EVER).select(DECISIONS.names).combine_chunks().equals(table.combine_chunks())
 
 
 def test_more_decisions_than_any_page_holds_are_all_read_in_order(store):
     log(store, decide([interaction(number, scored_at=NOW) for number in range(1100)], now=NOW))
 
-    ids = store.read_decisions(*EVER)["decision_id"].to_pylist()
+    ids = store.decisions.read_decisions(*EVER)["decision_id"].to_pylist()
     assert len(set(ids)) == 1100
     assert ids == sorted(ids)
 
@@ -58,7 +58,7 @@ def test_decisions_of_one_moment_are_read_by_id_whatever_order_they_were_logged_
     for start in (20, 0, 10):
         log(store, decide(rows[start : start + 10], now=NOW))
 
-    ids = store.read_decisions(*EVER)["decision_id"].to_pylist()
+    ids = store.decisions.read_decisions(*EVER)["decision_id"].to_pylist()
     assert len(ids) == 30
     assert ids == sorted(ids)
 
@@ -66,11 +66,11 @@ def test_decisions_of_one_moment_are_read_by_id_whatever_order_they_were_logged_
 def test_logging_the_same_again_changes_nothing(store):
     table = decided(*range(50))
     log(store, table.slice(0, 20))
-    before = store.read_decisions(*EVER)
+    before = store.decisions.read_decisions(*EVER)
 
     assert log(store, table) == LogReport(n_new=30, n_known=20)
     assert log(store, table) == LogReport(n_new=0, n_known=50)
-    assert store.read_decisions(*EVER).num_rows == 50
+    assert store.decisions.read_decisions(*EVER).num_rows == 50
     assert before.num_rows == 20
 
 
@@ -78,14 +78,14 @@ def test_a_decision_that_stands_twice_in_a_table_is_logged_once(store):
     table = decided(0, 1)
 
     assert log(store, pa.concat_tables([table, table])) == LogReport(n_new=2, n_known=2)
-    assert store.read_decisions(*EVER).num_rows == 2
+    assert store.decisions.read_decisions(*EVER).num_rows == 2
 
 
 def test_served_and_replayed_decisions_about_the_same_pair_are_two(store):
     for origin in ("served", "replayed"):
         log(store, decided(0, origin=origin))
 
-    assert sorted(store.read_decisions(*EVER)["origin"].to_pylist()) == ["replayed", "served"]
+    assert sorted(store.decisions.read_decisions(*EVER)["origin"].to_pylist()) == ["replayed", "served"]
 
 
 def test_the_same_decision_with_the_history_of_another_watermark_is_the_same(store):
@@ -93,7 +93,7 @@ def test_the_same_decision_with_the_history_of_another_watermark_is_the_same(sto
     log(store, changed(table, "watermark", 0, "3/4"))
 
     assert log(store, changed(table, "watermark", 0, "5/6")) == LogReport(n_new=0, n_known=2)
-    assert store.read_decisions(*EVER)["watermark"].to_pylist() == ["3/4", None]
+    assert store.decisions.read_decisions(*EVER)["watermark"].to_pylist() == ["3/4", None]
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ def test_the_same_decision_with_the_history_of_another_watermark_is_the_same(sto
 )
 def test_a_known_decision_with_other_content_is_refused_and_nothing_is_logged(store, name, value, told):
     log(store, decided(1))
-    before = store.read_decisions(*EVER)
+    before = store.decisions.read_decisions(*EVER)
 
     with pytest.raises(InputError, match=f"decision 2 of the table .* logged already with other content: .*{told}"):
         log(store, changed(decided(5, 6, 1, 7), name, 2, value))
-    assert store.read_decisions(*EVER).equals(before)
+    assert store.decisions.read_decisions(*EVER).equals(before)
 
 
 def test_every_store_tells_all_that_differs_in_the_same_words(store):
@@ -140,38 +140,38 @@ def test_two_decisions_of_one_id_and_other_content_in_one_table_are_refused(stor
 
     with pytest.raises(InputError, match="other content: score"):
         log(store, pa.concat_tables([table, changed(table, "score", 1, 0.0)]))
-    assert store.read_decisions(*EVER).num_rows == 0
+    assert store.decisions.read_decisions(*EVER).num_rows == 0
 
 
 @pytest.mark.parametrize("name", ["agent_id", "opportunity_id", "decided_at"])
 def test_a_decision_that_could_not_be_linked_is_refused_and_nothing_is_logged(store, name):
     with pytest.raises(InputError, match=f"decision 3 of the table has no {name}.*leave such rows out"):
         log(store, changed(decided(*range(5)), name, 3, None))
-    assert store.read_decisions(*EVER).num_rows == 0
+    assert store.decisions.read_decisions(*EVER).num_rows == 0
 
 
 def test_an_empty_table_logs_nothing(store):
     assert log(store, DECISIONS.empty_table()) == LogReport(n_new=0, n_known=0)
-    assert store.read_decisions(*EVER).equals(DECISIONS_WITH_OUTCOMES.empty_table())
+    assert store.decisions.read_decisions(*EVER).equals(DECISIONS_WITH_OUTCOMES.empty_table())
 
 
 def test_the_start_of_a_period_belongs_to_it_and_its_end_does_not(store):
     log(store, decided(0, 1, 2))
     first, _, last = (interaction(number)["scored_at"] for number in range(3))
 
-    assert store.read_decisions(first, last)["opportunity_id"].to_pylist() == ["spot 0", "spot 1"]
+    assert store.decisions.read_decisions(first, last)["opportunity_id"].to_pylist() == ["spot 0", "spot 1"]
     later = first + timedelta(microseconds=1)
-    assert store.read_decisions(later, last)["opportunity_id"].to_pylist() == ["spot 1"]
-    assert store.read_decisions(first, first).num_rows == 0
+    assert store.decisions.read_decisions(later, last)["opportunity_id"].to_pylist() == ["spot 1"]
+    assert store.decisions.read_decisions(first, first).num_rows == 0
 
 
 def test_a_period_that_is_none_is_refused(store):
     with pytest.raises(InputError, match="ends before it starts"):
-        store.read_decisions(*EVER[::-1])
+        store.decisions.read_decisions(*EVER[::-1])
     with pytest.raises(InputError, match="has no zone"):
-        store.read_decisions(EVER[0].replace(tzinfo=None), EVER[1])
+        store.decisions.read_decisions(EVER[0].replace(tzinfo=None), EVER[1])
     with pytest.raises(InputError, match="has no zone"):
-        store.log_decisions(decided(0), now=NOW.replace(tzinfo=None))
+        store.decisions.log_decisions(decided(0), now=NOW.replace(tzinfo=None))
 
 
 def test_a_decision_is_linked_to_its_own_outcome_alone(store):

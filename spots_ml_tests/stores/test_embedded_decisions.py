@@ -14,8 +14,9 @@ from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.stores.embedded import decision_sql
 from spots_ml.stores.embedded import decisions as embedded_decisions
 from spots_ml.stores.embedded.decision_columns import sqlite_type
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.scoring.deciding import changed
+from spots_ml_tests.stores.behind import file_of
 from spots_ml_tests.stores.keeping_decisions import EVER, decided, log, outcomes
 from spots_ml_tests.stores.keeping_interactions import interaction, take_in
 
@@ -26,7 +27,7 @@ TABLE = "PRAGMA table_info (decisions)"
 
 def log_many(path, barrier=None):
     table = decided(*range(N_ROWS))
-    store = EmbeddedStore(path)
+    store = embedded_store(path)
     if barrier is not None:
         barrier.wait()
     return log(store, table)
@@ -35,50 +36,52 @@ def log_many(path, barrier=None):
 def log_own_and_shared(path, barrier, number):
     barrier.wait()
     for start in range(0, 100, 10):
-        log(EmbeddedStore(path), decided(*range(start, start + 10), *range(1000 * number + start, 1000 * number + 205)))
+        log(
+            embedded_store(path), decided(*range(start, start + 10), *range(1000 * number + start, 1000 * number + 205))
+        )
 
 
 def test_several_processes_logging_the_same_at_once_log_it_once(embedded):
     barrier = FORK.Barrier(4)
-    processes = [FORK.Process(target=log_many, args=(embedded.path, barrier)) for _ in range(4)]
+    processes = [FORK.Process(target=log_many, args=(file_of(embedded), barrier)) for _ in range(4)]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
 
     assert [process.exitcode for process in processes] == [0] * 4
-    assert embedded.read_decisions(*EVER).num_rows == N_ROWS
-    assert log_many(embedded.path) == LogReport(n_new=0, n_known=N_ROWS)
+    assert embedded.decisions.read_decisions(*EVER).num_rows == N_ROWS
+    assert log_many(file_of(embedded)) == LogReport(n_new=0, n_known=N_ROWS)
 
 
 def test_several_processes_logging_their_own_lose_none(embedded):
     barrier = FORK.Barrier(4)
-    processes = [FORK.Process(target=log_own_and_shared, args=(embedded.path, barrier, n)) for n in range(1, 5)]
+    processes = [FORK.Process(target=log_own_and_shared, args=(file_of(embedded), barrier, n)) for n in range(1, 5)]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
 
     assert [process.exitcode for process in processes] == [0] * 4
-    assert embedded.read_decisions(*EVER).num_rows == 100 + 4 * 205
+    assert embedded.decisions.read_decisions(*EVER).num_rows == 100 + 4 * 205
 
 
 @pytest.mark.parametrize("delay_s", [0.02, 0.05, 0.08, 0.12, 0.16])
 def test_killed_while_logging_the_log_has_all_of_it_or_nothing(embedded, delay_s):
-    process = FORK.Process(target=log_many, args=(embedded.path,))
+    process = FORK.Process(target=log_many, args=(file_of(embedded),))
     process.start()
     time.sleep(delay_s)
     os.kill(process.pid, signal.SIGKILL)
     process.join()
 
-    assert embedded.read_decisions(*EVER).num_rows in (0, N_ROWS)
-    report = log_many(embedded.path)
+    assert embedded.decisions.read_decisions(*EVER).num_rows in (0, N_ROWS)
+    report = log_many(file_of(embedded))
     assert report.n_new + report.n_known == N_ROWS
-    assert embedded.read_decisions(*EVER).num_rows == N_ROWS
+    assert embedded.decisions.read_decisions(*EVER).num_rows == N_ROWS
 
 
 def test_the_table_has_the_columns_of_the_declared_fields(embedded):
-    connection = sqlite3.connect(embedded.path)
+    connection = sqlite3.connect(file_of(embedded))
     found = {name: (type_, bool(known)) for _, name, type_, known, *_ in connection.execute(TABLE)}
     connection.close()
 
@@ -94,7 +97,7 @@ def test_the_table_has_the_columns_of_the_declared_fields(embedded):
 def test_the_database_itself_refuses_to_change_the_log(embedded, statement):
     log(embedded, decided(0))
 
-    connection = sqlite3.connect(embedded.path)
+    connection = sqlite3.connect(file_of(embedded))
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
         connection.execute(statement)
     connection.close()
@@ -103,14 +106,14 @@ def test_the_database_itself_refuses_to_change_the_log(embedded, statement):
 def test_the_size_of_batches_changes_nothing(embedded, monkeypatch):
     take_in(embedded, [interaction(number) for number in range(0, 100, 3)])
     log(embedded, decided(*range(100)))
-    whole = embedded.read_decisions(*EVER)
+    whole = embedded.decisions.read_decisions(*EVER)
 
     monkeypatch.setattr(embedded_decisions, "_BATCH_ROWS", 7)
-    other = EmbeddedStore(embedded.path.with_name("other.sqlite"))
+    other = embedded_store(file_of(embedded).with_name("other.sqlite"))
     take_in(other, [interaction(number) for number in range(0, 100, 3)])
     assert log(other, decided(*range(100))) == LogReport(n_new=100, n_known=0)
-    assert embedded.read_decisions(*EVER).equals(whole)
-    assert other.read_decisions(*EVER).equals(whole)
+    assert embedded.decisions.read_decisions(*EVER).equals(whole)
+    assert other.decisions.read_decisions(*EVER).equals(whole)
     assert sum(found[0][0] is not None for found in outcomes(other).values()) == 34
     with pytest.raises(InputError, match="decision 99 of the table"):
         log(other, changed(decided(*range(100)), "score", 99, 0.0))
@@ -121,12 +124,12 @@ def test_a_log_whose_index_and_table_disagree_is_one_clear_error(embedded, monke
     monkeypatch.setattr(decision_sql, "COUNT", decision_sql.COUNT.replace("count(*)", "count(*) + 1"))
 
     with pytest.raises(InputError, match="gave 2 of 3 decisions"):
-        embedded.read_decisions(*EVER)
+        embedded.decisions.read_decisions(*EVER)
 
 
 @pytest.mark.parametrize("query", ["READ", "COUNT"])
 def test_a_period_is_found_through_the_index(embedded, query):
-    connection = sqlite3.connect(embedded.path)
+    connection = sqlite3.connect(file_of(embedded))
     plan = connection.execute(f"EXPLAIN QUERY PLAN {getattr(decision_sql, query)}", {"since": 0, "until": 1}).fetchall()
     connection.close()
 

@@ -11,7 +11,8 @@ import pytest
 from spots_ml.errors import ArtifactError
 from spots_ml.stores.embedded import database
 from spots_ml.stores.embedded.schema import SCHEMA_VERSION
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
+from spots_ml_tests.stores.behind import file_of
 from spots_ml_tests.stores.keeping_decisions import decided, log, outcome, outcomes
 from spots_ml_tests.stores.keeping_interactions import NOW, interaction, read, take_in
 
@@ -48,43 +49,43 @@ def fresh_schema(path):
 
 def open_at_once(path, barrier):
     barrier.wait()
-    EmbeddedStore(path).label_watermark()
+    embedded_store(path).interactions.label_watermark()
 
 
 def test_a_file_of_version_1_keeps_all_it_held(old_file):
-    store = EmbeddedStore(old_file)
+    store = embedded_store(old_file)
 
     assert contents(old_file)[-1] == (SCHEMA_VERSION,)
-    assert store.label_watermark() == "3/4"
-    assert store.count_labels_after("1/1") == 2
+    assert store.interactions.label_watermark() == "3/4"
+    assert store.interactions.count_labels_after("1/1") == 2
     rows = [interaction(number, labelled=number != 1) for number in range(4)]
     assert read(store)["opportunity_id"].to_pylist() == [row["opportunity_id"] for row in rows]
     report = take_in(store, rows)
     assert (report.n_unchanged, report.n_new, report.n_updated) == (4, 0, 0)
-    assert [(one.version, one.status) for one in store.list_versions()] == [
+    assert [(one.version, one.status) for one in store.versions.list_versions()] == [
         ("v1.0-synthetic", "active"),
         ("v1.1-synthetic", "staging"),
     ]
-    assert [one.traffic for one in store.list_versions()] == [1.0, 0.0]
-    assert [entry.action for entry in store.history()] == ["registered", "registered", "promoted"]
-    assert [entry.from_value for entry in store.history()] == [None] * 3
+    assert [one.traffic for one in store.versions.list_versions()] == [1.0, 0.0]
+    assert [entry.action for entry in store.versions.history()] == ["registered", "registered", "promoted"]
+    assert [entry.from_value for entry in store.versions.history()] == [None] * 3
 
 
 def test_a_file_of_version_1_can_do_all_that_a_new_one_can(old_file, tmp_path):
-    store = EmbeddedStore(old_file)
+    store = embedded_store(old_file)
     log(store, decided(0, 1))
 
     assert outcomes(store) == {"spot 0": [outcome(0)], "spot 1": [(None, None, None)]}
     at = np.array([NOW.replace(tzinfo=None)], "datetime64[us]")
-    assert store.serve_history(["agent 2"], at).values[0, 3] == np.float32(0.01)
-    new = EmbeddedStore(tmp_path / "new.sqlite")
-    assert fresh_schema(old_file) == fresh_schema(new.path)
+    assert store.history.serve_history(["agent 2"], at).values[0, 3] == np.float32(0.01)
+    new = embedded_store(tmp_path / "new.sqlite")
+    assert fresh_schema(old_file) == fresh_schema(file_of(new))
 
 
 def test_opening_a_file_again_changes_nothing(old_file):
-    EmbeddedStore(old_file)
+    embedded_store(old_file)
     before = contents(old_file)
-    EmbeddedStore(old_file)
+    embedded_store(old_file)
 
     assert contents(old_file) == before
 
@@ -98,7 +99,7 @@ def test_several_processes_may_bring_a_file_up_to_date_at_once(old_file):
         process.join()
 
     assert [process.exitcode for process in processes] == [0] * 6
-    assert EmbeddedStore(old_file).label_watermark() == "3/4"
+    assert embedded_store(old_file).interactions.label_watermark() == "3/4"
 
 
 def test_a_step_that_fails_leaves_the_file_as_it_was(old_file, monkeypatch):
@@ -107,7 +108,7 @@ def test_a_step_that_fails_leaves_the_file_as_it_was(old_file, monkeypatch):
     monkeypatch.setattr(database, "STEPS", (*others, f"{last} CREATE TABLE decisions (again);"))
 
     with pytest.raises(ArtifactError, match="already exists"):
-        EmbeddedStore(old_file)
+        embedded_store(old_file)
     assert contents(old_file) == before
 
 
@@ -117,21 +118,21 @@ def test_a_file_of_a_later_program_is_refused_and_left_alone(old_file, version):
     before = contents(old_file)
 
     with pytest.raises(ArtifactError, match=f"schema version {version}, this program expects at most {SCHEMA_VERSION}"):
-        EmbeddedStore(old_file)
+        embedded_store(old_file)
     assert contents(old_file) == before
 
 
 def test_performance_that_cannot_be_read_is_one_clear_error(embedded):
-    run(embedded.path, "INSERT INTO performance VALUES ('2026-11-01', 'formula', 'served', '', '{\"day\": 7}')")
+    run(file_of(embedded), "INSERT INTO performance VALUES ('2026-11-01', 'formula', 'served', '', '{\"day\": 7}')")
 
     with pytest.raises(ArtifactError, match="measure these days again"):
-        embedded.read_performance(datetime(2026, 1, 1, tzinfo=UTC).date(), NOW.date())
+        embedded.performance.read_performance(datetime(2026, 1, 1, tzinfo=UTC).date(), NOW.date())
 
 
 def test_history_is_read_through_the_index_on_agents(embedded):
     from spots_ml.stores.embedded import history as embedded_history
 
-    connection = sqlite3.connect(embedded.path)
+    connection = sqlite3.connect(file_of(embedded))
     plan = connection.execute(
         f"EXPLAIN QUERY PLAN {embedded_history._READ}", {"labels": 1, "agent": "a", "rows": 1}
     ).fetchall()

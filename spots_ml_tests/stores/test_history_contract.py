@@ -29,7 +29,7 @@ def moments(*values):
 def serve_rows(store, table, **options):
     """The history of each row's agent at the moment the row was scored."""
     scored_at = table["scored_at"].to_numpy().astype("datetime64[us]")
-    return store.serve_history(table["agent_id"].to_pylist(), scored_at, **options).values
+    return store.history.serve_history(table["agent_id"].to_pylist(), scored_at, **options).values
 
 
 def bits(values):
@@ -98,7 +98,7 @@ def test_each_row_is_served_bit_for_bit_what_training_computes_for_it(new_store,
     store = new_store()
     take_in(store, list(described(rows)))
 
-    judgement = judge(lambda: store.read_interactions().batches, config=ValidationConfig(), now=NOW)
+    judgement = judge(lambda: store.interactions.read_interactions().batches, config=ValidationConfig(), now=NOW)
     assert judgement.n_broken == 0
     assert bits(serve_rows(store, read(store))) == bits(judgement.history)
 
@@ -120,9 +120,9 @@ def test_any_moment_is_served_what_training_computes_for_one_more_row_at_it(new_
     agents = [agent for agent, _ in asked]
     at = moments(*(None if minute is None else START + timedelta(minutes=minute) for _, minute in asked))
 
-    served = store.serve_history(agents, at).values
+    served = store.history.serve_history(agents, at).values
     assert bits(served) == bits(one_by_one(read(store), agents, at))
-    alone = [store.serve_history([agent], at[row : row + 1]).values[0] for row, agent in enumerate(agents[:5])]
+    alone = [store.history.serve_history([agent], at[row : row + 1]).values[0] for row, agent in enumerate(agents[:5])]
     assert bits(served[:5]) == bits(np.array(alone, np.float32).reshape(-1, 6))
 
 
@@ -136,7 +136,7 @@ def test_a_busy_agent_is_asked_about_at_every_moment_beyond_all_caps(store):
     asked = [int(minute) + step for minute in minutes for step in (0, 1)] + list(range(0, 60 * 24 * 61, 700))
     at = moments(*(START + timedelta(minutes=minute) for minute in asked))
 
-    served = store.serve_history(["busy"] * len(at), at).values
+    served = store.history.serve_history(["busy"] * len(at), at).values
     assert bits(served) == bits(one_by_one(read(store), ["busy"] * len(at), at))
     counts = served[:, HISTORY_FEATURES.index("interaction_count")]
     activity = served[:, HISTORY_FEATURES.index("activity_level")]
@@ -145,8 +145,8 @@ def test_a_busy_agent_is_asked_about_at_every_moment_beyond_all_caps(store):
 
 
 def test_a_dataset_built_from_the_store_has_the_served_history(store, tmp_path):
-    store.import_interactions(SeedLaw().generate(3000, seed=4, labelled_share=0.7), now=LATER)
-    snapshot = write_snapshot(store.read_interactions(), tmp_path / "snapshots")
+    store.interactions.import_interactions(SeedLaw().generate(3000, seed=4, labelled_share=0.7), now=LATER)
+    snapshot = write_snapshot(store.interactions.read_interactions(), tmp_path / "snapshots")
     report = build_dataset(tmp_path / "snapshots", snapshot.digest, tmp_path / "datasets", now=LATER)
     _, dataset = load_dataset(tmp_path / "datasets", report.digest)
 
@@ -162,39 +162,39 @@ def test_nothing_is_known_about_strangers_the_unknown_and_unknown_moments(store)
     take_in(store, [interaction(number) for number in range(50)])
 
     at = moments(NOW, NOW, NOW, None, NOW)
-    served = store.serve_history(["stranger", "agent\0 1", None, "agent 1", "agent 1"], at).values
+    served = store.history.serve_history(["stranger", "agent\0 1", None, "agent 1", "agent 1"], at).values
     assert bits(served[:4]) == bits(np.tile(NOBODY, (4, 1)))
     assert bits(served[4]) != bits(NOBODY)
 
 
 def test_an_empty_store_serves_no_history_and_says_where_it_stood(store):
-    served = store.serve_history(["a", None], moments(NOW, NOW))
+    served = store.history.serve_history(["a", None], moments(NOW, NOW))
 
     assert bits(served.values) == bits(np.tile(NOBODY, (2, 1)))
-    assert served.watermark == store.label_watermark()
-    assert store.serve_history([], moments()).values.shape == (0, 6)
+    assert served.watermark == store.interactions.label_watermark()
+    assert store.history.serve_history([], moments()).values.shape == (0, 6)
 
 
 def test_what_arrived_after_the_watermark_is_not_seen(store):
     take_in(store, [interaction(number, labelled=number < 30) for number in range(60)])
     agents, at = [f"agent {number % 9}" for number in range(40)], moments(*[NOW] * 40)
-    then = store.serve_history(agents, at)
-    assert then.watermark == store.label_watermark()
+    then = store.history.serve_history(agents, at)
+    assert then.watermark == store.interactions.label_watermark()
     known_then = read(store)
 
     take_in(store, [interaction(number) for number in range(90)])
-    again = store.serve_history(agents, at, up_to=then.watermark)
-    now = store.serve_history(agents, at)
+    again = store.history.serve_history(agents, at, up_to=then.watermark)
+    now = store.history.serve_history(agents, at)
     assert bits(again.values) == bits(then.values) == bits(one_by_one(known_then, agents, at))
     assert bits(now.values) == bits(one_by_one(read(store), agents, at))
     assert bits(now.values) != bits(then.values)
-    assert (again.watermark, now.watermark) == (then.watermark, store.label_watermark())
+    assert (again.watermark, now.watermark) == (then.watermark, store.interactions.label_watermark())
 
 
 def test_the_present_may_be_asked_about_as_often_as_there_are_candidates(store):
     take_in(store, [interaction(number) for number in range(50)])
 
-    served = store.serve_history(["agent 1"] * 200, moments(*[NOW] * 200)).values
+    served = store.history.serve_history(["agent 1"] * 200, moments(*[NOW] * 200)).values
     assert len(np.unique(served, axis=0)) == 1
     assert bits(served[0]) == bits(one_by_one(read(store), ["agent 1"], moments(NOW))[0])
 
@@ -203,17 +203,17 @@ def test_the_present_may_be_asked_about_as_often_as_there_are_candidates(store):
 def test_agents_are_told_apart_whatever_their_names(store, name):
     take_in(store, [interaction(0, agent_id=name), *(interaction(number, agent_id="a") for number in range(1, 9))])
 
-    served = store.serve_history([name, "a"], moments(NOW, NOW)).values
+    served = store.history.serve_history([name, "a"], moments(NOW, NOW)).values
     assert served[:, HISTORY_FEATURES.index("interaction_count")].tolist() == np.float32([0.01, 0.08]).tolist()
 
 
 def test_ids_may_come_in_arrow_arrays_and_moments_in_any_unit(store):
     take_in(store, [interaction(number) for number in range(50)])
     ids = ["agent 1", None, "agent 2"]
-    expected = bits(store.serve_history(ids, moments(*[NOW] * 3)).values)
+    expected = bits(store.history.serve_history(ids, moments(*[NOW] * 3)).values)
 
     for array in (pa.array(ids), pa.chunked_array([ids[:1], ids[1:]])):
-        assert bits(store.serve_history(array, moments(*[NOW] * 3).astype("datetime64[s]")).values) == expected
+        assert bits(store.history.serve_history(array, moments(*[NOW] * 3).astype("datetime64[s]")).values) == expected
 
 
 @pytest.mark.parametrize(
@@ -228,22 +228,22 @@ def test_what_cannot_be_answered_is_refused(store, ids, at, up_to, told):
     take_in(store, [interaction(0)])
 
     with pytest.raises(InputError, match=told):
-        store.serve_history(ids, at, up_to=up_to)
+        store.history.serve_history(ids, at, up_to=up_to)
 
 
 @pytest.mark.parametrize("ahead", ["1/2", "2/1"])
 def test_a_watermark_that_the_store_has_not_reached_is_refused(store, ahead):
     take_in(store, [interaction(0)])
-    reached = store.label_watermark()
+    reached = store.interactions.label_watermark()
 
     with pytest.raises(InputError, match=f"lies ahead of {reached}"):
-        store.serve_history(["a"], moments(NOW), up_to=reached.replace("1/1", ahead))
+        store.history.serve_history(["a"], moments(NOW), up_to=reached.replace("1/1", ahead))
 
 
 def test_more_agents_than_fit_into_one_request_are_all_served(store):
     names = [f"agent {number} of many with names as long as they are" for number in range(300)]
     take_in(store, [interaction(number, agent_id=names[number % 300]) for number in range(1100)])
 
-    served = store.serve_history(names, moments(*[NOW] * 300)).values
+    served = store.history.serve_history(names, moments(*[NOW] * 300)).values
     counts = served[:, HISTORY_FEATURES.index("interaction_count")]
     assert counts.tolist() == np.float32([0.04] * 200 + [0.03] * 100).tolist()

@@ -29,7 +29,7 @@ def test_importing_again_changes_nothing(store):
 
     assert (first.n_new, first.n_new_labels) == (50, 50)
     assert (again.n_new, again.n_updated, again.n_unchanged, again.n_new_labels) == (0, 0, 50, 0)
-    assert store.count_labels_after(None) == 50
+    assert store.interactions.count_labels_after(None) == 50
 
 
 def test_anonymous_records_are_known_by_what_they_say(store):
@@ -41,11 +41,11 @@ def test_anonymous_records_are_known_by_what_they_say(store):
 
 def test_an_outcome_that_arrives_later_is_a_new_label_of_the_known_interaction(store):
     take_in(store, [interaction(number, labelled=False) for number in range(20)])
-    before = store.label_watermark()
+    before = store.interactions.label_watermark()
     report = take_in(store, [interaction(number) for number in range(5)])
 
     assert (report.n_new, report.n_updated, report.n_new_labels) == (0, 5, 5)
-    assert store.count_labels_after(before) == 5
+    assert store.interactions.count_labels_after(before) == 5
     assert read(store).num_rows == 20
 
 
@@ -59,30 +59,30 @@ def test_a_known_outcome_is_never_taken_away(store):
 
 def test_a_corrected_outcome_replaces_the_old_one_and_is_no_new_label(store):
     take_in(store, [interaction(0)])
-    watermark = store.label_watermark()
+    watermark = store.interactions.label_watermark()
     report = take_in(store, [interaction(0, outcome_type="negative", outcome_score=0.1)])
 
     assert (report.n_updated, report.n_new_labels) == (1, 0)
     assert read(store)["outcome_type"].to_pylist() == ["negative"]
-    assert store.count_labels_after(watermark) == 0
+    assert store.interactions.count_labels_after(watermark) == 0
 
 
 def test_labels_are_counted_by_arrival_exactly_also_when_the_apps_clock_says_earlier(store):
     take_in(store, [interaction(number) for number in range(1000)])
-    watermark = store.label_watermark()
+    watermark = store.interactions.label_watermark()
     take_in(store, [interaction(number - 5000) for number in range(1001)])
 
-    assert store.count_labels_after(None) == 2001
-    assert store.count_labels_after(watermark) == 1001
+    assert store.interactions.count_labels_after(None) == 2001
+    assert store.interactions.count_labels_after(watermark) == 1001
 
 
 def test_reading_up_to_a_watermark_shows_what_was_known_then(store):
     take_in(store, [interaction(number, labelled=number < 3) for number in range(6)])
-    then, watermark = read(store), store.label_watermark()
+    then, watermark = read(store), store.interactions.label_watermark()
     take_in(store, [interaction(number) for number in range(12)])
 
     assert read(store, watermark).equals(then)
-    assert store.read_interactions(watermark).watermark == watermark
+    assert store.interactions.read_interactions(watermark).watermark == watermark
     assert read(store).num_rows == 12
 
 
@@ -109,7 +109,7 @@ def test_broken_records_are_kept_aside_and_everything_adds_up(store):
 
     assert (report.n_read, report.n_new, report.n_quarantined) == (4, 1, 3)
     assert report.reasons == {"malformed_record": 1, "outcome_contradicts_score": 1, "timestamp_in_future": 1}
-    assert store.count_labels_after(None) == 1
+    assert store.interactions.count_labels_after(None) == 1
 
 
 def test_a_stream_that_breaks_in_the_middle_leaves_the_store_as_it_was(store):
@@ -120,43 +120,43 @@ def test_a_stream_that_breaks_in_the_middle_leaves_the_store_as_it_was(store):
         raise InputError("the file ends too early")
 
     with pytest.raises(InputError, match="ends too early"):
-        store.import_interactions(InteractionStream("real", breaking(), "broken"), now=NOW)
-    assert store.count_labels_after(None) == 1
+        store.interactions.import_interactions(InteractionStream("real", breaking(), "broken"), now=NOW)
+    assert store.interactions.count_labels_after(None) == 1
 
 
 def test_the_kind_is_that_of_the_data_and_hybrid_when_mixed(store):
     take_in(store, [interaction(0)], kind="synthetic")
-    assert store.read_interactions().kind == "synthetic"
+    assert store.interactions.read_interactions().kind == "synthetic"
 
     take_in(store, [interaction(1)], kind="real")
-    assert store.read_interactions().kind == "hybrid"
+    assert store.interactions.read_interactions().kind == "hybrid"
 
 
 def test_reading_an_empty_store_says_what_to_do(store):
     with pytest.raises(InputError, match="spots-ml import"):
-        store.read_interactions()
+        store.interactions.read_interactions()
 
 
 @pytest.mark.parametrize("text", ["", "7", "7/8/9", "-1/2", "x/y", "7/8 "])
 def test_what_is_no_watermark_is_refused(store, text):
     with pytest.raises(InputError, match="not a watermark"):
-        store.count_labels_after(text)
+        store.interactions.count_labels_after(text)
 
 
 def test_a_watermark_is_kept_by_the_kind_of_store_that_gave_it_and_by_no_other(store):
     take_in(store, [interaction(0)])
-    given = store.label_watermark()
+    given = store.interactions.label_watermark()
     of_the_other_kind = given.removeprefix("supabase:") if given.startswith("supabase:") else f"supabase:{given}"
 
-    assert store.own_watermark(given) == given
-    assert store.own_watermark(of_the_other_kind) is None
-    assert store.own_watermark(None) is None
+    assert store.interactions.own_watermark(given) == given
+    assert store.interactions.own_watermark(of_the_other_kind) is None
+    assert store.interactions.own_watermark(None) is None
 
 
 def test_a_present_without_a_zone_is_refused_before_anything_is_taken_in(store):
     with pytest.raises(InputError, match="has no zone"):
-        store.import_interactions(stream([interaction(0)]), now=NOW.replace(tzinfo=None))
-    assert store.count_labels_after(None) == 0
+        store.interactions.import_interactions(stream([interaction(0)]), now=NOW.replace(tzinfo=None))
+    assert store.interactions.count_labels_after(None) == 0
 
 
 def test_the_size_of_batches_changes_nothing(new_store):
@@ -173,7 +173,7 @@ def test_the_size_of_batches_changes_nothing(new_store):
 def test_labels_arrive_in_the_order_of_the_stream_whether_their_interactions_were_known_or_not(store):
     take_in(store, [interaction(number, labelled=False) for number in range(4)])
     take_in(store, [interaction(number) for number in (5, 3, 6, 1)], batch_rows=3)
-    prefix, n_labels, n_rows = re.fullmatch(r"(.*?)([0-9]+)/([0-9]+)", store.label_watermark()).groups()
+    prefix, n_labels, n_rows = re.fullmatch(r"(.*?)([0-9]+)/([0-9]+)", store.interactions.label_watermark()).groups()
     arrived = []
     for label in range(1, int(n_labels) + 1):
         known = read(store, f"{prefix}{label}/{n_rows}").to_pylist()
@@ -225,7 +225,7 @@ def test_names_of_any_signs_are_told_apart_and_one_with_a_nul_is_kept_aside(stor
 
 def test_a_stream_of_nothing_changes_nothing(store):
     assert take_in(store, []).n_read == 0
-    assert store.count_labels_after(store.label_watermark()) == 0
+    assert store.interactions.count_labels_after(store.interactions.label_watermark()) == 0
 
 
 def test_what_can_be_known_of_an_interaction_is_all_that_need_be(store):

@@ -64,7 +64,7 @@ def test_saving_breaks_as_a_whole(store):
     save(store, row(1))
 
     with pytest.raises(InputError, match="has no zone"):
-        store.save_performance([row(1, called_rate=0.5)], now=NOW.replace(tzinfo=None))
+        store.performance.save_performance([row(1, called_rate=0.5)], now=NOW.replace(tzinfo=None))
     assert read(store) == (row(1),)
 
 

@@ -6,7 +6,8 @@ from spots_ml.errors import RegistryError
 from spots_ml.registry import gates
 from spots_ml.registry.published_files import published_files
 from spots_ml.registry.registration import register_version
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
+from spots_ml.stores.embedded.versions import EmbeddedVersionStore
 from spots_ml.stores.sync import carry_over
 from spots_ml.stores.sync_moves import REASON
 from spots_ml_tests.registry.building import all_verdicts, hours, make_candidate, make_manifest, onnx_bytes
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.parametrize("new_store", ["embedded", "supabase"], indi
 
 @pytest.fixture
 def source(tmp_path):
-    return EmbeddedStore(tmp_path / "source.sqlite")
+    return embedded_store(tmp_path / "source.sqlite").versions
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def models_dir(tmp_path):
 
 @pytest.fixture
 def target(store):
-    return store
+    return store.versions
 
 
 def name(number):
@@ -240,7 +241,7 @@ def test_a_version_that_no_client_runtime_ran_is_told_and_the_rest_is_carried_ov
     carried = carry(source, models_dir, target)
 
     assert carried[0].outcome == "added"
-    if isinstance(target, EmbeddedStore):
+    if isinstance(target, EmbeddedVersionStore):
         assert carried[1].outcome == "added"  # it serves no phones
     else:
         assert (carried[1].outcome, carried[1].target_status) == ("refused", None)

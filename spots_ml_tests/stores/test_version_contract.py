@@ -6,93 +6,100 @@ import numpy as np
 import pytest
 
 from spots_ml.errors import GateError, RegistryError
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
+from spots_ml.stores.embedded.versions import EmbeddedVersionStore
+from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml_tests.registry.building import all_verdicts, hours, make_candidate
+from spots_ml_tests.stores.behind import calls_of, file_of
 from spots_ml_tests.stores.keeping_versions import MODEL, archive, fill, offer, promote, rollback, weigh
 
 
 @contextlib.contextmanager
 def another_over(store):
     """Another store object over what this one keeps, as another process would open it."""
-    if isinstance(store, EmbeddedStore):
-        yield EmbeddedStore(store.path)
+    if isinstance(store.versions, EmbeddedVersionStore):
+        yield embedded_store(file_of(store))
     else:
-        with Calls(store._calls.connection, random=np.random.default_rng(2)) as calls:
-            yield type(store)(calls)
+        with Calls(calls_of(store).connection, random=np.random.default_rng(2)) as calls:
+            yield supabase_store(calls)
 
 
 def statuses(store):
-    return [one.status for one in store.list_versions(MODEL)]
+    return [one.status for one in store.versions.list_versions(MODEL)]
 
 
 def test_an_empty_registry_answers_emptily(store):
-    assert store.list_versions() == ()
-    assert store.history() == ()
-    assert store.newest(MODEL) is None
-    assert store.find_content(MODEL, "0" * 64) is None
+    assert store.versions.list_versions() == ()
+    assert store.versions.history() == ()
+    assert store.versions.newest(MODEL) is None
+    assert store.versions.find_content(MODEL, "0" * 64) is None
 
 
 def test_a_registered_version_is_read_back_as_it_was_offered(store):
     candidate = make_candidate(watermark="3/4")
-    registered = store.register(candidate, now=hours(1), actor="test").version
+    registered = store.versions.register(candidate, now=hours(1), actor="test").version
 
-    assert store.get(MODEL, "v1.0-synthetic") == registered
+    assert store.versions.get(MODEL, "v1.0-synthetic") == registered
     assert registered.model_dump(include=set(type(candidate.content).model_fields)) == candidate.content.model_dump()
     assert (registered.watermark, registered.created_at, registered.updated_at) == ("3/4", hours(1), hours(1))
 
 
 def test_models_count_their_versions_apart(store):
-    store.register(make_candidate("a"), now=hours(0), actor="test")
-    store.register(make_candidate("b", model_type="outcome"), now=hours(0), actor="test")
+    store.versions.register(make_candidate("a"), now=hours(0), actor="test")
+    store.versions.register(make_candidate("b", model_type="outcome"), now=hours(0), actor="test")
 
-    assert [one.model_type for one in store.list_versions()] == [MODEL, "outcome"]
-    assert len(store.list_versions("outcome")) == 1
-    assert store.propose_version("outcome", "0" * 64, "real") == "v1.1-real"
+    assert [one.model_type for one in store.versions.list_versions()] == [MODEL, "outcome"]
+    assert len(store.versions.list_versions("outcome")) == 1
+    assert store.versions.propose_version("outcome", "0" * 64, "real") == "v1.1-real"
 
 
 def test_proposing_reserves_nothing_and_knows_known_content(store):
     candidate = make_candidate("a")
 
-    assert store.propose_version(MODEL, "0" * 64, "hybrid") == "v1.0-hybrid"
-    assert store.propose_version(MODEL, "0" * 64, "hybrid") == "v1.0-hybrid"
-    store.register(candidate, now=hours(0), actor="test")
-    assert store.propose_version(MODEL, candidate.content.content_digest, "synthetic") == "v1.0-synthetic"
-    assert store.propose_version(MODEL, "0" * 64, "hybrid", also_taken=["v1.7-real"]) == "v1.8-hybrid"
+    assert store.versions.propose_version(MODEL, "0" * 64, "hybrid") == "v1.0-hybrid"
+    assert store.versions.propose_version(MODEL, "0" * 64, "hybrid") == "v1.0-hybrid"
+    store.versions.register(candidate, now=hours(0), actor="test")
+    assert store.versions.propose_version(MODEL, candidate.content.content_digest, "synthetic") == "v1.0-synthetic"
+    assert store.versions.propose_version(MODEL, "0" * 64, "hybrid", also_taken=["v1.7-real"]) == "v1.8-hybrid"
 
 
 def test_other_content_under_a_taken_name_is_refused(store):
     fill(store, "a")
 
     with pytest.raises(RegistryError, match="belongs to something else"):
-        store.register(make_candidate("b"), now=hours(1), actor="test")
+        store.versions.register(make_candidate("b"), now=hours(1), actor="test")
 
 
 def test_the_gates_cannot_be_stepped_around_by_asking_the_store(store):
     with pytest.raises(GateError):
-        store.register(make_candidate(verdicts=all_verdicts()[:2]), now=hours(0), actor="test")
-    assert store.list_versions() == ()
+        store.versions.register(make_candidate(verdicts=all_verdicts()[:2]), now=hours(0), actor="test")
+    assert store.versions.list_versions() == ()
 
 
 def test_the_newest_version_is_the_one_registered_last_reaffirming_counts(store):
     fill(store, "a", "b")
-    assert store.newest(MODEL).version == "v1.1-synthetic"
+    assert store.versions.newest(MODEL).version == "v1.1-synthetic"
 
-    store.register(make_candidate("a"), now=hours(5), actor="test")
-    assert store.newest(MODEL).version == "v1.0-synthetic"
+    store.versions.register(make_candidate("a"), now=hours(5), actor="test")
+    assert store.versions.newest(MODEL).version == "v1.0-synthetic"
 
 
 def test_reaffirming_without_a_watermark_keeps_the_old_one(store):
-    store.register(make_candidate(watermark="3/4"), now=hours(0), actor="test")
-    store.register(make_candidate(), now=hours(1), actor="test")
+    store.versions.register(make_candidate(watermark="3/4"), now=hours(0), actor="test")
+    store.versions.register(make_candidate(), now=hours(1), actor="test")
 
-    assert store.newest(MODEL).watermark == "3/4"
+    assert store.versions.newest(MODEL).watermark == "3/4"
 
 
 def test_a_version_that_does_not_exist_is_an_error_that_lists_those_that_do(store):
     fill(store, "a")
 
-    for change in (lambda: store.get(MODEL, "v9.9-real"), lambda: archive(store, 9), lambda: promote(store, 9)):
+    for change in (
+        lambda: store.versions.get(MODEL, "v9.9-real"),
+        lambda: archive(store, 9),
+        lambda: promote(store, 9),
+    ):
         with pytest.raises(RegistryError, match=r"registered are: v1\.0-synthetic"):
             change()
 
@@ -169,7 +176,7 @@ def test_every_change_is_in_the_history_with_time_actor_and_reason(store):
 
     told = [
         (entry.version[:4], entry.action, entry.from_status, entry.to_status, entry.actor, entry.reason, entry.at)
-        for entry in store.history(MODEL)
+        for entry in store.versions.history(MODEL)
     ]
     assert told == [
         ("v1.0", "registered", None, "staging", "test", "", hours(0)),
@@ -181,15 +188,15 @@ def test_every_change_is_in_the_history_with_time_actor_and_reason(store):
         ("v1.0", "restored", "deprecated", "active", "bob", "worse", hours(12)),
         ("v1.1", "archived", "deprecated", "archived", "cem", "old", hours(13)),
     ]
-    assert store.history(MODEL, "v1.1-synthetic") == tuple(
-        entry for entry in store.history() if entry.version == "v1.1-synthetic"
+    assert store.versions.history(MODEL, "v1.1-synthetic") == tuple(
+        entry for entry in store.versions.history() if entry.version == "v1.1-synthetic"
     )
 
 
 def test_a_new_version_weighs_a_tenth_and_is_offered_to_nobody(store):
     fill(store, "a")
 
-    assert [(one.weight, one.traffic) for one in store.list_versions()] == [(0.1, 0.0)]
+    assert [(one.weight, one.traffic) for one in store.versions.list_versions()] == [(0.1, 0.0)]
 
 
 def test_a_weight_that_is_set_is_kept_and_told_with_what_it_was(store):
@@ -199,7 +206,7 @@ def test_a_weight_that_is_set_is_kept_and_told_with_what_it_was(store):
     assert weigh(store, 0, 0.3, at=41).weight == 0.3
     assert weigh(store, 1, 0.2, at=42).weight == 0.2
     assert weigh(store, 0, 0.15, at=43).weight == 0.15
-    assert [(one.weight, one.status) for one in store.list_versions()] == [(0.15, "active"), (0.2, "staging")]
+    assert [(one.weight, one.status) for one in store.versions.list_versions()] == [(0.15, "active"), (0.2, "staging")]
     assert told_numbers(store) == [
         ("v1.0", "weight_set", "active", 0.1, 0.3, "dee", "trusted", hours(41)),
         ("v1.1", "weight_set", "staging", 0.1, 0.2, "dee", "trusted", hours(42)),
@@ -214,7 +221,7 @@ def test_a_weight_stays_through_promotion_and_rollback(store):
     promote(store, 1)
 
     rollback(store)
-    assert store.get(MODEL, "v1.0-synthetic").weight == 0.3
+    assert store.versions.get(MODEL, "v1.0-synthetic").weight == 0.3
 
 
 def test_traffic_that_is_set_is_kept_and_told_with_what_it_was(store):
@@ -231,23 +238,23 @@ def test_traffic_follows_the_status(store):
     promote(store, 0)
     offer(store, 1, 0.5)
     promote(store, 1)
-    assert [one.traffic for one in store.list_versions()] == [0.0, 1.0, 0.0]
+    assert [one.traffic for one in store.versions.list_versions()] == [0.0, 1.0, 0.0]
     rollback(store)
-    assert [one.traffic for one in store.list_versions()] == [1.0, 0.0, 0.0]
+    assert [one.traffic for one in store.versions.list_versions()] == [1.0, 0.0, 0.0]
     offer(store, 2, 0.5)
     archive(store, 2)
-    assert [one.traffic for one in store.list_versions()] == [1.0, 0.0, 0.0]
+    assert [one.traffic for one in store.versions.list_versions()] == [1.0, 0.0, 0.0]
 
 
 def test_one_version_of_a_model_is_rolled_out_at_a_time(store):
     fill(store, "a", "b")
-    store.register(make_candidate("x", model_type="outcome"), now=hours(0), actor="test")
+    store.versions.register(make_candidate("x", model_type="outcome"), now=hours(0), actor="test")
     offer(store, 0, 0.1)
 
     with pytest.raises(RegistryError, match=r"v1\.0-synthetic is being rolled out; promote it, archive it or take"):
         offer(store, 1, 0.1)
     assert offer(store, 1, 0.0).traffic == 0.0
-    store.set_traffic("outcome", "v1.0-synthetic", 0.1, now=hours(9), actor="eva", reason="")
+    store.versions.set_traffic("outcome", "v1.0-synthetic", 0.1, now=hours(9), actor="eva", reason="")
     offer(store, 0, 0.0)
     assert offer(store, 1, 0.1).traffic == 0.1
 
@@ -260,7 +267,7 @@ def test_a_weight_or_traffic_that_is_no_share_is_refused(store, share):
         weigh(store, 0, share)
     with pytest.raises(RegistryError, match=r"the traffic .* is no share; expected a number in \[0, 1\]"):
         offer(store, 0, share)
-    assert len(store.history()) == 1
+    assert len(store.versions.history()) == 1
 
 
 def test_versions_that_do_not_answer_are_given_no_weight_and_only_staging_ones_traffic(store):
@@ -283,7 +290,7 @@ def test_versions_that_do_not_answer_are_given_no_weight_and_only_staging_ones_t
 def told_numbers(store):
     return [
         (one.version[:4], one.action, one.to_status, one.from_value, one.to_value, one.actor, one.reason, one.at)
-        for one in store.history()
+        for one in store.versions.history()
         if one.from_value is not None
     ]
 
@@ -291,25 +298,25 @@ def told_numbers(store):
 def test_a_refused_change_changes_nothing(store):
     fill(store, "a", "b")
     promote(store, 0)
-    before = store.list_versions(), store.history()
+    before = store.versions.list_versions(), store.versions.history()
 
     with pytest.raises(RegistryError):
         archive(store, 0)
 
-    assert (store.list_versions(), store.history()) == before
+    assert (store.versions.list_versions(), store.versions.history()) == before
 
 
 def test_another_model_is_never_touched(store):
     fill(store, "a", "b")
-    store.register(make_candidate("x", model_type="outcome"), now=hours(0), actor="test")
-    store.promote("outcome", "v1.0-synthetic", now=hours(1), actor="test", reason="")
+    store.versions.register(make_candidate("x", model_type="outcome"), now=hours(0), actor="test")
+    store.versions.promote("outcome", "v1.0-synthetic", now=hours(1), actor="test", reason="")
     promote(store, 1)
 
-    assert [one.status for one in store.list_versions("outcome")] == ["active"]
+    assert [one.status for one in store.versions.list_versions("outcome")] == ["active"]
 
 
 def test_what_one_store_object_wrote_another_one_reads(store):
     fill(store, "a")
 
     with another_over(store) as other:
-        assert other.list_versions() == store.list_versions()
+        assert other.versions.list_versions() == store.versions.list_versions()

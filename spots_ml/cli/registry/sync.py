@@ -24,8 +24,8 @@ def sync_command(context: click.Context, actor: str, as_json: bool) -> None:
     from spots_ml.stores.sync import carry_over
 
     settings = Settings.from_env()
-    target = open_supabase(settings)
-    source = open_store(settings, "embedded")
+    target = open_supabase(settings).versions
+    source = open_store(settings, "embedded").versions
     carried = carry_over(source, settings.places.models_dir, target, clock=utc_now, actor=actor)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in carried], indent=2))

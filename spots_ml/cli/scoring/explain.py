@@ -55,11 +55,11 @@ def explain_command(
     explanation = explain_request(
         requests_from(source, read_as),
         position,
-        store,
+        store.versions,
         models_dir=settings.places.models_dir,
         trained_dir=settings.places.trained_dir,
         now=utc_now(),
-        history=store,
+        history=store.history,
         versions=versions,
         by_confidence=weights == "confidence",
     )

@@ -76,7 +76,7 @@ def score_command(
 
     store = open_store(settings)
     scorer = open_scorer(
-        store,
+        store.versions,
         settings.places.models_dir,
         versions=versions,
         by_confidence=weights == "confidence",
@@ -86,11 +86,11 @@ def score_command(
     tally, log = ScoreTally(), LogTally() if logs else None
     batches = requests_from(source, read_as)
     with _sink(out) as sink, open_score_writer(sink, write_as or _format(out), packed=_is_packed(out)) as write:
-        for answers in answer_requests(batches, scorer, now=now, history=None if no_history else store):
+        for answers in answer_requests(batches, scorer, now=now, history=None if no_history else store.history):
             write(answers)
             tally.add(answers)
             if log is not None:
-                _log(store, answers, log, now)
+                _log(store.decisions, answers, log, now)
     click.echo("\n".join(summary(tally, scorer, log)), err=True)
     if tally.n_refused or (strict and tally.fallen_back):
         ctx.exit(1)
@@ -131,8 +131,8 @@ def _sink(out: Path | None) -> Iterator[Path | BinaryIO]:
             sink.detach()
 
 
-def _log(store: "DecisionLog", answers: "Answers", log: "LogTally", now: "datetime") -> None:
+def _log(decision_log: "DecisionLog", answers: "Answers", log: "LogTally", now: "datetime") -> None:
     from spots_ml.scoring.decision_log.recording import decisions_of
 
     decisions, n_unidentified = decisions_of(answers, origin="served", now=now)
-    log.add(store.log_decisions(decisions, now=now), n_unidentified)
+    log.add(decision_log.log_decisions(decisions, now=now), n_unidentified)

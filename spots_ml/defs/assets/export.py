@@ -64,7 +64,7 @@ def onnx_model(model_type: ModelType) -> dg.AssetsDefinition:
         with refusals_in_words():
             exported = export_model(
                 platform.places,
-                platform.store(),
+                platform.store().versions,
                 upstream_digest(context, trained_key),
                 runtimes=default_runtimes(platform.settings.client_python),
             )

@@ -65,14 +65,14 @@ def version_performance(
         store = platform.store()
         since, until = decision_window(day)
         rows = measure_performance(
-            store.read_decisions(since, until),
+            store.decisions.read_decisions(since, until),
             day=day,
             now=now,
             maturity=timedelta(hours=platform.settings.maturity_hours),
             seed=SEED,
         )
-        store.save_performance(rows, now=now)
-        stored = store.read_performance(day - timedelta(days=PLOTTED_DAYS - 1), day + timedelta(days=1))
+        store.performance.save_performance(rows, now=now)
+        stored = store.performance.read_performance(day - timedelta(days=PLOTTED_DAYS - 1), day + timedelta(days=1))
         history_check = _history_check(store, since, until)
     for row in rows:
         context.log.info(f"{row.arm} ({row.origin}): {row.n_decisions:,} decisions, {row.n_labelled:,} labelled")
@@ -102,7 +102,9 @@ def _history_check(store: "Store", since: datetime, until: datetime) -> dg.Asset
     """Wrong history is an error; decisions that brought their own history along prove nothing, which is a warning."""
     from spots_ml.monitoring.history_check import check_served_history
 
-    found = check_served_history(store, store, since=since, until=until, sample=HISTORY_SAMPLE, seed=SEED)
+    found = check_served_history(
+        store.decisions, store.interactions, since=since, until=until, sample=HISTORY_SAMPLE, seed=SEED
+    )
     return dg.AssetCheckResult(
         check_name=HISTORY_CHECK,
         passed=found.verdict.passed or not found.n_decisions,

@@ -47,7 +47,7 @@ def registered_version(model_type: ModelType) -> dg.AssetsDefinition:
         with refusals_in_words():
             registered = register_model(
                 platform.places,
-                platform.store(),
+                platform.store().versions,
                 onnx_digest=upstream_digest(context, onnx_key),
                 latency_digest=upstream_digest(context, latency_key),
                 trained_digest=upstream_digest(context, trained_key),

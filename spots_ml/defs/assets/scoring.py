@@ -75,7 +75,7 @@ def scored_opportunities(
         store = platform.store()
         asked = open_day(platform, day.start, day.end)
         scorer = open_scorer(
-            store,
+            store.versions,
             platform.places.models_dir,
             versions={"calling_score": config.calling_score, "outcome": config.outcome},
             by_confidence=config.by_confidence,
@@ -87,8 +87,8 @@ def scored_opportunities(
             scorer,
             platform.places.scored_dir / context.partition_key,
             origin=asked.origin,
-            history=store,
-            log=store,
+            history=store.history,
+            log=store.decisions,
             start=day.start,
             end=day.end,
             now=platform.now(),

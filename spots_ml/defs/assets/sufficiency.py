@@ -53,7 +53,7 @@ def data_sufficiency(context: dg.AssetExecutionContext, platform: dg.ResourcePar
                 report.n_accepted, report.n_labelled, arrived_at=arrivals(table), now=platform.now()
             )
             message = f"{report.kind} data: {found.message()}"
-        n_in_store = platform.store().count_labels_after(None)
+        n_in_store = platform.store().interactions.count_labels_after(None)
     context.log.info(message)
     return dg.MaterializeResult(
         metadata={

@@ -8,24 +8,26 @@ from spots_ml.stores.embedded.history import EmbeddedHistoryServer
 from spots_ml.stores.embedded.interactions import EmbeddedInteractionStore
 from spots_ml.stores.embedded.performance import EmbeddedPerformanceStore
 from spots_ml.stores.embedded.versions import EmbeddedVersionStore
+from spots_ml.stores.store import Store
 
 
-class EmbeddedStore(
-    EmbeddedVersionStore,
-    EmbeddedInteractionStore,
-    EmbeddedHistoryServer,
-    EmbeddedDecisionLog,
-    EmbeddedPerformanceStore,
-):
-    """Registry, interactions, served history, decisions and performance, kept in one SQLite file.
+def embedded_store(path: Path) -> Store:
+    """Build the store that keeps everything in one SQLite file.
 
     Args:
         path: The file; it and its folder are created when absent, an older schema is brought up to date.
 
+    Returns:
+        Its parts, which may be used from any thread and survive a fork.
+
     Raises:
         ArtifactError: When the file is not a database of spots_ml, or one of a later program.
     """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._database = Database(path)
+    database = Database(path)
+    return Store(
+        interactions=EmbeddedInteractionStore(database),
+        versions=EmbeddedVersionStore(database),
+        history=EmbeddedHistoryServer(database),
+        decisions=EmbeddedDecisionLog(database),
+        performance=EmbeddedPerformanceStore(database),
+    )

@@ -32,10 +32,16 @@ _VIEW: Final = "decisions_with_outcomes"
 
 
 class SupabaseDecisionLog:
-    """Decisions in a Supabase project."""
+    """Decisions in a Supabase project.
 
-    _calls: Calls
-    _direct: DirectReads | None
+    Args:
+        calls: The project.
+        direct: Its Postgres, for bulk reads; None: they go over the API.
+    """
+
+    def __init__(self, calls: Calls, direct: DirectReads | None) -> None:
+        self._calls = calls
+        self._direct = direct
 
     def log_decisions(self, decisions: pa.Table, *, now: datetime) -> LogReport:
         """Add decisions, each once.

@@ -31,10 +31,16 @@ _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class SupabaseHistoryServer:
-    """History features from one Supabase project."""
+    """History features from one Supabase project.
 
-    _calls: Calls
-    _direct: DirectReads | None
+    Args:
+        calls: The project.
+        direct: Its Postgres, for bulk reads; None: they go over the API.
+    """
+
+    def __init__(self, calls: Calls, direct: DirectReads | None) -> None:
+        self._calls = calls
+        self._direct = direct
 
     def serve_history(
         self, agent_ids: Sequence[str | None], at: np.ndarray, *, up_to: str | None = None

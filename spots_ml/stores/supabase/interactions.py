@@ -28,10 +28,16 @@ _COUNT: Final = "count_labels_after"
 
 
 class SupabaseInteractionStore:
-    """Interactions in one Supabase project."""
+    """Interactions in one Supabase project.
 
-    _calls: Calls
-    _direct: DirectReads | None
+    Args:
+        calls: The project.
+        direct: Its Postgres, for bulk reads; None: they go over the API.
+    """
+
+    def __init__(self, calls: Calls, direct: DirectReads | None) -> None:
+        self._calls = calls
+        self._direct = direct
 
     def import_interactions(
         self, stream: InteractionStream, *, now: datetime, config: ValidationConfig | None = None

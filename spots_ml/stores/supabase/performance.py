@@ -19,9 +19,14 @@ _KEY: Final = ("day", "origin", "arm")
 
 
 class SupabasePerformanceStore:
-    """Performance rows in a Supabase project, all of them over the API: a few per day."""
+    """Performance rows in a Supabase project, all of them over the API: a few per day.
 
-    _calls: Calls
+    Args:
+        calls: The project.
+    """
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
 
     def save_performance(self, rows: Sequence[PerformanceRow], *, now: datetime) -> None:
         """Keep rows, in place of those of the same day, arm and origin; all of them or none.

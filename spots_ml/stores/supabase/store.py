@@ -1,5 +1,6 @@
 """The store on Supabase: the data API and Storage for everything, Postgres itself for bulk reads where it is named."""
 
+from spots_ml.stores.store import Store
 from spots_ml.stores.supabase.decisions import SupabaseDecisionLog
 from spots_ml.stores.supabase.history import SupabaseHistoryServer
 from spots_ml.stores.supabase.interactions import SupabaseInteractionStore
@@ -9,20 +10,20 @@ from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.versions import SupabaseVersionStore
 
 
-class SupabaseStore(
-    SupabaseVersionStore,
-    SupabaseInteractionStore,
-    SupabaseHistoryServer,
-    SupabaseDecisionLog,
-    SupabasePerformanceStore,
-):
-    """Registry with its files, interactions, served history, decisions and performance, in one Supabase project.
+def supabase_store(calls: Calls, direct: DirectReads | None = None) -> Store:
+    """Build the store that keeps everything in one Supabase project, the files of versions among it.
 
     Args:
         calls: The project's API, with the key of the service role.
         direct: The project's Postgres, for bulk reads; None: they go over the API, page by page.
-    """
 
-    def __init__(self, calls: Calls, direct: DirectReads | None = None) -> None:
-        self._calls = calls
-        self._direct = direct
+    Returns:
+        Its parts; the project is asked for nothing before the first call.
+    """
+    return Store(
+        interactions=SupabaseInteractionStore(calls, direct),
+        versions=SupabaseVersionStore(calls),
+        history=SupabaseHistoryServer(calls, direct),
+        decisions=SupabaseDecisionLog(calls, direct),
+        performance=SupabasePerformanceStore(calls),
+    )

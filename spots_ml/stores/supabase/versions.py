@@ -48,9 +48,14 @@ class SupabaseVersionStore:
     """Versions, their history and their files in a Supabase project; see `VersionStore` for what each method promises.
 
     Every method raises `CallError` when the project gives no answer.
+
+
+    Args:
+        calls: The project.
     """
 
-    _calls: Calls
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
 
     def propose_version(
         self,

@@ -11,9 +11,10 @@ from spots_ml.scoring.decision_log.fields import DECISIONS
 from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.stores.supabase import staging
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
-from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport import paging
 from spots_ml.stores.supabase.transport.refusals import UnavailableError
+from spots_ml_tests.stores.behind import calls_of
 from spots_ml_tests.stores.keeping_decisions import EVER, decided, log
 from spots_ml_tests.stores.supabase import scripted_server as script
 
@@ -33,7 +34,7 @@ STAGING, FINISHING = 3, 1
 @pytest.fixture
 def store(relayed, monkeypatch):
     monkeypatch.setattr(staging, "_PAGE_ROWS", 7)
-    return SupabaseStore(relayed)
+    return supabase_store(relayed)
 
 
 def waiting(project):
@@ -43,7 +44,9 @@ def waiting(project):
 
 def numbers(store):
     """Which of `decided` are there, in the order of reading."""
-    return [int(name.removeprefix("spot ")) for name in store.read_decisions(*EVER)["opportunity_id"].to_pylist()]
+    return [
+        int(name.removeprefix("spot ")) for name in store.decisions.read_decisions(*EVER)["opportunity_id"].to_pylist()
+    ]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=15)
@@ -116,14 +119,14 @@ def test_decisions_that_are_logged_while_others_are_read_are_left_out(monkeypatc
 
 def test_rows_that_are_lost_between_table_and_view_are_one_clear_error(project, store):
     log(store, decided(0, 1))
-    directly = SupabaseStore(store._calls, DirectReads(project.dsn))
+    directly = supabase_store(calls_of(store), DirectReads(project.dsn))
     with project.server.connect(project.database, autocommit=True) as connection:
         view = connection.execute("select pg_get_viewdef('public.decisions_with_outcomes')").fetchone()[0]
         change = "create or replace view public.decisions_with_outcomes with (security_invoker = true) as "
         connection.execute(f"{change} {view.rstrip(';')} where decided.opportunity_id <> 'spot 1'")
         try:
             with pytest.raises(InputError, match="gave 1 of 2 decisions"):
-                directly.read_decisions(*EVER)
+                directly.decisions.read_decisions(*EVER)
         finally:
             connection.execute(f"{change} {view}")
 
@@ -136,6 +139,6 @@ def test_what_the_api_and_postgres_itself_give_is_the_same(project, store):
         table = table.set_column(place, DECISIONS.field(name), values.cast(DECISIONS.field(name).type, safe=False))
     log(store, table)
 
-    read = SupabaseStore(store._calls, DirectReads(project.dsn)).read_decisions(*EVER)
-    assert read.equals(store.read_decisions(*EVER))
+    read = supabase_store(calls_of(store), DirectReads(project.dsn)).decisions.read_decisions(*EVER)
+    assert read.equals(store.decisions.read_decisions(*EVER))
     assert read.select(DECISIONS.names).combine_chunks().equals(table.combine_chunks())

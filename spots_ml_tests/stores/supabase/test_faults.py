@@ -10,7 +10,7 @@ from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.stores.supabase import staging
 from spots_ml.stores.supabase.bucket import Bucket
 from spots_ml.stores.supabase.staging import send_batch
-from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport import paging
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.connection import SupabaseConnection
@@ -88,13 +88,13 @@ def test_rows_and_files_survive_any_cut(project, through, seed):
 def test_an_import_survives_any_cut_and_each_interaction_is_known_once(project, through, embedded, seed):
     rows = [interaction(number, labelled=number % 3 > 0) for number in range(400)]
     proxy, calls = through(cuts(np.random.default_rng(seed)))
-    store = SupabaseStore(calls)
+    store = supabase_store(calls)
 
     reports = [take_in(store, rows[:250]), take_in(store, rows)]
 
     assert reports == [take_in(embedded, rows[:250]), take_in(embedded, rows)]
     assert read(store).equals(read(embedded))
-    assert store.count_labels_after(None) == embedded.count_labels_after(None)
+    assert store.interactions.count_labels_after(None) == embedded.interactions.count_labels_after(None)
     assert proxy.n_cuts > 3
 
 
@@ -102,12 +102,12 @@ def test_an_import_survives_any_cut_and_each_interaction_is_known_once(project, 
 def test_decisions_survive_any_cut_and_each_is_logged_once(project, through, embedded, seed):
     table = decided(*range(300))
     proxy, calls = through(cuts(np.random.default_rng(seed)))
-    store = SupabaseStore(calls)
+    store = supabase_store(calls)
     log(embedded, table)
 
     assert log(store, table.slice(0, 200)) == LogReport(n_new=200, n_known=0)
     assert log(store, table) == LogReport(n_new=100, n_known=200)
-    assert store.read_decisions(*EVER).equals(embedded.read_decisions(*EVER))
+    assert store.decisions.read_decisions(*EVER).equals(embedded.decisions.read_decisions(*EVER))
     assert proxy.n_cuts > 3
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from spots_ml.errors import InputError
 from spots_ml.interactions.source import InteractionStream
-from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.connection import SupabaseConnection
 from spots_ml_tests.database.roles import AGENT_A, AGENT_B
@@ -29,7 +29,7 @@ def real_calls(project):
 
 @pytest.fixture
 def store(real_calls):
-    return SupabaseStore(real_calls)
+    return supabase_store(real_calls)
 
 
 def ask(project, agent=None):
@@ -47,7 +47,7 @@ def test_failure_12_more_labels_than_the_api_shows_are_counted_and_read_all(stor
 
     naive = real_calls.execute("read naively", TABLE, lambda client: client.from_(TABLE).select("id"), repeat="read")
     assert len(naive.data) == API_CAP
-    assert store.count_labels_after(None) == n_rows
+    assert store.interactions.count_labels_after(None) == n_rows
     assert read(store)["outcome_score"].null_count == 0
     assert read(store).num_rows == n_rows
 
@@ -70,10 +70,10 @@ def test_an_import_that_breaks_off_between_its_pages_shows_nothing_and_the_next_
         raise InputError("the file ends too early")
 
     with pytest.raises(InputError, match="ends too early"):
-        store.import_interactions(InteractionStream("real", breaking(), "broken"), now=NOW)
+        store.interactions.import_interactions(InteractionStream("real", breaking(), "broken"), now=NOW)
     with psycopg.connect(project.dsn) as connection:
         assert connection.execute("select count(*) from public.incoming_rows").fetchone() == (500,)
-    assert store.label_watermark() == "supabase:0/0"
+    assert store.interactions.label_watermark() == "supabase:0/0"
 
     assert take_in(store, rows).n_new == 1200
 
@@ -90,9 +90,9 @@ class EveryWriteTwice(Calls):
 def test_an_import_whose_every_answer_is_lost_once_is_the_same_import(project):
     connection = SupabaseConnection(project.url, project.keys.secret)
     with EveryWriteTwice(connection, random=np.random.default_rng(1)) as calls:
-        report = take_in(SupabaseStore(calls), [interaction(number) for number in range(700)])
+        report = take_in(supabase_store(calls), [interaction(number) for number in range(700)])
         assert (report.n_new, report.n_unchanged, report.n_repeated, report.n_new_labels) == (700, 0, 0, 700)
-        assert SupabaseStore(calls).label_watermark() == "supabase:700/700"
+        assert supabase_store(calls).interactions.label_watermark() == "supabase:700/700"
 
 
 def test_several_importing_the_same_at_once_take_it_in_once(project):
@@ -101,7 +101,7 @@ def test_several_importing_the_same_at_once_take_it_in_once(project):
 
     def run():
         with Calls(SupabaseConnection(project.url, project.keys.secret), random=np.random.default_rng(1)) as calls:
-            reports.append(take_in(SupabaseStore(calls), rows))
+            reports.append(take_in(supabase_store(calls), rows))
 
     threads = [threading.Thread(target=run) for _ in range(3)]
     for thread in threads:
@@ -115,6 +115,6 @@ def test_several_importing_the_same_at_once_take_it_in_once(project):
 
 def test_a_watermark_of_another_store_is_refused(store):
     take_in(store, [interaction(0)])
-    for ask_for in (store.read_interactions, store.count_labels_after):
+    for ask_for in (store.interactions.read_interactions, store.interactions.count_labels_after):
         with pytest.raises(InputError, match="'1/1' is not a watermark of a store of kind 'supabase'"):
             ask_for("1/1")

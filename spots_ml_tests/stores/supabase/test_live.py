@@ -16,7 +16,7 @@ from spots_ml.digests import digest_bytes
 from spots_ml.stores.supabase.bucket import Bucket
 from spots_ml.stores.supabase.model_files import BUCKET
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
-from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.connection import SupabaseConnection
 from spots_ml.stores.supabase.transport.paging import Filter, KeysetRead, count_rows, read_pages
@@ -79,14 +79,14 @@ def ours(table, prefix):
 
 
 def test_what_was_imported_is_counted_and_read_back_bit_by_bit(calls, prefix):
-    store, rows = SupabaseStore(calls), rows_of(prefix, 30)
-    before = store.label_watermark()
+    store, rows = supabase_store(calls), rows_of(prefix, 30)
+    before = store.interactions.label_watermark()
 
     report, again = take_in(store, rows), take_in(store, rows)
 
     assert (report.n_new, report.n_new_labels) == (30, 20)
     assert (again.n_new, again.n_updated, again.n_unchanged) == (0, 0, 30)
-    assert store.count_labels_after(before) >= 20
+    assert store.interactions.count_labels_after(before) >= 20
     known = [
         {name: row.get(name) for name in read_row}
         for row, read_row in zip(rows, ours(read(store), prefix), strict=True)
@@ -95,7 +95,7 @@ def test_what_was_imported_is_counted_and_read_back_bit_by_bit(calls, prefix):
 
 
 def test_the_cap_of_the_api_cuts_no_reading(calls, prefix):
-    take_in(SupabaseStore(calls), rows_of(prefix, MAX_ROWS + 7))
+    take_in(supabase_store(calls), rows_of(prefix, MAX_ROWS + 7))
     mine = KeysetRead(
         TABLE, ("id",), ("id",), Filter("agent_id", "lt", f"{prefix}~"), (Filter("agent_id", "gte", prefix),)
     )
@@ -106,10 +106,10 @@ def test_the_cap_of_the_api_cuts_no_reading(calls, prefix):
 
 
 def test_versions_are_listed_with_their_history(calls):
-    store = SupabaseStore(calls)
+    store = supabase_store(calls)
 
-    listed = {(one.model_type, one.version) for one in store.list_versions()}
-    assert listed <= {(change.model_type, change.version) for change in store.history()}
+    listed = {(one.model_type, one.version) for one in store.versions.list_versions()}
+    assert listed <= {(change.model_type, change.version) for change in store.versions.history()}
 
 
 def test_a_file_goes_to_storage_and_comes_back(calls):
@@ -130,9 +130,9 @@ def test_direct_reads_see_what_the_api_sees(calls, prefix):
     dsn = os.environ.get("SUPABASE_LIVE_DSN")
     if not dsn:
         pytest.skip("no direct connection: set SUPABASE_LIVE_DSN")
-    take_in(SupabaseStore(calls), rows_of(prefix, 50))
+    take_in(supabase_store(calls), rows_of(prefix, 50))
 
-    assert ours(read(SupabaseStore(calls, DirectReads(dsn))), prefix) == ours(read(SupabaseStore(calls)), prefix)
+    assert ours(read(supabase_store(calls, DirectReads(dsn))), prefix) == ours(read(supabase_store(calls)), prefix)
 
 
 def test_a_key_of_nobody_is_refused_in_words(connection):
@@ -141,4 +141,4 @@ def test_a_key_of_nobody_is_refused_in_words(connection):
         Calls(nobody, random=np.random.default_rng()) as calls,
         pytest.raises(AccessError, match="set a key of this very project"),
     ):
-        SupabaseStore(calls).label_watermark()
+        supabase_store(calls).interactions.label_watermark()

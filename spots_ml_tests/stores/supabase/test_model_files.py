@@ -18,11 +18,12 @@ from spots_ml.registry.verification import verify_version
 from spots_ml.scoring.served import MissingModel, ServedModel
 from spots_ml.stores.supabase.bucket import Bucket
 from spots_ml.stores.supabase.model_files import BUCKET
-from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.connection import SupabaseConnection
 from spots_ml.stores.supabase.transport.refusals import UnavailableError
 from spots_ml.stores.supabase.transport.retries import RetryPolicy
+from spots_ml.stores.supabase.versions import SupabaseVersionStore
 from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes, register_network
 from spots_ml_tests.stores.supabase import scripted_server as script
 from spots_ml_tests.stores.supabase.relay import Relay
@@ -41,7 +42,7 @@ def opened(url, project, waits=None):
 @pytest.fixture
 def store(project):
     with opened(project.url, project) as calls:
-        yield SupabaseStore(calls)
+        yield supabase_store(calls).versions
 
 
 @pytest.fixture
@@ -148,7 +149,7 @@ def test_an_upload_that_the_network_ends_is_never_referenced(project, store, tmp
     """Calls to Storage are: ONNX file up, down again, manifest up, down again."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with Relay(project.url) as relay, opened(relay.url, project) as calls:
-        flaky = SupabaseStore(calls)
+        flaky = supabase_store(calls).versions
         relay.faults.extend([script.behave] * (n_calls_before_storage(flaky, relay) + n_whole))
         relay.faults.extend([script.applied_then_reset, *[script.reset_before_headers] * 2])
         with pytest.raises(UnavailableError, match="bucket models"):
@@ -182,9 +183,9 @@ def killed_at_call(number, project, models_dir, name):
         return wrapper
 
     Calls.execute_storage = dying(Calls.execute_storage)
-    SupabaseStore.register = dying(SupabaseStore.register)
+    SupabaseVersionStore.register = dying(SupabaseVersionStore.register)
     with opened(project.url, project) as calls:
-        register(SupabaseStore(calls), models_dir, name)
+        register(supabase_store(calls).versions, models_dir, name)
 
 
 @pytest.mark.parametrize("loses_its_folder", [False, True])

@@ -3,7 +3,7 @@
 import pytest
 
 from spots_ml.errors import ArtifactError
-from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.refusals import CallError, UnavailableError
 from spots_ml_tests.stores.keeping_performance import read, row, save
 from spots_ml_tests.stores.supabase import scripted_server as script
@@ -11,7 +11,7 @@ from spots_ml_tests.stores.supabase import scripted_server as script
 
 @pytest.fixture
 def store(relayed):
-    return SupabaseStore(relayed)
+    return supabase_store(relayed)
 
 
 def test_an_answer_that_is_lost_neither_doubles_nor_loses_a_row(relay, store):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from spots_ml.release.phone_manifest import PhoneManifest
-from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.connection import SupabaseConnection
 from spots_ml_tests.registry.building import hours, register_network
@@ -22,7 +22,7 @@ AGENT = "00000000-0000-4000-8000-00000000000a"
 @pytest.fixture
 def store(project):
     with Calls(SupabaseConnection(project.url, project.keys.secret), random=np.random.default_rng(0)) as calls:
-        yield SupabaseStore(calls)
+        yield supabase_store(calls).versions
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from spots_ml.interactions.reading.record_layout import DERIVED_KEYS, FEATURE_GR
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.local_supabase.postgres import ADMIN
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
-from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.paging import IncompleteReadError
 from spots_ml.stores.supabase.transport.refusals import AccessError
 from spots_ml_tests.database import roles
@@ -32,7 +32,7 @@ UNKNOWN = {group: dict.fromkeys(keys) for group, keys in FEATURE_GROUPS.items()}
 @pytest.fixture
 def ways(relayed, project):
     """The same project, read both ways."""
-    return {"api": SupabaseStore(relayed), "postgres": SupabaseStore(relayed, DirectReads(project.dsn))}
+    return {"api": supabase_store(relayed), "postgres": supabase_store(relayed, DirectReads(project.dsn))}
 
 
 @pytest.fixture(params=WAYS)
@@ -171,7 +171,7 @@ def test_derived_features_that_the_app_got_wrong_are_told(store, app):
 
 def test_an_outcome_that_arrived_later_is_shown_neither_in_columns_nor_in_the_record_of_a_broken_row(store, app):
     write(app, record(0, user_vibe_dimensions={"surprise": 1}), record(1))
-    then = store.label_watermark()
+    then = store.interactions.label_watermark()
     app.execute(f"update public.{TABLE} set outcome_type = 'positive', outcome_score = 0.9, outcome_timestamp = now()")
     before, now = read(store, then), read(store)
 
@@ -183,7 +183,7 @@ def test_an_outcome_that_arrived_later_is_shown_neither_in_columns_nor_in_the_re
 
 def test_rows_that_vanish_between_opening_and_reading_are_missed(store, app):
     write(app, *(record(number) for number in range(10)))
-    stream = store.read_interactions()
+    stream = store.interactions.read_interactions()
     app.execute(f"delete from public.{TABLE} where opportunity_id = 'spot 3'")
 
     with pytest.raises(IncompleteReadError, match="Nothing of it may be used"):
@@ -197,9 +197,9 @@ def test_history_knows_no_rows_that_training_refuses(store, app):
     rows[4] |= {"outcome_type": "positive", "outcome_score": 0.1}
     write(app, *rows)
 
-    judged = judge(lambda: store.read_interactions().batches, config=ValidationConfig(), now=NOW)
+    judged = judge(lambda: store.interactions.read_interactions().batches, config=ValidationConfig(), now=NOW)
     assert judged.n_broken == 3
-    served = store.serve_history(["agent 0"], np.array(["2026-11-20"], "datetime64[us]")).values[0]
+    served = store.history.serve_history(["agent 0"], np.array(["2026-11-20"], "datetime64[us]")).values[0]
     assert served[HISTORY_FEATURES.index("interaction_count")] == np.float32(0.03)
 
 
@@ -215,10 +215,10 @@ def blind(project):
 
 
 def test_a_role_that_does_not_see_the_rows_is_told_and_never_taken_for_an_empty_project(relayed, blind):
-    take_in(SupabaseStore(relayed), [interaction(number) for number in range(3)])
-    store = SupabaseStore(relayed, blind)
+    take_in(supabase_store(relayed), [interaction(number) for number in range(3)])
+    store = supabase_store(relayed, blind)
 
     with pytest.raises(AccessError, match="policies hide rows from it"):
         read(store)
     with pytest.raises(AccessError, match="policies hide rows from it"):
-        store.serve_history(["agent 1"], np.array(["2026-11-20"], "datetime64[us]"))
+        store.history.serve_history(["agent 1"], np.array(["2026-11-20"], "datetime64[us]"))

@@ -10,15 +10,15 @@ from spots_ml.features.history import NO_HISTORY
 from spots_ml.interactions.keeping.interaction_store import EmptyStoreError
 from spots_ml.stores.supabase.migrations.account import apply_migrations
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
-from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.store import supabase_store
 from spots_ml_tests.database import roles
 from spots_ml_tests.stores.keeping_decisions import EVER, decided, log
 from spots_ml_tests.stores.keeping_interactions import interaction, read, take_in
 
 READS = {
     "interactions": read,
-    "history": lambda store: store.serve_history(["agent 1"], np.array(["2026-11-20"], "datetime64[us]")),
-    "decisions": lambda store: store.read_decisions(*EVER),
+    "history": lambda store: store.history.serve_history(["agent 1"], np.array(["2026-11-20"], "datetime64[us]")),
+    "decisions": lambda store: store.decisions.read_decisions(*EVER),
 }
 
 
@@ -41,7 +41,7 @@ def elsewhere(project):
 
 @pytest.mark.parametrize("what", READS)
 def test_a_dsn_of_another_project_is_noticed_before_its_rows_are_used(relayed, elsewhere, what):
-    store = SupabaseStore(relayed, elsewhere)
+    store = supabase_store(relayed, elsewhere)
     take_in(store, [interaction(number) for number in range(3)])
     log(store, decided(*range(3)))
 
@@ -50,9 +50,9 @@ def test_a_dsn_of_another_project_is_noticed_before_its_rows_are_used(relayed, e
 
 
 def test_an_empty_project_is_given_nothing_of_another(relayed, elsewhere):
-    store = SupabaseStore(relayed, elsewhere)
+    store = supabase_store(relayed, elsewhere)
 
-    assert store.read_decisions(*EVER).num_rows == 0
+    assert store.decisions.read_decisions(*EVER).num_rows == 0
     assert (READS["history"](store).values == np.array(NO_HISTORY, np.float32)).all()
     with pytest.raises(EmptyStoreError):
         read(store)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spots_ml.errors import RegistryError
-from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.connection import SupabaseConnection
 from spots_ml.stores.supabase.transport.retries import RetryPolicy
@@ -32,13 +32,13 @@ def store(project, relay, waits):
     connection = SupabaseConnection(relay.url, project.keys.secret)
     random, policy = np.random.default_rng(0), RetryPolicy(attempts=4)
     with Calls(connection, random=random, policy=policy, sleep=waits.append) as calls:
-        yield SupabaseStore(calls)
+        yield supabase_store(calls)
 
 
 def test_a_change_whose_answer_is_lost_happens_once(relay, store):
     fill(store, "b")
     relay.faults.extend(LOST)
-    assert store.register(make_candidate("a", "v1.1-synthetic"), now=hours(1), actor="test").created
+    assert store.versions.register(make_candidate("a", "v1.1-synthetic"), now=hours(1), actor="test").created
     relay.faults.extend(LOST)
     assert promote(store, 0).status == "active"
     relay.faults.extend(LOST)
@@ -48,7 +48,7 @@ def test_a_change_whose_answer_is_lost_happens_once(relay, store):
     relay.faults.extend(LOST)
     assert archive(store, 1).status == "archived"
 
-    assert [entry.action for entry in store.history()] == [
+    assert [entry.action for entry in store.versions.history()] == [
         *("registered", "registered", "promoted", "superseded", "promoted", "rolled_back", "restored", "archived")
     ]
 
@@ -59,8 +59,8 @@ def at_once(project, act):
 
     def work(number):
         with Calls(SupabaseConnection(project.url, project.keys.secret), random=np.random.default_rng(number)) as calls:
-            store = SupabaseStore(calls)
-            store.newest(MODEL)
+            store = supabase_store(calls)
+            store.versions.newest(MODEL)
             start.wait(30)
             return act(store, number)
 
@@ -73,16 +73,16 @@ def test_eight_clients_promote_at_once_and_one_version_is_active(project, store)
 
     assert at_once(project, lambda client, number: promote(client, number).status) == ["active"] * 8
 
-    assert sorted(one.status for one in store.list_versions()) == ["active"] + ["deprecated"] * 7
+    assert sorted(one.status for one in store.versions.list_versions()) == ["active"] + ["deprecated"] * 7
     active = None
-    for entry in store.history()[8:]:
+    for entry in store.versions.history()[8:]:
         if entry.action == "superseded":
             assert entry.version == active
             active = None
         else:
             assert (entry.action, active) == ("promoted", None)
             active = entry.version
-    assert [one.version for one in store.list_versions() if one.status == "active"] == [active]
+    assert [one.version for one in store.versions.list_versions() if one.status == "active"] == [active]
 
 
 def test_eight_clients_promote_the_same_version_and_one_does(project, store):
@@ -101,11 +101,12 @@ def test_eight_clients_promote_the_same_version_and_one_does(project, store):
 
 def test_eight_clients_register_the_same_content_and_there_is_one_version(project, store):
     answers = at_once(
-        project, lambda client, number: client.register(make_candidate("a"), now=hours(number), actor="test").created
+        project,
+        lambda client, number: client.versions.register(make_candidate("a"), now=hours(number), actor="test").created,
     )
 
     assert sorted(answers) == [False] * 7 + [True]
-    assert len(store.list_versions()) == 1
+    assert len(store.versions.list_versions()) == 1
 
 
 def test_a_history_longer_than_the_api_sends_at_once_is_read_wholly(project, store):
@@ -119,9 +120,9 @@ def test_a_history_longer_than_the_api_sends_at_once_is_read_wholly(project, sto
             " from generate_series(1, 2500) as number"
         )
 
-    entries = store.history(MODEL, "v1.0-synthetic")
+    entries = store.versions.history(MODEL, "v1.0-synthetic")
     assert [entry.reason for entry in entries] == ["", *map(str, range(1, 2501))]
-    assert store.history("outcome") == ()
+    assert store.versions.history("outcome") == ()
 
 
 def test_times_are_utc_whatever_zone_the_database_answers_in(project, store):
@@ -130,9 +131,9 @@ def test_times_are_utc_whatever_zone_the_database_answers_in(project, store):
     with project.server.connect(project.database, autocommit=True) as connection:
         connection.execute(f"{zone} 'Asia/Kathmandu'")
     try:
-        assert store.newest(MODEL).created_at == hours(0)
+        assert store.versions.newest(MODEL).created_at == hours(0)
         assert promote(store, 0).updated_at == hours(10)
-        assert [entry.at for entry in store.history()] == [hours(0), hours(10)]
+        assert [entry.at for entry in store.versions.history()] == [hours(0), hours(10)]
     finally:
         with project.server.connect(project.database, autocommit=True) as connection:
             connection.execute(f"{zone} 'UTC'")
