@@ -33,14 +33,14 @@ ALLOWED = {
     "anon": set(),
     "authenticated": {
         *((TRAINING, "SELECT"), (TRAINING, "INSERT"), (AB_TEST, "SELECT"), (AB_TEST, "INSERT")),
-        ("served_models", "SELECT"),
+        *(("served_models", "SELECT"), ("model_kinds.name", "SELECT"), ("model_kinds.audience", "SELECT")),
         *((f"model_versions.{name}", "SELECT") for name in PHONE_COLUMNS),
         *((f"{TRAINING}.{name}", "UPDATE") for name in OUTCOME_COLUMNS),
     },
     "service_role": {
         *((TRAINING, right) for right in ("SELECT", "INSERT", "UPDATE", "DELETE")),
         *((AB_TEST, right) for right in ("SELECT", "INSERT", "DELETE")),
-        *((name, "SELECT") for name in ("model_versions", "version_history", "served_models")),
+        *((name, "SELECT") for name in ("model_versions", "version_history", "served_models", "model_kinds")),
         *((name, "SELECT") for name in ("decisions", "decisions_with_outcomes", "interactions")),
         *(("performance", right) for right in ("SELECT", "INSERT", "UPDATE")),
         *(("incoming_rows", right) for right in ("SELECT", "INSERT")),
@@ -152,7 +152,7 @@ def test_every_table_has_row_level_security_and_every_view_asks_as_its_reader(sh
         views = connection.execute(
             "select relname, reloptions from pg_class where relnamespace = 'public'::regnamespace and relkind = 'v'"
         ).fetchall()
-    assert len(tables) == 11
+    assert len(tables) == 12
     assert all(row["relrowsecurity"] for row in tables)
     assert {row["relname"] for row in views} == {"served_models", "decisions_with_outcomes", "interactions"}
     assert all("security_invoker=true" in row["reloptions"] for row in views)
@@ -164,21 +164,22 @@ def test_every_policy_is_for_signed_in_agents_and_names_a_condition(shared):
     assert {(row["tablename"], row["cmd"]) for row in rows} == {
         *((TRAINING, command) for command in ("SELECT", "INSERT", "UPDATE")),
         *((AB_TEST, command) for command in ("SELECT", "INSERT")),
-        ("model_versions", "SELECT"),
+        *(("model_versions", "SELECT"), ("model_kinds", "SELECT")),
     }
+    expected = {"model_versions": "file_path", "model_kinds": "audience"}
     for row in rows:
         assert row["roles"] == ["authenticated"]
         conditions = [condition for condition in (row["qual"], row["with_check"]) if condition is not None]
         assert conditions
-        expected = "file_path" if row["tablename"] == "model_versions" else "own_agent_id"
-        assert all(expected in condition for condition in conditions)
+        named = expected.get(row["tablename"], "own_agent_id")
+        assert all(named in condition for condition in conditions)
 
 
 @pytest.mark.parametrize(
     "name",
     [
         *(TRAINING, AB_TEST, "model_versions", "version_history", "decisions", "performance"),
-        *("served_models", "decisions_with_outcomes", *SERVICE_TABLES),
+        *("model_kinds", "served_models", "decisions_with_outcomes", *SERVICE_TABLES),
     ],
 )
 def test_who_is_not_signed_in_reads_nothing(shared, name):
@@ -235,6 +236,8 @@ def test_an_agent_adds_the_outcome_of_its_own_row_only(database):
         f"update public.{AB_TEST} set outcome_score = 1",
         f"delete from public.{AB_TEST}",
         "update public.model_versions set weight = 1",
+        "select initial_weight from public.model_kinds",
+        "insert into public.model_kinds (name) values ('trend')",
         "select metrics from public.model_versions",
         "insert into public.performance (arm) values ('formula')",
         "select public.label_watermark()",

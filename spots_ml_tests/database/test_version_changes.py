@@ -168,7 +168,7 @@ def test_content_with_unknown_or_missing_fields_is_refused(shared):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"model_type": "trend"}, {"version": "1.0"}, {"sha256": "00"}, {"n_labelled": -1}, {"source_kind": "made"}],
+    [{"version": "1.0"}, {"sha256": "00"}, {"n_labelled": -1}, {"source_kind": "made"}],
 )
 def test_content_that_cannot_be_is_refused_by_the_table(shared, changes):
     with shared.service() as connection, pytest.raises(psycopg.errors.CheckViolation):
