@@ -12,25 +12,26 @@ OUTCOME = ["opportunity_id", "outcome_type", "outcome_score", "outcome_at"]
 
 def told(store, point):
     """What a store holds, and what it held when its watermark was `point`."""
-    now, then = store.read_interactions(), store.read_interactions(up_to=point)
+    now, then = store.interactions.read_interactions(), store.interactions.read_interactions(up_to=point)
     return plain(
         {
-            "watermark": store.label_watermark(),
-            "labels": [store.count_labels_after(None), store.count_labels_after(point)],
+            "watermark": store.interactions.label_watermark(),
+            "labels": [store.interactions.count_labels_after(None), store.interactions.count_labels_after(point)],
             "source": [now.kind, now.watermark],
             "interactions": columns(now.batches),
             "source_then": [then.kind, then.watermark],
             "outcomes_then": {name: values for name, values in columns(then.batches).items() if name in OUTCOME},
             "served_history": served_history(store, None),
             "served_history_then": served_history(store, point),
-            "versions": [one.model_dump(mode="json") for one in store.list_versions()],
-            "newest": [store.newest(model_type).version for model_type in ("calling_score", "outcome")],
-            "history": [one.model_dump(mode="json") for one in store.history()],
-            "decisions": store.read_decisions(SINCE, UNTIL).to_pydict(),
+            "versions": [one.model_dump(mode="json") for one in store.versions.list_versions()],
+            "newest": [store.versions.newest(model_type).version for model_type in ("calling_score", "outcome")],
+            "history": [one.model_dump(mode="json") for one in store.versions.history()],
+            "decisions": store.decisions.read_decisions(SINCE, UNTIL).to_pydict(),
             "performance": [
-                one.model_dump(mode="json") for one in store.read_performance(date(2026, 11, 1), date(2026, 11, 30))
+                one.model_dump(mode="json")
+                for one in store.performance.read_performance(date(2026, 11, 1), date(2026, 11, 30))
             ],
-            "phone_manifest": (manifest := store.phone_manifest()) and manifest.model_dump(mode="json"),
+            "phone_manifest": (manifest := store.versions.phone_manifest()) and manifest.model_dump(mode="json"),
         }
     )
 
@@ -38,7 +39,7 @@ def told(store, point):
 def served_history(store, point):
     agents = [agent for agent in AGENTS for _ in MOMENTS]
     at = np.array(MOMENTS * len(AGENTS), "datetime64[us]")
-    return store.serve_history(agents, at, up_to=point).values.tolist()
+    return store.history.serve_history(agents, at, up_to=point).values.tolist()
 
 
 def columns(batches):

@@ -14,10 +14,10 @@ import pytest
 from spots_ml.digests import digest_bytes, digest_file
 from spots_ml.scoring.decision_log.fields import DECISIONS
 from spots_ml.stores.embedded.schema import STEPS
-from spots_ml.stores.embedded.store import EmbeddedStore
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.stores.supabase.migrations.account import MIGRATIONS_DIR
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
-from spots_ml.stores.supabase.store import SupabaseStore
+from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.connection import SupabaseConnection
 from spots_ml_tests.registry.building import make_candidate
@@ -41,7 +41,7 @@ OUTCOME = {"outcome_type": "neutral", "outcome_score": 0.5, "outcome_at": LATER}
 @contextlib.contextmanager
 def opened(project, direct=None):
     with Calls(SupabaseConnection(project.url, project.keys.secret), random=np.random.default_rng(1)) as calls:
-        yield SupabaseStore(calls, direct)
+        yield supabase_store(calls, direct)
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +62,13 @@ def upgraded():
 @pytest.fixture
 def embedded_then(tmp_path):
     write_embedded(tmp_path / "store.sqlite")
-    return EmbeddedStore(tmp_path / "store.sqlite")
+    return embedded_store(tmp_path / "store.sqlite")
 
 
 def assert_told_as_then(found, kind):
     then = told_then(kind)
     del then["point"]
+    found = found | {"history": found["history"][: len(then["history"])]}
     assert part_that_was_told(found, then) == then
 
 
@@ -75,12 +76,12 @@ def test_an_embedded_store_tells_what_it_told_then(embedded_then):
     assert_told_as_then(told(embedded_then, told_then("embedded")["point"]), "embedded")
 
 
-def test_an_upgraded_file_is_made_like_a_new_one(embedded_then, tmp_path):
-    new = EmbeddedStore(tmp_path / "new.sqlite")
-    embedded_then.label_watermark()
-    new.label_watermark()
+def test_an_upgraded_file_is_made_like_a_new_one(tmp_path):
+    write_embedded(tmp_path / "then.sqlite")
+    for name in ("then.sqlite", "new.sqlite"):
+        embedded_store(tmp_path / name).interactions.label_watermark()
 
-    assert made(embedded_then.path) == made(new.path)
+    assert made(tmp_path / "then.sqlite") == made(tmp_path / "new.sqlite")
 
 
 def made(path):
@@ -103,6 +104,13 @@ def test_a_step_that_files_have_taken_is_never_edited():
     assert tuple(digest_bytes(step.encode()) for step in STEPS[: len(STEPS_THEN)]) == STEPS_THEN
 
 
+def test_the_steps_of_rollouts_became_part_of_the_history(upgraded):
+    (entry,) = upgraded[1]["supabase"]["history"][len(told_then("supabase")["history"]) :]
+
+    assert (entry["version"], entry["action"], entry["actor"]) == ("v1.4-real", "traffic_set", "ann")
+    assert (entry["from_value"], entry["to_value"], entry["reason"]) == (0.0, 0.1, "a first tenth")
+
+
 def test_a_project_keeps_what_the_store_does_not_tell(upgraded):
     with psycopg.connect(upgraded[0].dsn) as connection:
         said = connection.execute(
@@ -117,12 +125,10 @@ def test_a_project_keeps_what_the_store_does_not_tell(upgraded):
         set_aside = connection.execute(
             "select position, reasons from public.quarantined_interactions order by position"
         ).fetchall()
-        steps = connection.execute("select version, from_traffic, to_traffic from public.rollout_steps").fetchall()
     said_then = ({"vibe_compatibility": 0.9}, 0.123, {"app": "3.1"}, "v1.1-hybrid", "v1.0-real", "hybrid", 0.9)
     assert said == [(*said_then, 0.1, 0.6, 0.72)]
     assert compared == [("agent-1", "hybrid", 0.8, "positive", 1), ("agent-2", "formulaBased", 0.8, None, 2)]
     assert set_aside == [(7, ["outcome_contradicts_score"]), (8, ["malformed_record"])]
-    assert steps == [("v1.4-real", 0.0, 0.1)]
 
 
 @pytest.mark.parametrize("kind", ["embedded", "supabase"])
@@ -137,43 +143,43 @@ def test_it_takes_in_what_is_new(request, kind):
 def take_in_what_is_new(store, then):
     interactions_are_known_and_go_on(store, then)
     decisions_are_known_and_go_on(store)
-    versions_are_known_and_go_on(store)
+    versions_are_known_and_go_on(store.versions)
     performance_is_replaced_and_goes_on(store)
 
 
 def interactions_are_known_and_go_on(store, then):
     known = [row for row in keeping_interactions.read(store).to_pylist() if row["problems"] is None]
     assert imported(store, known) == (0, 0, 0)
-    assert store.label_watermark() == then["watermark"]
+    assert store.interactions.label_watermark() == then["watermark"]
 
     (waiting,) = (row for row in known if row["opportunity_id"] == "spot 3")
     assert imported(store, [waiting | OUTCOME, NEW]) == (1, 1, 2)
-    assert store.count_labels_after(then["watermark"]) == 2
+    assert store.interactions.count_labels_after(then["watermark"]) == 2
 
 
 def imported(store, rows):
-    report = store.import_interactions(keeping_interactions.stream(rows), now=LATER)
+    report = store.interactions.import_interactions(keeping_interactions.stream(rows), now=LATER)
     return report.n_new, report.n_updated, report.n_new_labels
 
 
 def decisions_are_known_and_go_on(store):
-    logged = store.read_decisions(SINCE, UNTIL)
+    logged = store.decisions.read_decisions(SINCE, UNTIL)
     (linked,) = (row for row in logged.to_pylist() if row["opportunity_id"] == "spot 3")
     assert {name: linked[name] for name in OUTCOME} == OUTCOME
 
-    again = store.log_decisions(logged.select(DECISIONS.names), now=LATER)
-    more = store.log_decisions(decide([NEW], now=LATER, server=store), now=LATER)
+    again = store.decisions.log_decisions(logged.select(DECISIONS.names), now=LATER)
+    more = store.decisions.log_decisions(decide([NEW], now=LATER, server=store.history), now=LATER)
     assert (again.n_new, again.n_known, more.n_new) == (0, len(logged), 1)
 
 
-def versions_are_known_and_go_on(store):
-    assert not store.register(make_candidate("a", "v1.0-synthetic"), now=LATER, actor="a test").created
-    assert store.register(make_candidate("z", "v1.5-real"), now=LATER, actor="a test").created
+def versions_are_known_and_go_on(versions):
+    assert not versions.register(make_candidate("a", "v1.0-synthetic"), now=LATER, actor="a test").created
+    assert versions.register(make_candidate("z", "v1.5-real"), now=LATER, actor="a test").created
 
     change = {"now": LATER, "actor": "a test", "reason": ""}
-    assert store.promote(MODEL, "v1.5-real", **change).status == "active"
-    assert store.rollback(MODEL, **change).version == "v1.1-hybrid"
-    assert [entry.action for entry in store.history(MODEL)[-6:]] == [
+    assert versions.promote(MODEL, "v1.5-real", **change).status == "active"
+    assert versions.rollback(MODEL, **change).version == "v1.1-hybrid"
+    assert [entry.action for entry in versions.history(MODEL)[-6:]] == [
         *("reaffirmed", "registered", "superseded", "promoted", "rolled_back", "restored")
     ]
 
