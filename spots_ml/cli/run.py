@@ -26,7 +26,7 @@ def run_command(model_type: ModelType | None, times: bool) -> None:
     from spots_ml.defs.main_job import run_training
 
     started = time.perf_counter()
-    outcome = run_training(settings, (model_type,) if model_type else declared_types())
+    outcome = run_training(settings, (model_type,) if model_type else None)
     seconds = time.perf_counter() - started
     if times:
         click.echo(text_table(["step", "seconds"], _times(outcome, seconds)), err=True)

@@ -9,10 +9,10 @@ from spots_ml.defs.assets.performance import version_performance
 from spots_ml.defs.assets.scoring import scored_opportunities
 from spots_ml.defs.assets.sufficiency import data_sufficiency
 from spots_ml.defs.console import console
-from spots_ml.defs.jobs import JOBS
+from spots_ml.defs.jobs import all_jobs
 from spots_ml.defs.resources import Platform
 from spots_ml.defs.schedules import SCHEDULES
-from spots_ml.defs.sensors import SENSORS
+from spots_ml.defs.sensors import retraining_sensor
 from spots_ml.models.declared import declared_types
 from spots_ml.settings import Settings
 
@@ -27,19 +27,20 @@ def build_definitions(settings: Settings, *, platform: Platform | None = None) -
     Returns:
         Assets, checks, jobs, schedules and sensors over that platform.
     """
+    model_types = declared_types()
     return dg.Definitions(
         assets=[
             raw_training_data,
             validated_dataset,
-            *(asset for model_type in declared_types() for asset in model_assets(model_type)),
+            *(asset for model_type in model_types for asset in model_assets(model_type)),
             scored_opportunities,
             version_performance,
             formula_baseline,
             data_sufficiency,
         ],
-        jobs=JOBS,
+        jobs=all_jobs(model_types),
         schedules=SCHEDULES,
-        sensors=SENSORS,
+        sensors=list(map(retraining_sensor, model_types)),
         resources={"platform": platform or Platform(settings)},
         loggers={"console": console},
         executor=dg.in_process_executor,

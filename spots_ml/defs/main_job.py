@@ -48,16 +48,17 @@ class JobResult:
     seconds_by_step: dict[str, float]
 
 
-def run_training(settings: Settings, model_types: Sequence[ModelType] = declared_types()) -> JobResult:
-    """Run the job of one model, or of both, to its end.
+def run_training(settings: Settings, model_types: Sequence[ModelType] | None = None) -> JobResult:
+    """Run the job of one model, or of all, to its end.
 
     Args:
         settings: The checked settings.
-        model_types: One model, or all of them.
+        model_types: One model, or all of them; None: all.
 
     Returns:
         What came out; failures are in it, not raised.
     """
+    model_types = declared_types() if model_types is None else model_types
     name = BOTH_MODELS_JOB if len(model_types) > 1 else job_name(model_types[0])
     with ExpectationsProcess() as expectations, open_instance() as instance:
         expectations.start()

@@ -9,11 +9,11 @@ from typing import Final
 import dagster as dg
 
 from spots_ml.defs.assets.interactions import SourceOptions
-from spots_ml.defs.jobs import MODEL_JOBS
+from spots_ml.defs.jobs import model_job
 from spots_ml.defs.resources import Platform
 from spots_ml.defs.run_history import ASKED_TAG, DagsterRunHistory
 from spots_ml.defs.runs import MODEL_TAG, fail_abandoned_runs
-from spots_ml.models.declared import ModelType, declared_types
+from spots_ml.models.declared import ModelType
 from spots_ml.monitoring.retraining import RetrainState, SourceChoice, Wait, decide
 from spots_ml.monitoring.retraining_facts import retrain_state
 
@@ -57,7 +57,7 @@ def retraining_sensor(model_type: ModelType) -> dg.SensorDefinition:
 
     @dg.sensor(
         name=f"retrain_{model_type}",
-        job=MODEL_JOBS[model_type],
+        job=model_job(model_type),
         minimum_interval_seconds=_INTERVAL_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
@@ -85,6 +85,3 @@ def retraining_sensor(model_type: ModelType) -> dg.SensorDefinition:
         )
 
     return retrain
-
-
-SENSORS: Final = tuple(retraining_sensor(model_type) for model_type in declared_types())

@@ -27,6 +27,8 @@ from spots_ml.interactions.agent_column import agents_by_name
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.interactions.learning.dataset import labelled_rows
 from spots_ml.interactions.learning.maturity import DEFAULT_WINDOW, Maturity, mature
+from spots_ml.models.declared import model_in
+from spots_ml.models.spec import Role
 from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE
 from spots_ml.scoring.formula import formula_score
 from spots_ml.scoring.outcome_rule import outcome_rule
@@ -127,7 +129,7 @@ def measure_baseline(
         n_agents=agents.n,
         recorded=observed.take(has_record).score(recorded[has_record], recorded_call[has_record]),
         recomputed=observed.score(score, score >= CALLED_FROM),
-        outcome_rule=observed.probability(outcome_rule(rows.inputs("outcome"))),
+        outcome_rule=observed.probability(outcome_rule(rows.inputs(model_in(Role.OUTCOME_FILTER).name))),
     )
 
 

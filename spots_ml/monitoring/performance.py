@@ -21,6 +21,8 @@ from spots_ml.estimates.resampling import N_RESAMPLES, Resampling
 from spots_ml.estimates.statistic import estimate_all, ratio
 from spots_ml.interactions.agent_column import agents_by_name
 from spots_ml.interactions.learning.maturity import DEFAULT_WINDOW, Maturity, mature
+from spots_ml.models.declared import model_in
+from spots_ml.models.spec import Role
 from spots_ml.scoring.decision_log.fields import Origin
 from spots_ml.scoring.groups import FORMULA_BASED
 
@@ -193,7 +195,9 @@ def excessive_fallbacks(rows: Sequence[PerformanceRow], max_share: float) -> tup
 
 
 def _arms(table: pa.Table) -> pa.ChunkedArray:
-    version = pc.binary_join_element_wise("calling_score", pc.fill_null(table["version"], _NO_VERSION), " ")
+    version = pc.binary_join_element_wise(
+        model_in(Role.NEURAL_SCORE).name, pc.fill_null(table["version"], _NO_VERSION), " "
+    )
     return pc.if_else(pc.equal(table["group"], FORMULA_BASED), FORMULA_ARM, version)
 
 

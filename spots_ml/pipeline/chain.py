@@ -49,7 +49,7 @@ class ChainConfig:
         validation: How strictly rows are judged.
         sufficiency: How many labels are enough.
         training: The recipe.
-        latency: How the speed is measured and what is asked of it.
+        latency: How the speed is measured and what is asked of it, as `benchmark_latency` takes it.
         seed: Of split and training, 0 or more.
     """
 
@@ -59,7 +59,7 @@ class ChainConfig:
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     sufficiency: SufficiencyConfig = field(default_factory=SufficiencyConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
-    latency: LatencyConfig = field(default_factory=LatencyConfig)
+    latency: LatencyConfig | None = None
     seed: int = 0
 
 

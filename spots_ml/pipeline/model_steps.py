@@ -12,7 +12,7 @@ from spots_ml.files import exclusive
 from spots_ml.interactions.learning.dataset import LabelledRows, labelled_rows
 from spots_ml.interactions.learning.splits import TEST, split_rows
 from spots_ml.interactions.learning.validation import load_dataset
-from spots_ml.models.declared import ModelType
+from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.places import Places
 from spots_ml.registry.registration import propose_version
 from spots_ml.registry.version_store import VersionStore
@@ -186,7 +186,7 @@ def benchmark_latency(places: Places, onnx_digest: str, config: LatencyConfig | 
     Args:
         places: Where ONNX files lie, and reports are kept.
         onnx_digest: Which file.
-        config: How it is measured and what is asked of it; the defaults when absent.
+        config: How it is measured and what is asked of it; None: the defaults, and the limit that the model declares.
 
     Returns:
         The report, whichever way its verdict went.
@@ -194,7 +194,9 @@ def benchmark_latency(places: Places, onnx_digest: str, config: LatencyConfig | 
     Raises:
         ArtifactError: When the file is missing or damaged.
     """
-    content, _ = load_onnx(places.onnx_dir, onnx_digest)
+    content, certificate = load_onnx(places.onnx_dir, onnx_digest)
+    if config is None:
+        config = LatencyConfig(limit_p99_us=model_spec(certificate.model_type).latency_limit_us)
     report = measure_latency(content, config=config)
     digest = save_latency(report, places.benchmarks_dir)
     return LatencyMeasured(digest, places.benchmarks_dir / digest / LATENCY_FILE, onnx_digest, report)

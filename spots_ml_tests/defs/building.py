@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from spots_ml.defs.build import build_definitions
 from spots_ml.defs.resources import Platform
-from spots_ml.defs.sensors import SENSORS
+from spots_ml.defs.sensors import retraining_sensor
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.source import InteractionStream
 from spots_ml_tests.registry.building import make_candidate
@@ -64,8 +64,7 @@ class World(Runs):
 
     def tick(self, model_type=None):
         """One evaluation of the sensor, as the daemon does it."""
-        name = f"retrain_{model_type or self.model_type}"
-        sensor = next(sensor for sensor in SENSORS if sensor.name == name)
+        sensor = retraining_sensor(model_type or self.model_type)
         with dg.build_sensor_context(
             instance=self.instance,
             resources={"platform": self.platform},

@@ -10,7 +10,7 @@ import pytest
 
 from spots_ml.defs.resources import Platform
 from spots_ml.defs.run_history import ASKED_TAG
-from spots_ml.defs.sensors import MODEL_TAG, REASON_TAG, SENSORS, present_state
+from spots_ml.defs.sensors import MODEL_TAG, REASON_TAG, present_state, retraining_sensor
 from spots_ml.stores.supabase.transport.refusals import UnavailableError
 from spots_ml_tests.defs.building import World
 
@@ -41,8 +41,9 @@ def source_of(request):
 
 
 def test_both_models_have_a_sensor_that_is_on_by_default():
-    assert {sensor.name for sensor in SENSORS} == {"retrain_calling_score", "retrain_outcome"}
-    assert all(sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in SENSORS)
+    sensors = [retraining_sensor(model_type) for model_type in ("calling_score", "outcome")]
+    assert {sensor.name for sensor in sensors} == {"retrain_calling_score", "retrain_outcome"}
+    assert all(sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in sensors)
 
 
 def test_nothing_new_is_said_tick_after_tick(world):

@@ -10,7 +10,7 @@ from spots_ml.defs.assets.monitoring import alert_check
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result
 from spots_ml.defs.resources import Platform
-from spots_ml.models.declared import declared_types
+from spots_ml.models.declared import deciding_models
 
 if TYPE_CHECKING:
     from spots_ml.defs.opportunities import DayOfRequests
@@ -35,10 +35,14 @@ class ScoringOptions(dg.Config):
         default=False, description="Let the weight of the neural score follow the model's confidence in each row."
     )
 
+    def versions(self) -> dict[str, str | None]:
+        """Tell which version is wanted, by model: the fields are called after the models that a decision asks."""
+        return {spec.name: getattr(self, spec.name) for spec in deciding_models()}
+
 
 @dg.asset(
     key=SCORED_OPPORTUNITIES,
-    deps=[model_key(model_type, "registered_version") for model_type in declared_types()],
+    deps=[model_key(spec.name, "registered_version") for spec in deciding_models()],
     group_name=SCORING_GROUP,
     partitions_def=DAYS,
     kinds={"python", "parquet"},
@@ -77,7 +81,7 @@ def scored_opportunities(
         scorer = open_scorer(
             store.versions,
             platform.places.models_dir,
-            versions={"calling_score": config.calling_score, "outcome": config.outcome},
+            versions=config.versions(),
             by_confidence=config.by_confidence,
             # What was decided before is scored again, not decided by a coin.
             exploration=platform.settings.exploration if asked.origin == "served" else 0.0,

@@ -10,6 +10,8 @@ import dagster as dg
 
 from spots_ml.defs.pages import charts
 from spots_ml.defs.pages.charts import ACCENT, INK, QUIET, Chart
+from spots_ml.models.declared import model_in
+from spots_ml.models.spec import Role
 
 if TYPE_CHECKING:
     import numpy as np
@@ -180,7 +182,7 @@ def performance_over_time(rows: Sequence["PerformanceRow"], metric: str) -> dg.M
         chart = Chart((min(-1, (days[0] - days[-1]).days), 0), (lowest, highest))
         for arm, colour in colours.items():
             points = [((days[at] - days[-1]).days, values[arm, days[at]]) for at in shown if (arm, days[at]) in values]
-            name = arm.removeprefix("calling_score ")
+            name = arm.removeprefix(f"{model_in(Role.NEURAL_SCORE).name} ")
             if len(points) > 1:
                 chart.line(points, colour, name)
             elif points:
