@@ -1,10 +1,11 @@
 """What passes between assets: the digest of what a step made, read back from Dagster's own event log.
 
-No IO manager and no pickle: files lie under their digest (see `data/README.md`), and a step asks which digest its
-upstream materialised in this run or, when the step runs alone, last.
+No IO manager and no pickle: files lie under their digest (see `data/README.md`). A step builds on what its own run made
+or, in a run that goes on where another stopped, on what that one made; what anybody else made meanwhile is none of its
+business. Only where none of these runs was to make it, as when a step is launched alone, it is what was there last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import dagster as dg
@@ -12,31 +13,78 @@ import dagster as dg
 from spots_ml.errors import ArtifactError
 
 DIGEST_KEY: Final = "digest"
-_LOOK_BACK: Final = 25
+_MADE: Final = dg.DagsterEventType.ASSET_MATERIALIZATION
+_PLANNED: Final = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
 
 
 def upstream_digest(context: dg.AssetExecutionContext, key: dg.AssetKey) -> str:
-    """Find the digest of an upstream asset.
+    """Find the digest of an upstream asset, and say in the log who made it when it was not this run.
 
     Args:
         context: Of the running step.
         key: The upstream asset.
 
     Returns:
-        The digest that this run materialised or, when this run did not, the newest one.
+        What this run made, else what the nearest of the runs made that it goes on from. When none of them was to make
+        the asset: what was there last, by whomever, when the first of them began.
 
     Raises:
-        ArtifactError: When the asset was never materialised.
+        ArtifactError: When one of these runs was to make the asset and did not, or its history was deleted, or when
+            the asset was never materialised.
     """
-    records = context.instance.fetch_materializations(key, limit=_LOOK_BACK).records
-    if not records:
+    name, begun_at = key.to_user_string(), None
+    for run in _with_ancestors(context, name):
+        events = context.instance.all_logs(run.run_id, of_type={_MADE, _PLANNED})
+        about = [event for event in events if event.dagster_event and event.dagster_event.asset_key == key]
+        made = [event.asset_materialization for event in about if event.asset_materialization is not None]
+        if made:
+            if run is not context.run:
+                context.log.info(f"builds on the {name} of run {run.run_id}, on which this run goes on")
+            return _digest(made[-1])
+        if about:
+            raise ArtifactError(
+                f"{name} was to be made by run {run.run_id} and was not, and what others made is not taken instead; "
+                "launch the whole job"
+            )
+        # The first of these runs was launched then; a run that goes on from none takes what is there now.
+        begun_at = min((event.timestamp for event in events), default=None) if run is not context.run else None
+    return _of_anybody(context, key, before=begun_at)
+
+
+def _with_ancestors(context: dg.AssetExecutionContext, name: str) -> Iterator[dg.DagsterRun]:
+    """Give this run, then the one it goes on from, and so on; as far as they are asked for."""
+    run = context.run
+    yield run
+    while (parent_id := run.parent_run_id) is not None:
+        parent = context.instance.get_run_by_id(parent_id)
+        if parent is None:
+            raise ArtifactError(
+                f"the history of run {parent_id}, on which this run goes on, was deleted, and with it which {name} it "
+                "made; launch the whole job"
+            )
+        run = parent
+        yield run
+
+
+def _of_anybody(context: dg.AssetExecutionContext, key: dg.AssetKey, *, before: float | None) -> str:
+    """Take what was made last, before a moment when one is given."""
+    name = key.to_user_string()
+    wanted = dg.AssetRecordsFilter(asset_key=key, before_timestamp=before)
+    records = context.instance.fetch_materializations(wanted, limit=1).records
+    materialization = records[0].asset_materialization if records else None
+    if materialization is None:
         raise ArtifactError(
-            f"{key.to_user_string()} was never materialised in this Dagster instance, but this step builds on it; "
+            f"{name} was never materialised in this Dagster instance, but this step builds on it; "
             "materialise it first, or launch the whole job"
         )
-    chosen = next((record for record in records if record.run_id == context.run.run_id), records[0])
-    materialization = chosen.asset_materialization
-    assert materialization is not None  # fetch_materializations returns nothing else
+    run_id = records[0].run_id
+    context.log.info(
+        f"builds on the {name} that was made last, {f'by run {run_id}' if run_id else 'outside of any run'}"
+    )
+    return _digest(materialization)
+
+
+def _digest(materialization: dg.AssetMaterialization) -> str:
     return str(materialization.metadata[DIGEST_KEY].value)
 
 
