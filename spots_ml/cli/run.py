@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 def run_command(model_type: ModelType | None, times: bool) -> None:
     """Train, prove, certify, benchmark and register; exits with 1 when a model was not registered."""
     settings = Settings.from_env()
-    from spots_ml.defs.main_job import run_training
+    from spots_ml.interactions.learning.expectations_process import ExpectationsProcess
 
     started = time.perf_counter()
-    outcome = run_training(settings, (model_type,) if model_type else None)
+    with ExpectationsProcess() as expectations:
+        expectations.start()  # before Dagster is imported: the two take longest, and so they take it together
+        from spots_ml.defs.main_job import run_training
+
+        outcome = run_training(settings, (model_type,) if model_type else None, expectations=expectations)
     seconds = time.perf_counter() - started
     if times:
         click.echo(text_table(["step", "seconds"], _times(outcome, seconds)), err=True)

@@ -48,22 +48,28 @@ class JobResult:
     seconds_by_step: dict[str, float]
 
 
-def run_training(settings: Settings, model_types: Sequence[ModelType] | None = None) -> JobResult:
+def run_training(
+    settings: Settings,
+    model_types: Sequence[ModelType] | None = None,
+    *,
+    expectations: ExpectationsProcess | None = None,
+) -> JobResult:
     """Run the job of one model, or of all, to its end.
 
     Args:
         settings: The checked settings.
         model_types: One model, or all of them; None: all.
+        expectations: Great Expectations, being imported already; None: from now on.
 
     Returns:
         What came out; failures are in it, not raised.
     """
     model_types = declared_types() if model_types is None else model_types
     name = BOTH_MODELS_JOB if len(model_types) > 1 else job_name(model_types[0])
-    with ExpectationsProcess() as expectations, open_instance() as instance:
-        expectations.start()
+    with expectations or ExpectationsProcess() as looking, open_instance() as instance:
+        looking.start()
         fail_abandoned_runs(instance)
-        platform = Platform(settings, expectations=expectations)
+        platform = Platform(settings, expectations=looking)
         outcome = (
             build_definitions(settings, platform=platform)
             .resolve_job_def(name)

@@ -1,6 +1,7 @@
 """Runs Great Expectations in a process of its own: its import takes seconds and 200 MB, beside other work there.
 
-What is expected is stated in `expectations`. The process serves one request and ends; it ends as well when the process
+What is expected is stated in `expectations`, which is imported as late as possible: the sooner the process starts, the
+less there is to wait for. The process serves one request and ends; it ends as well when the process
 that started it is gone.
 """
 
@@ -9,11 +10,12 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from spots_ml.errors import SpotsMLError, ValidationFailedError
-from spots_ml.interactions.learning.expectations import ExpectationResult, check_expectations
-from spots_ml.interactions.learning.validation import load_dataset
+
+if TYPE_CHECKING:
+    from spots_ml.interactions.learning.expectations import ExpectationResult
 
 _TIMEOUT_S: Final = 1800
 
@@ -52,7 +54,7 @@ class ExpectationsProcess:
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
 
-    def results(self) -> list[ExpectationResult]:
+    def results(self) -> "list[ExpectationResult]":
         """Wait for what was found, and end the process.
 
         Returns:
@@ -62,6 +64,8 @@ class ExpectationsProcess:
             ValidationFailedError: When the process could not evaluate the expectations; its last words are
                 in the message.
         """
+        from spots_ml.interactions.learning.expectations import ExpectationResult
+
         process, self._process = self._process, None
         if process is None:
             raise ValidationFailedError("no dataset was handed to Great Expectations; submit one first")
@@ -100,6 +104,9 @@ class ExpectationsProcess:
 def _serve() -> None:
     """Import, wait for one request, answer it on standard output."""
     import great_expectations  # noqa: F401 - the import is what takes long
+
+    from spots_ml.interactions.learning.expectations import check_expectations
+    from spots_ml.interactions.learning.validation import load_dataset
 
     line = sys.stdin.readline()
     if not line:
