@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -5,8 +7,11 @@ from spots_ml.digests import canonical_json
 from spots_ml.estimates.estimate import Estimate
 from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.models.declared import ModelType, declared_types
+from spots_ml.models.spec import Demand, Headline, Rival
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.evaluation import Evaluation, evaluate, judge
+from spots_ml.verdicts import Verdict
+from spots_ml_tests.models.third_kind import TREND, declaring
 
 
 def evaluation_of(model_type: ModelType, errors: dict[str, float | None]) -> Evaluation:
@@ -65,6 +70,27 @@ def test_what_was_not_measured_is_a_no(missing: str) -> None:
     assert not judge(evaluation_of("calling_score", absent), TrainingConfig()).passed
     undefined = {**GOOD_SCORE, missing: None}
     assert not judge(evaluation_of("calling_score", undefined), TrainingConfig()).passed
+
+
+def test_where_more_is_better_the_network_must_lie_above() -> None:
+    known = dataclasses.replace(
+        TREND,
+        headline=Headline("r2", told="share of the variance", smaller_is_better=False),
+        rivals={Rival.FORMULA: Demand.BEAT, Rival.RIDGE: Demand.COME_NEAR},
+    )
+
+    def judged(**values: float) -> Verdict:
+        found = {name: {"r2": Estimate(value=value, low=None, high=None)} for name, value in values.items()}
+        evaluation = Evaluation(model_type="trend", n_rows=100, n_agents=10, n_resamples=20, predictors=found)
+        return judge(evaluation, TrainingConfig(required_gain=0.1, tolerated_excess=0.1))
+
+    with declaring(known):
+        assert judged(network=0.221, formula=0.2, ridge=0.24).passed
+        assert not judged(network=0.219, formula=0.2, ridge=0.2).passed
+        behind = judged(network=0.22, formula=0.1, ridge=0.25)
+        assert not behind.passed
+        assert "more than 10.0% above formula, and at least 10.0% below the others" in behind.message
+        assert behind.required == pytest.approx({"r2_limit_formula": 0.11, "r2_limit_ridge": 0.225})
 
 
 def test_intervals_are_wider_when_the_rows_of_an_agent_resemble_each_other() -> None:
