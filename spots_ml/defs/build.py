@@ -8,7 +8,11 @@ from spots_ml.defs.assets.models import model_assets
 from spots_ml.defs.assets.performance import version_performance
 from spots_ml.defs.assets.scoring import scored_opportunities
 from spots_ml.defs.assets.sufficiency import data_sufficiency
+from spots_ml.defs.catalogue.code_versions import code_version
+from spots_ml.defs.catalogue.ends import ends
+from spots_ml.defs.catalogue.freshness import freshness_policy
 from spots_ml.defs.console import console
+from spots_ml.defs.failure_sensor import run_failed
 from spots_ml.defs.jobs import all_jobs
 from spots_ml.defs.resources import Platform
 from spots_ml.defs.schedules import SCHEDULES
@@ -28,19 +32,26 @@ def build_definitions(settings: Settings, *, platform: Platform | None = None) -
         Assets, checks, jobs, schedules and sensors over that platform.
     """
     model_types = declared_types()
+    assets = [
+        raw_training_data,
+        validated_dataset,
+        *(asset for model_type in model_types for asset in model_assets(model_type)),
+        scored_opportunities,
+        version_performance,
+        formula_baseline,
+        data_sufficiency,
+    ]
+
+    def told(spec: dg.AssetSpec) -> dg.AssetSpec:
+        return spec.replace_attributes(
+            code_version=code_version(spec.key), freshness_policy=freshness_policy(spec.key, settings.retrain)
+        )
+
     return dg.Definitions(
-        assets=[
-            raw_training_data,
-            validated_dataset,
-            *(asset for model_type in model_types for asset in model_assets(model_type)),
-            scored_opportunities,
-            version_performance,
-            formula_baseline,
-            data_sufficiency,
-        ],
+        assets=[*dg.map_asset_specs(told, assets), *ends()],
         jobs=all_jobs(model_types),
         schedules=SCHEDULES,
-        sensors=list(map(retraining_sensor, model_types)),
+        sensors=[*map(retraining_sensor, model_types), run_failed],
         resources={"platform": platform or Platform(settings)},
         loggers={"console": console},
         executor=dg.in_process_executor,

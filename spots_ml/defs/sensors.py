@@ -8,7 +8,7 @@ from typing import Final
 
 import dagster as dg
 
-from spots_ml.defs.assets.interactions import SourceOptions
+from spots_ml.defs.assets.interactions import SourceName, SourceOptions
 from spots_ml.defs.jobs import model_job
 from spots_ml.defs.resources import Platform
 from spots_ml.defs.run_history import ASKED_TAG, DagsterRunHistory
@@ -76,7 +76,7 @@ def retraining_sensor(model_type: ModelType) -> dg.SensorDefinition:
             return dg.SkipReason(decision.message)
         context.log.info(decision.message)
         return dg.RunRequest(
-            run_config=dg.RunConfig(ops={"raw_training_data": SourceOptions(source=decision.source)}),
+            run_config=dg.RunConfig(ops={"raw_training_data": SourceOptions(source=SourceName(decision.source))}),
             tags={
                 REASON_TAG: decision.message,
                 MODEL_TAG: model_type,

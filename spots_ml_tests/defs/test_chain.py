@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import dagster as dg
 import pytest
 
 from spots_ml.training.model import load_trained_model
@@ -204,11 +205,10 @@ def test_a_changed_hyper_parameter_is_used(chain):
     assert (trained.config.learning_rate, trained.seed) == (0.02, 5)
 
 
-def test_an_unknown_source_is_refused_with_those_that_exist(tmp_path):
-    outcome = fresh(tmp_path).run("raw_training_data", config={"raw_training_data": {"source": "telepathy"}})
-    assert outcome.failures == {
-        "raw_training_data": "source is 'telepathy'; expected one of: synthetic, export, embedded, supabase"
-    }
+def test_an_unknown_source_is_refused_before_the_run_starts_with_those_that_exist(tmp_path):
+    with pytest.raises(dg.DagsterInvalidConfigError, match="synthetic, export, embedded, supabase") as refusal:
+        fresh(tmp_path).run("raw_training_data", config={"raw_training_data": {"source": "telepathy"}})
+    assert "telepathy" in str(refusal.value)
 
 
 def test_settings_are_no_part_of_a_runs_configuration(finished):

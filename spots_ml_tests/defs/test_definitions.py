@@ -1,19 +1,27 @@
 """What the code location offers, and what it must not cost."""
 
 import ast
+import dataclasses
 import json
 import subprocess
 import sys
 import warnings
+from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 import dagster as dg
 import pytest
 
 import spots_ml.defs
+from spots_ml.defs.assets.interactions import SourceName
+from spots_ml.defs.assets.training import TrainingOptions
 from spots_ml.defs.build import build_definitions
+from spots_ml.interactions.kinds import Source
 from spots_ml.models.declared import declared_types
+from spots_ml.monitoring.retraining import RetrainConfig
 from spots_ml.settings import Settings
+from spots_ml.training.config import TrainingConfig
 
 HEAVY = (
     "great_expectations",
@@ -43,7 +51,8 @@ def test_the_assets_are_these_and_each_builds_on_the_one_before(graph):
     chain = {
         key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys} for key in keys(graph)
     }
-    expected = {"raw_training_data": set(), "validated_dataset": {"raw_training_data"}}
+    expected = {"app/calling_score_training_data": set(), "raw_training_data": {"app/calling_score_training_data"}}
+    expected |= {"validated_dataset": {"raw_training_data"}}
     for model in declared_types():
         expected |= {
             f"{model}/trained_model": {"validated_dataset"},
@@ -53,6 +62,7 @@ def test_the_assets_are_these_and_each_builds_on_the_one_before(graph):
             f"{model}/feature_importance": {"validated_dataset", f"{model}/trained_model"},
         }
     expected |= {
+        "app/phone": {f"{model}/registered_version" for model in declared_types()},
         "scored_opportunities": {f"{model}/registered_version" for model in declared_types()},
         "version_performance": {"scored_opportunities"},
         "formula_baseline": {"validated_dataset"},
@@ -90,15 +100,70 @@ def test_every_check_of_the_chain_blocks_what_follows_and_those_of_the_monitorin
     }
 
 
-@pytest.mark.parametrize("detail", ["description", "group_name", "kinds", "owners", "code_version"])
+@pytest.mark.parametrize("detail", ["description", "group_name", "kinds", "owners"])
 def test_every_asset_tells_its(graph, detail):
     missing = [key.to_user_string() for key in keys(graph) if not getattr(graph.get(key), detail)]
     assert missing == []
 
 
-def test_the_groups_are_the_interactions_the_two_models_the_scoring_and_the_monitoring(graph):
+def test_only_what_the_app_writes_and_the_phone_reads_is_made_by_nobody_here(graph):
+    external = {key.to_user_string() for key in keys(graph) if not graph.get(key).is_materializable}
+    assert external == {"app/calling_score_training_data", "app/phone"}
+    assert all(graph.get(key).code_version for key in keys(graph) if graph.get(key).is_materializable)
+
+
+def test_versions_and_the_daily_monitoring_promise_an_age(graph):
+    promised = {
+        key.to_user_string(): (policy.warn_window.to_timedelta(), policy.fail_window.to_timedelta())
+        for key in keys(graph)
+        if (policy := graph.get(key).freshness_policy) is not None
+    }
+    a_day, a_week = (timedelta(hours=26), timedelta(hours=48)), (timedelta(days=7, hours=6), timedelta(days=8, hours=6))
+    assert promised == {
+        "formula_baseline": a_day,
+        "data_sufficiency": a_day,
+        **{f"{model}/registered_version": a_week for model in declared_types()},
+    }
+
+
+def test_the_promised_age_of_versions_follows_the_settings():
+    settings = dataclasses.replace(Settings(), retrain=RetrainConfig(max_age_days=1.0))
+    graph = build_definitions(settings).resolve_asset_graph()
+    policy = graph.get(dg.AssetKey(["outcome", "registered_version"])).freshness_policy
+    assert policy.warn_window.to_timedelta() == timedelta(days=1, hours=6)
+
+
+def test_the_days_of_scoring_and_measuring_are_the_only_partitions(graph):
+    partitioned = {key.to_user_string() for key in keys(graph) if graph.get(key).partitions_def}
+    assert partitioned == {"scored_opportunities", "version_performance"}
+
+
+def test_schedules_and_sensors_have_these_names_and_are_on(definitions):
+    assert {(one.name, one.job_name, one.cron_schedule, one.default_status.value) for one in definitions.schedules} == {
+        ("scoring", "scoring", "0 4 * * *", "RUNNING"),
+        ("daily_monitoring", "daily_monitoring", "0 5 * * *", "RUNNING"),
+    }
+    assert {(one.name, one.default_status.value) for one in definitions.sensors} == {
+        ("run_failed", "RUNNING"),
+        *((f"retrain_{model}", "RUNNING") for model in declared_types()),
+    }
+
+
+def test_the_launchpad_lists_every_source():
+    assert [name.value for name in SourceName] == list(get_args(Source))
+
+
+def test_the_launchpad_offers_every_training_setting_with_its_range_and_a_seed():
+    offered = TrainingOptions.model_fields
+    assert set(offered) == {"seed", *TrainingConfig.model_fields}
+    assert offered["batch_size"].description == "Rows per step, at most. At least 1, at most 65,536."
+    assert TrainingOptions(batch_size=64, seed=3).changes() == {"batch_size": 64}
+    assert TrainingOptions().changes() == {}
+
+
+def test_the_groups_are_the_app_the_interactions_the_two_models_the_scoring_and_the_monitoring(graph):
     groups = {graph.get(key).group_name for key in keys(graph)}
-    assert groups == {"interactions", *declared_types(), "scoring", "monitoring"}
+    assert groups == {"app", "interactions", *declared_types(), "scoring", "monitoring"}
 
 
 def test_there_is_a_job_for_each_model_one_for_both_and_the_daily_ones(definitions):
@@ -125,6 +190,7 @@ def test_every_sensor_starts_the_job_of_its_model_and_is_on(definitions):
     assert {
         sensor.name: (sensor.job_name, sensor.default_status, sensor.minimum_interval_seconds)
         for sensor in definitions.sensors
+        if sensor.name != "run_failed"
     } == {f"retrain_{model}": (f"{model}_training", dg.DefaultSensorStatus.RUNNING, 60) for model in declared_types()}
 
 

@@ -30,7 +30,6 @@ def latency_benchmark(model_type: ModelType) -> dg.AssetsDefinition:
         group_name=model_type,
         kinds={"python", "onnx"},
         owners=OWNERS,
-        code_version="1",
         check_specs=[gate_check(key, GATE, "p99 of one row within 100 ms; the real figure is beside it.")],
         description=(
             "Latency of one row (p50, p95, p99) against an empty graph in the same process, throughput at larger "

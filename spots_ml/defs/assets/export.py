@@ -42,7 +42,6 @@ def onnx_model(model_type: ModelType) -> dg.AssetsDefinition:
         group_name=model_type,
         kinds={"onnx", "pytorch"},
         owners=OWNERS,
-        code_version="1",
         check_specs=[
             gate_check(
                 key,

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     group_name=MONITORING_GROUP,
     kinds={"python"},
     owners=OWNERS,
-    code_version="1",
     description=(
         "Accuracy, precision, recall and F1 of called against positive outcomes and the mean distance of score and "
         "outcome, for the formula as recorded and as the app computes it; accuracy and AUC of the outcome rule; with "

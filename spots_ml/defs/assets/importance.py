@@ -53,7 +53,6 @@ def feature_importance(model_type: ModelType) -> dg.AssetsDefinition:
         group_name=model_type,
         kinds={"python", "pytorch"},
         owners=OWNERS,
-        code_version="1",
         description=(
             "Permutation importance on the test rows: how much the test error grows when a group of inputs, or one "
             "input, comes from another agent's row, with intervals over agents and permutations, beside an input of "

@@ -1,17 +1,17 @@
 """The data assets: what was read, and what of it may be learned from."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, get_args
+from enum import Enum
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
 
-from spots_ml.defs.assets.keys import DATASET, INTERACTIONS_GROUP, OWNERS, RAW_DATA, gate_check
+from spots_ml.defs.assets.keys import APP_TABLE, DATASET, INTERACTIONS_GROUP, OWNERS, RAW_DATA, gate_check
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result, upstream_digest
 from spots_ml.defs.pages.interactions import dataset_metadata, expectations_table
 from spots_ml.defs.resources import Platform
-from spots_ml.errors import ConfigError
 from spots_ml.interactions.kinds import Source
 from spots_ml.interactions.learning.fitness import EXPECTATIONS_GATE, LABELS_GATE
 
@@ -19,12 +19,22 @@ if TYPE_CHECKING:
     from spots_ml.pipeline.data_steps import DatasetBuilt
 
 
+class SourceName(Enum):
+    """The sources, so that the launchpad lists them; a test holds them against `interactions.kinds.Source`."""
+
+    synthetic = "synthetic"
+    export = "export"
+    embedded = "embedded"
+    supabase = "supabase"
+
+
 class SourceOptions(dg.Config):
     """Which interactions to learn from."""
 
-    source: str | None = Field(
+    source: SourceName | None = Field(
         default=None,
-        description="synthetic, export, or the configured store: embedded or supabase; left out: SPOTS_ML_SOURCE",
+        description="Our generator, an export file, or the store, which must be the configured one; left out: "
+        "SPOTS_ML_SOURCE.",
     )
 
     def chosen(self, configured: Source) -> Source:
@@ -35,24 +45,16 @@ class SourceOptions(dg.Config):
 
         Returns:
             The run's own source, or the configured one.
-
-        Raises:
-            ConfigError: When there is no such source.
         """
-        names = get_args(Source)
-        if self.source is None:
-            return configured
-        if self.source not in names:
-            raise ConfigError(f"source is {self.source!r}; expected one of: {', '.join(names)}")
-        return next(name for name in names if name == self.source)
+        return configured if self.source is None else self.source.value
 
 
 @dg.asset(
     key=RAW_DATA,
+    deps=[APP_TABLE],
     group_name=INTERACTIONS_GROUP,
     kinds={"python", "parquet"},
     owners=OWNERS,
-    code_version="1",
     description=(
         "An immutable snapshot of the interactions of the configured source, labelled or not, as they came: nothing "
         "corrected, nothing dropped. Its digest is the SHA-256 of the Parquet file."
@@ -78,7 +80,6 @@ def raw_training_data(
     group_name=INTERACTIONS_GROUP,
     kinds={"python", "parquet"},
     owners=OWNERS,
-    code_version="1",
     check_specs=[
         gate_check(
             DATASET,

@@ -6,6 +6,9 @@ import dagster as dg
 
 from spots_ml.models.declared import ModelType
 
+APP_TABLE: Final = dg.AssetKey(["app", "calling_score_training_data"])
+"""Written by the app; no asset here makes it."""
+
 RAW_DATA: Final = dg.AssetKey("raw_training_data")
 DATASET: Final = dg.AssetKey("validated_dataset")
 INTERACTIONS_GROUP: Final = "interactions"

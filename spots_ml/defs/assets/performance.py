@@ -31,7 +31,6 @@ HISTORY_SAMPLE: Final = 1_000
     partitions_def=DAYS,
     kinds={"python"},
     owners=OWNERS,
-    code_version="1",
     check_specs=[
         alert_check(
             VERSION_PERFORMANCE,

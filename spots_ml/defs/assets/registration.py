@@ -34,7 +34,6 @@ def registered_version(model_type: ModelType) -> dg.AssetsDefinition:
         group_name=model_type,
         kinds={"python", "onnx"},
         owners=OWNERS,
-        code_version="1",
         description=(
             "A version in the registry: status staging, weight 0.1, with its manifest. Refused when a verdict is "
             "missing or negative; the same content again gives the same version."

@@ -47,7 +47,6 @@ class ScoringOptions(dg.Config):
     partitions_def=DAYS,
     kinds={"python", "parquet"},
     owners=OWNERS,
-    code_version="1",
     check_specs=[
         gate_check(
             SCORED_OPPORTUNITIES, COMPLETE_CHECK, "Rows with scores + refused rows, counted in the file, = rows read."

@@ -23,7 +23,6 @@ SUFFICIENT_CHECK: Final = "sufficient"
     group_name=MONITORING_GROUP,
     kinds={"python"},
     owners=OWNERS,
-    code_version="1",
     check_specs=[
         alert_check(
             DATA_SUFFICIENCY,

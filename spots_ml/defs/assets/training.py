@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, create_model
+from pydantic.fields import FieldInfo
 
 from spots_ml.defs.assets.keys import DATASET, OWNERS, gate_check, model_key
 from spots_ml.defs.assets.verdict_check import verdict_check
@@ -12,28 +13,36 @@ from spots_ml.defs.lineage import result, upstream_digest
 from spots_ml.defs.resources import Platform
 from spots_ml.errors import ConfigError
 from spots_ml.models.declared import ModelType
+from spots_ml.training.config import TrainingConfig
 
 if TYPE_CHECKING:
     from spots_ml.training.fit import Epoch
 
 _EPOCHS_PER_LINE: Final = 10
 _LARGEST_SEED: Final = 2**32 - 1
+_LIMITS: Final = {"Gt": "Above", "Ge": "At least", "Lt": "below", "Le": "at most"}
 
 
-class TrainingOptions(dg.Config):
+def _option(field: FieldInfo) -> tuple[Any, Any]:
+    """Make a field of the training configuration one that may be left out; its range is part of what it says."""
+    limits = {type(limit).__name__: getattr(limit, type(limit).__name__.lower()) for limit in field.metadata}
+    told = ", ".join(f"{_LIMITS[name]} {value:,}" for name, value in limits.items())
+    kind: Any = field.annotation
+    return kind | None, Field(default=None, description=f"{field.description} {told}.")
+
+
+_Changes: Any = create_model(  # type: ignore[call-overload]
+    "_Changes",
+    __base__=dg.Config,
+    **{name: _option(field) for name, field in TrainingConfig.model_fields.items()},
+)
+
+
+class TrainingOptions(_Changes):
     """What a run may change about the training; what is left out is as the profile says (see `TrainingConfig`)."""
 
     seed: int = Field(
         default=0, description="Seed of split and training, 0 to 2^32 - 1; the same seed gives the same model."
-    )
-    learning_rate: float | None = Field(default=None, description="Peak learning rate of Adam, above 0, at most 1.")
-    batch_size: int | None = Field(default=None, description="Rows per step, at least 1.")
-    max_epochs: int | None = Field(default=None, description="Most passes over the training rows, at least 1.")
-    patience: int | None = Field(default=None, description="Epochs without a better validation error before it stops.")
-    known_unit_penalty: float | None = Field(default=None, description="Price of using a known unit, 0 to 1.")
-    free_unit_penalty: float | None = Field(default=None, description="Price of using a random unit, 0 to 1.")
-    tolerated_excess: float | None = Field(
-        default=None, description="Test error allowed above each simple learner's, as a share of it, 0 to 1."
     )
 
     def changes(self) -> dict[str, Any]:
@@ -75,7 +84,6 @@ def trained_model(model_type: ModelType) -> dg.AssetsDefinition:
         group_name=model_type,
         kinds={"pytorch", "scikitlearn"},
         owners=OWNERS,
-        code_version="1",
         pool=f"training_{model_type}",
         check_specs=[
             gate_check(

@@ -1,0 +1,62 @@
+"""Says of a run that failed, in one sentence, what stopped it and what to do; the sentence stays with the run."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import dagster as dg
+
+from spots_ml.defs.problems import EVENTS, Problem, problems, was_refused
+from spots_ml.defs.runs import MODEL_TAG, touches
+from spots_ml.models.declared import declared_types
+
+TOLD_TAG: Final = "spots_ml/told"
+"""Set on runs that failed: the sentence, to be read in the list of runs and by scripts."""
+
+_PARTITION_TAG: Final = "dagster/partition"
+
+
+def failure_told(run: dg.DagsterRun, found: Sequence[Problem]) -> str:
+    """Say what stopped a run and what to do.
+
+    Args:
+        run: The run that failed.
+        found: What stopped its steps; empty when its process ended without a word.
+
+    Returns:
+        What it was about, the outcome, every problem, and what follows, in one line.
+    """
+    outcome = "refused by a gate" if was_refused(found) else "failed"
+    why = "; ".join(map(str, found)) or "its process ended without a word: it was killed, or ran out of memory"
+    return f"{_subject(run)} {outcome}: {why}. {_what_follows(run, found)}"
+
+
+def _subject(run: dg.DagsterRun) -> str:
+    models = [model_type for model_type in declared_types() if touches(run, model_type)]
+    day = run.tags.get(_PARTITION_TAG)
+    if day is not None:
+        return f"{run.job_name} of {day}"
+    return " and ".join(models) if models else run.job_name
+
+
+def _what_follows(run: dg.DagsterRun, found: Sequence[Problem]) -> str:
+    if MODEL_TAG in run.tags:
+        return "It is tried again by itself, `spots-ml due` says when"
+    if "dagster/schedule_name" in run.tags:
+        return "A day is asked for again at the next tick" if _PARTITION_TAG in run.tags else "It runs again tomorrow"
+    if was_refused(found):
+        return "Nothing broke: launch it again once the data or the settings are others"
+    return "Launch it again when that is mended; what was made already is not made twice"
+
+
+@dg.run_failure_sensor(
+    name="run_failed",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Notes on every run that failed, in one sentence, which model it was about, why, and what to do.",
+)
+def run_failed(context: dg.RunFailureSensorContext) -> None:
+    """Say it in the sensor's log and on the run."""
+    run = context.dagster_run
+    logged = context.instance.all_logs(run.run_id, of_type=EVENTS)
+    told = failure_told(run, problems(entry.dagster_event for entry in logged if entry.dagster_event is not None))
+    context.log.warning(told)
+    context.instance.add_run_tags(run.run_id, {TOLD_TAG: told})

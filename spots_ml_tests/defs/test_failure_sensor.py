@@ -1,0 +1,76 @@
+"""The sentence about a run that failed, and where it is found."""
+
+import dagster as dg
+import pytest
+
+from spots_ml.defs.failure_sensor import TOLD_TAG, failure_told, run_failed
+from spots_ml.defs.failures import refusals_in_words
+from spots_ml.defs.problems import Problem
+from spots_ml.defs.runs import MODEL_TAG
+from spots_ml.errors import GateError
+
+REFUSED = Problem("outcome/trained_model", "Brier 0.25; expected below 0.24", refused=True)
+BROKE = Problem("raw_training_data", "disk full", refused=False)
+
+
+def run_of(job, **tags):
+    return dg.DagsterRun(job_name=job, run_id="some-run", tags=tags)
+
+
+@pytest.mark.parametrize(
+    ("run", "found", "told"),
+    [
+        (
+            run_of("outcome_training", **{MODEL_TAG: "outcome"}),
+            [REFUSED],
+            "outcome refused by a gate: outcome/trained_model: Brier 0.25; expected below 0.24. "
+            "It is tried again by itself, `spots-ml due` says when",
+        ),
+        (
+            run_of("training"),
+            [REFUSED],
+            "calling_score and outcome refused by a gate: outcome/trained_model: Brier 0.25; expected below 0.24. "
+            "Nothing broke: launch it again once the data or the settings are others",
+        ),
+        (
+            run_of("calling_score_training"),
+            [BROKE, REFUSED],
+            "calling_score failed: raw_training_data: disk full; outcome/trained_model: Brier 0.25; expected below "
+            "0.24. Launch it again when that is mended; what was made already is not made twice",
+        ),
+        (
+            run_of("scoring", **{"dagster/partition": "2026-11-20", "dagster/schedule_name": "scoring"}),
+            [],
+            "scoring of 2026-11-20 failed: its process ended without a word: it was killed, or ran out of memory. "
+            "A day is asked for again at the next tick",
+        ),
+        (
+            run_of("daily_monitoring", **{"dagster/schedule_name": "daily_monitoring"}),
+            [Problem("formula_baseline", "no such dataset", refused=False)],
+            "daily_monitoring failed: formula_baseline: no such dataset. It runs again tomorrow",
+        ),
+    ],
+)
+def test_it_says_which_model_what_stopped_it_and_what_to_do(run, found, told):
+    assert failure_told(run, found) == told
+
+
+def test_the_sentence_is_noted_on_the_run(instance):
+    @dg.asset
+    def step():
+        with refusals_in_words():
+            raise GateError("worse than the constant")
+
+    result = dg.materialize([step], instance=instance, raise_on_error=False)
+    context = dg.build_run_status_sensor_context(
+        sensor_name=run_failed.name,
+        dagster_instance=instance,
+        dagster_run=result.dagster_run,
+        dagster_event=result.get_run_failure_event()
+        if hasattr(result, "get_run_failure_event")
+        else result.all_events[-1],
+    ).for_run_failure()
+    run_failed(context)
+
+    told = instance.get_run_by_id(result.run_id).tags[TOLD_TAG]
+    assert "refused by a gate: step: worse than the constant. " in told
