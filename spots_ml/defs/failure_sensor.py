@@ -32,10 +32,12 @@ def failure_told(run: dg.DagsterRun, found: Sequence[Problem]) -> str:
 
 def _subject(run: dg.DagsterRun) -> str:
     models = [model_type for model_type in declared_types() if touches(run, model_type)]
+    if models:
+        return " and ".join(models)
+    by_hand = ", ".join(sorted(key.to_user_string() for key in run.asset_selection or ()))
+    subject = run.job_name if not run.job_name.startswith("__") else by_hand
     day = run.tags.get(_PARTITION_TAG)
-    if day is not None:
-        return f"{run.job_name} of {day}"
-    return " and ".join(models) if models else run.job_name
+    return subject if day is None else f"{subject} of {day}"
 
 
 def _what_follows(run: dg.DagsterRun, found: Sequence[Problem]) -> str:

@@ -45,6 +45,14 @@ def run_of(job, **tags):
             "A day is asked for again at the next tick",
         ),
         (
+            dg.DagsterRun(
+                job_name="__ASSET_JOB", run_id="some-run", asset_selection={dg.AssetKey("validated_dataset")}
+            ),
+            [BROKE],
+            "validated_dataset failed: raw_training_data: disk full. "
+            "Launch it again when that is mended; what was made already is not made twice",
+        ),
+        (
             run_of("daily_monitoring", **{"dagster/schedule_name": "daily_monitoring"}),
             [Problem("formula_baseline", "no such dataset", refused=False)],
             "daily_monitoring failed: formula_baseline: no such dataset. It runs again tomorrow",
@@ -66,9 +74,7 @@ def test_the_sentence_is_noted_on_the_run(instance):
         sensor_name=run_failed.name,
         dagster_instance=instance,
         dagster_run=result.dagster_run,
-        dagster_event=result.get_run_failure_event()
-        if hasattr(result, "get_run_failure_event")
-        else result.all_events[-1],
+        dagster_event=next(event for event in result.all_events if event.is_run_failure),
     ).for_run_failure()
     run_failed(context)
 
