@@ -13,9 +13,8 @@ import numpy as np
 import torch
 
 from spots_ml.models.declared import ModelType, declared_types, model_spec
-from spots_ml.release.certification.certify import certify
-from spots_ml.release.certification.runtimes import default_runtimes
-from spots_ml.release.environment import machine
+from spots_ml.release.certification.certify import certify, default_runtimes
+from spots_ml.release.documents import machine
 from spots_ml.release.latency.measuring import measure_latency
 from spots_ml.release.latency.report import LatencyConfig, LatencyReport
 from spots_ml.release.onnx.graph import build_onnx

@@ -20,7 +20,7 @@ from peers.per_row_scoring import score_lists, score_records
 from spots_ml.features.contract import HISTORY_FEATURES, RAW_FEATURES
 from spots_ml.features.derived import derive
 from spots_ml.models.declared import declared_types
-from spots_ml.release.environment import machine
+from spots_ml.release.documents import machine
 from spots_ml.release.onnx.graph import build_onnx
 from spots_ml.release.onnx.predictor import OnnxPredictor
 from spots_ml.release.onnx.sessions import open_session

@@ -14,7 +14,7 @@ from spots_ml.registry.records import ModelVersion
 from spots_ml.registry.registration import propose_version, register_version
 from spots_ml.registry.version_store import VersionStore
 from spots_ml.release.certification.certificate import Certificate
-from spots_ml.release.environment import environment_versions
+from spots_ml.release.documents import environment_versions
 from spots_ml.release.latency.report import LatencyReport, load_latency
 from spots_ml.release.manifest import ContentDigests, Manifest
 from spots_ml.release.onnx.kept_files import load_onnx

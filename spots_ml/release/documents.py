@@ -1,8 +1,11 @@
-"""The base of the documents a release leaves behind: certificate, latency report, manifest.
+"""The base of the documents a release leaves behind: certificate, latency report, manifest; and where they were made.
 
 They are frozen, refuse unknown fields and numbers that are not finite, and have one canonical form as bytes.
 """
 
+import importlib.metadata
+import os
+import platform
 from pathlib import Path
 from typing import Annotated, Final, Self
 
@@ -18,6 +21,7 @@ RuntimeVersion = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)*$"
 """Version of an ONNX Runtime that was released, such as 1.15.1."""
 
 _MAX_LISTED_PROBLEMS: Final = 20
+_RECORDED: Final = ("spots_ml", "torch", "onnx", "onnxruntime", "numpy", "scikit-learn", "pyarrow")
 
 
 class ReleaseDocument(BaseModel):
@@ -77,3 +81,35 @@ class ReleaseDocument(BaseModel):
             raise ArtifactError(f"{path} cannot be read ({error.strerror}); make the artifact again") from error
         except ArtifactError as error:
             raise ArtifactError(f"{path}: {error}") from error
+
+
+def environment_versions() -> dict[str, str]:
+    """Collect the versions of the interpreter and of the libraries that shape a model; imports none.
+
+    Returns:
+        Versions by name; `python` and `platform` beside the libraries.
+
+    Raises:
+        importlib.metadata.PackageNotFoundError: When one is not installed.
+
+    >>> sorted(environment_versions())[:3]
+    ['numpy', 'onnx', 'onnxruntime']
+    """
+    return {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        **{name: importlib.metadata.version(name) for name in _RECORDED},
+    }
+
+
+def machine() -> str:
+    """Describe the machine: processor, logical cores, operating system.
+
+    Returns:
+        One line, such as `Some CPU, 8 cores, Linux x86_64`.
+    """
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(errors="replace").splitlines() if cpuinfo.is_file() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    processor = (named or [platform.processor() or "unknown processor"])[0]
+    return f"{processor}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"

@@ -18,8 +18,7 @@ from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.local_supabase.stack import LocalProject, project_running
 from spots_ml.models.declared import declared_types
 from spots_ml.monitoring.retraining import Retrain, decide
-from spots_ml.release.certification.certify import certify
-from spots_ml.release.certification.runtimes import default_runtimes
+from spots_ml.release.certification.certify import certify, default_runtimes
 from spots_ml.release.manifest import Manifest
 from spots_ml.settings import PROJECT_ROOT, Settings
 from spots_ml.stores.store import Store

@@ -10,7 +10,7 @@ from spots_ml.interactions.keeping.snapshot import read_snapshot
 from spots_ml.interactions.learning.validation import load_dataset
 from spots_ml.models.declared import declared_types
 from spots_ml.registry.verification import verify_version
-from spots_ml.release.certification.runtimes import default_runtimes
+from spots_ml.release.certification.certify import default_runtimes
 from spots_ml.release.latency.report import load_latency
 from spots_ml.release.manifest import Manifest
 from spots_ml.release.onnx.kept_files import load_onnx

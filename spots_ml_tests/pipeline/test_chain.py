@@ -13,7 +13,7 @@ from spots_ml.pipeline.data_steps import Sources
 from spots_ml.pipeline.model_steps import benchmark_latency, export_model, train
 from spots_ml.pipeline.registration_step import register_model
 from spots_ml.places import Places
-from spots_ml.release.certification.runtimes import default_runtimes
+from spots_ml.release.certification.certify import default_runtimes
 from spots_ml.release.latency.report import LatencyConfig
 from spots_ml.settings import Settings
 from spots_ml.stores.embedded.store import embedded_store

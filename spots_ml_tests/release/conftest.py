@@ -10,8 +10,7 @@ import torch
 
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.release.certification.certificate import Certificate, CertificationLimits
-from spots_ml.release.certification.certify import certify
-from spots_ml.release.certification.runtimes import default_runtimes
+from spots_ml.release.certification.certify import certify, default_runtimes
 from spots_ml.release.onnx.graph import build_onnx
 from spots_ml.training.network import ScoringNetwork
 

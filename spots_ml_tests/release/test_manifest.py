@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from spots_ml.digests import canonical_json, digest_bytes
 from spots_ml.errors import ArtifactError
 from spots_ml.features.contract import CONTRACT_DIGEST, FEATURES
-from spots_ml.release.environment import environment_versions
+from spots_ml.release.documents import environment_versions
 from spots_ml.release.latency.measuring import measure_latency
 from spots_ml.release.latency.report import LatencyConfig
 from spots_ml.release.manifest import ContentDigests, Manifest

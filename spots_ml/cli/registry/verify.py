@@ -19,7 +19,7 @@ from spots_ml.settings import Settings
 def verify_command(model_type: ModelType, version: str, as_json: bool) -> None:
     """Recompute every digest of a version, reload it, and compare torch with both runtimes again."""
     from spots_ml.registry.verification import verify_version
-    from spots_ml.release.certification.runtimes import default_runtimes
+    from spots_ml.release.certification.certify import default_runtimes
 
     settings = Settings.from_env()
     store = open_versions(settings)

@@ -58,7 +58,7 @@ def onnx_model(model_type: ModelType) -> dg.AssetsDefinition:
     def build(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
         """Write the graph, certify the bytes, keep both."""
         from spots_ml.pipeline.model_steps import export_model
-        from spots_ml.release.certification.runtimes import default_runtimes
+        from spots_ml.release.certification.certify import default_runtimes
 
         with refusals_in_words():
             exported = export_model(

@@ -21,8 +21,7 @@ from spots_ml.interactions.judging.judgement import Judgement, accepted, judge, 
 from spots_ml.interactions.judging.reasons import bit, codes
 from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.interactions.keeping.snapshot import GROUP_ROWS, read_snapshot
-from spots_ml.interactions.learning.report import DatasetReport, content_digest
-from spots_ml.interactions.learning.tally import Tally
+from spots_ml.interactions.learning.report import DatasetReport, Tally, content_digest
 from spots_ml.interactions.parquet import open_writer
 from spots_ml.interactions.schema import DATASET, QUARANTINE
 

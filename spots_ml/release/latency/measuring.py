@@ -13,7 +13,7 @@ import numpy as np
 
 from spots_ml.digests import digest_bytes
 from spots_ml.release.certification.client_limits import INPUT_NAME, OUTPUT_NAME
-from spots_ml.release.environment import machine
+from spots_ml.release.documents import machine
 from spots_ml.release.latency.report import LatencyConfig, LatencyReport, LatencySummary, Throughput
 from spots_ml.release.onnx.sessions import N_THREADS, empty_graph, open_session
 

@@ -1,7 +1,7 @@
 import os
 import platform
 
-from spots_ml.release.environment import environment_versions, machine
+from spots_ml.release.documents import environment_versions, machine
 
 
 def test_versions_name_what_shapes_a_model():
