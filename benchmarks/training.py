@@ -64,7 +64,7 @@ def excesses(rows: LabelledRows, law: SeedLaw | HybridLaw, seed: int) -> dict[st
     split = split_rows(rows.agent, rows.scored_at, seed=seed)
     test = rows.take(split == TEST)
     network = fit_part(rows, split, TrainingConfig(), seed).network
-    predictions = baseline_predictions(rows.take(split == TRAIN), test, "calling_score", seed=seed)
+    predictions = baseline_predictions(rows, split == TRAIN, test, "calling_score", seed=seed)
     predictions["network"] = predict(network, test.features)
     best = law.bayes_prediction(test.features)
     floor = np.mean((best - test.outcome_score) ** 2)

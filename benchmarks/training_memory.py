@@ -34,14 +34,13 @@ def prepare(datasets: Path, n_rows: int, rows_per_agent: float) -> str:
 
 def train(datasets: Path, digest: str, model_type: str, n_epochs: int) -> dict[str, object]:
     """Train one model and note the peak after each part."""
-    from spots_ml.interactions.learning.dataset import labelled_rows
     from spots_ml.interactions.learning.splits import split_rows
-    from spots_ml.interactions.learning.validation import load_dataset
+    from spots_ml.interactions.learning.validation import load_labelled_rows
     from spots_ml.training.config import TrainingConfig
     from spots_ml.training.model import train_model
 
     after, begin = {"imports": peak_mb()}, time.perf_counter()
-    rows = labelled_rows(load_dataset(datasets, digest)[1])
+    _, rows = load_labelled_rows(datasets, digest)
     after["load"] = peak_mb()
     split = split_rows(rows.agent, rows.scored_at, seed=0)
     after["split"] = peak_mb()

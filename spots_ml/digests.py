@@ -12,11 +12,11 @@ _CHUNK_BYTES = 1 << 20
 _SEAL: Final = "sha256_of_the_rest"
 
 
-def digest_bytes(content: bytes) -> str:
+def digest_bytes(content: bytes | memoryview) -> str:
     """Digest bytes.
 
     Args:
-        content: Any bytes, possibly empty.
+        content: Any bytes, possibly empty; a view of an array is digested without a copy.
 
     Returns:
         64 lower-case hexadecimal digits of SHA-256.

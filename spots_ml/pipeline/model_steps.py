@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spots_ml.files import exclusive
-from spots_ml.interactions.learning.dataset import LabelledRows, labelled_rows
+from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.interactions.learning.splits import TEST, split_rows
-from spots_ml.interactions.learning.validation import load_dataset
+from spots_ml.interactions.learning.validation import load_labelled_rows
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.places import Places
 from spots_ml.registry.registration import propose_version
@@ -77,8 +77,7 @@ def train(
         ArtifactError: When the dataset is missing or damaged.
     """
     with exclusive(places.training_lock(model_type)):
-        report, table = load_dataset(places.datasets_dir, dataset_digest)
-        rows = labelled_rows(table)
+        report, rows = load_labelled_rows(places.datasets_dir, dataset_digest)
         split = split_rows(rows.agent, rows.scored_at, seed=seed)
         model = train_model(
             rows,

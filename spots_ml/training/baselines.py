@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -10,6 +11,7 @@ from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.models.spec import ModelSpec, Rival
 from spots_ml.scoring.formula import formula_score
+from spots_ml.training.moments import blocks
 
 _LOGISTIC_STEPS = 500
 _BOOSTING: Final[dict[str, Any]] = {"max_iter": 150, "max_leaf_nodes": 8, "min_samples_leaf": 50}
@@ -34,24 +36,30 @@ def recorded_formula(rows: LabelledRows) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Race:
-    """What a rival may see: the training rows, and the inputs of the test rows."""
+    """What a rival may see: inputs and target of the training rows, and the test rows' inputs.
+
+    The training inputs are one array of float64, as scikit-learn wants them: what is float32 it copies, more than once.
+    """
 
     spec: ModelSpec
-    train: LabelledRows
+    inputs: np.ndarray
+    target: np.ndarray
     test: LabelledRows
     seed: int
 
     @property
-    def inputs(self) -> np.ndarray:
-        return self.train.inputs(self.spec.name)
-
-    @property
-    def target(self) -> np.ndarray:
-        return self.train.target(self.spec.name)
-
-    @property
     def asked(self) -> np.ndarray:
         return self.test.inputs(self.spec.name)
+
+    @cached_property
+    def standardised(self) -> tuple[np.ndarray, Any]:
+        """Standardise the training inputs, once and where they lie; and give the scaler for others."""
+        from sklearn.preprocessing import StandardScaler
+
+        scaler = StandardScaler(copy=False)
+        for block in blocks(len(self.inputs)):
+            scaler.partial_fit(self.inputs[block])
+        return scaler.transform(self.inputs), scaler
 
 
 def _constant(race: _Race) -> np.ndarray:
@@ -65,15 +73,17 @@ def _formula(race: _Race) -> np.ndarray:
 def _ridge(race: _Race) -> np.ndarray:
     from sklearn.linear_model import Ridge
 
-    return np.asarray(_standardised(Ridge()).fit(race.inputs.astype(np.float64), race.target).predict(_double(race)))
+    inputs, scaler = race.standardised
+    asked = scaler.transform(race.asked.astype(np.float64))
+    return np.asarray(Ridge(copy_X=False).fit(inputs, race.target).predict(asked))
 
 
 def _logistic(race: _Race) -> np.ndarray:
     from sklearn.linear_model import LogisticRegression
 
-    learner = _standardised(LogisticRegression(max_iter=_LOGISTIC_STEPS))
-    learner.fit(race.inputs.astype(np.float64), race.target.astype(np.int64))
-    return np.asarray(learner.predict_proba(race.asked)[:, 1])
+    inputs, scaler = race.standardised
+    learner = LogisticRegression(max_iter=_LOGISTIC_STEPS).fit(inputs, race.target.astype(np.int64))
+    return np.asarray(learner.predict_proba(scaler.transform(race.asked, copy=True))[:, 1])
 
 
 def _gradient_boosting(race: _Race) -> np.ndarray:
@@ -86,17 +96,6 @@ def _gradient_boosting(race: _Race) -> np.ndarray:
     return np.asarray(regressor.fit(race.inputs, race.target).predict(race.asked))
 
 
-def _standardised(learner: Any) -> Any:
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return make_pipeline(StandardScaler(), learner)
-
-
-def _double(race: _Race) -> np.ndarray:
-    return race.asked.astype(np.float64)
-
-
 _RIVALS: Final[dict[Rival, Callable[[_Race], np.ndarray]]] = {
     Rival.CONSTANT: _constant,
     Rival.FORMULA: _formula,
@@ -106,13 +105,18 @@ _RIVALS: Final[dict[Rival, Callable[[_Race], np.ndarray]]] = {
 }
 
 
+_LINEAR: Final = (Rival.RIDGE, Rival.LOGISTIC)
+"""They change the training inputs, so they come last."""
+
+
 def baseline_predictions(
-    train: LabelledRows, test: LabelledRows, model_type: ModelType, *, seed: int
+    rows: LabelledRows, training: np.ndarray, test: LabelledRows, model_type: ModelType, *, seed: int
 ) -> dict[str, np.ndarray]:
     """Fit the simple learners on the training rows and let everything simple predict the test rows.
 
     Args:
-        train: Rows to fit on, with varying targets.
+        rows: All rows; not changed.
+        training: `(n_rows,)` bool, which of them to fit on; their targets vary.
         test: Rows to predict.
         model_type: Its declaration names the rivals.
         seed: Of gradient boosting.
@@ -122,6 +126,9 @@ def baseline_predictions(
     """
     from threadpoolctl import threadpool_limits
 
-    race = _Race(model_spec(model_type), train, test, seed)
+    spec = model_spec(model_type)
+    inputs = rows.inputs(model_type, training, dtype=np.float64)
+    race = _Race(spec, inputs, rows.target(model_type)[training], test, seed)
     with threadpool_limits(1):
-        return {str(rival): np.clip(_RIVALS[rival](race), 0.0, 1.0) for rival in race.spec.rivals}
+        found = {rival: _RIVALS[rival](race) for rival in sorted(spec.rivals, key=lambda rival: rival in _LINEAR)}
+    return {str(rival): np.clip(found[rival], 0.0, 1.0) for rival in spec.rivals}

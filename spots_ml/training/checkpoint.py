@@ -35,7 +35,7 @@ def work_digest(
     Returns:
         SHA-256.
     """
-    arrays = [digest_bytes(np.ascontiguousarray(array).tobytes()) for array in (*train, *validation)]
+    arrays = [digest_bytes(np.ascontiguousarray(array).data) for array in (*train, *validation)]
     return digest_json([arrays, config.digest(), model_type, seed, CONTRACT_DIGEST])
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from spots_ml.errors import ConfigError
 from spots_ml.features.contract import VIBE_DIMENSIONS
+from spots_ml.training.moments import moments
 
 _N_PAIRS = len(VIBE_DIMENSIONS)
 
@@ -71,14 +72,20 @@ def start_first_layer(
     offset = np.concatenate(
         [known @ np.where(scale == 0.0, shift, 0.0), 0.5 * generator.normal(size=n_free) - free @ shift]
     )
-    units = np.maximum(inputs @ raw.T + offset, 0.0)
-    spread = units.std(axis=0)
+
+    def units(block: slice) -> np.ndarray:
+        values: np.ndarray = inputs[block].astype(np.float64) @ raw.T
+        values += offset
+        np.maximum(values, 0.0, out=values)
+        return values
+
+    mean, spread = moments(len(inputs), units)
     gain = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 1e-6)
     deviation = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0.0)
     return FirstLayer(
         weight=raw * deviation * gain[:, None],
         bias=(offset + raw @ shift) * gain,
-        mean=units.mean(axis=0) * gain,
+        mean=mean * gain,
         group=np.concatenate([group, group[-1] + 1 + np.arange(n_free)]),
         n_known=len(known),
     )

@@ -15,6 +15,7 @@ from spots_ml.training.checkpoint import load_checkpoint, remove_checkpoint, sav
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.learner import Learner
 from spots_ml.training.losses import LOSSES
+from spots_ml.training.moments import BLOCK_ROWS
 from spots_ml.training.network import ScoringNetwork
 
 Part = tuple[np.ndarray, np.ndarray]
@@ -145,15 +146,13 @@ class _Run:
     def advance(self) -> Epoch:
         number = len(self.history)
         order = torch.from_numpy(np.random.default_rng([self.seed, 2, number]).permutation(len(self.train[0])))
-        inputs, targets = self.train[0][order], self.train[1][order]
         losses = [
             self._step(number * self.n_steps + step, batch, target) * len(batch)
-            for step, (batch, target) in enumerate(
-                zip(inputs.split(self.batch_size), targets.split(self.batch_size), strict=True)
-            )
+            for step, (batch, target) in enumerate(self._batches(order))
         ]
         with torch.no_grad():
-            answers = torch.sigmoid(self.learner.logits(self.average, self.validation[0]))
+            logits = [self.learner.logits(self.average, block) for block in self.validation[0].split(BLOCK_ROWS)]
+            answers = torch.sigmoid(torch.cat(logits))
             error = float((answers - self.validation[1]).square().mean())
             loss = float(self.loss.of_answers(answers, self.validation[1]))
         best = all(error < past.validation_error for past in self.history)
@@ -162,13 +161,19 @@ class _Run:
         epoch = Epoch(
             number=number,
             n_epochs=self.config.max_epochs,
-            train_loss=float(torch.stack(losses).sum()) / len(inputs),
+            train_loss=float(torch.stack(losses).sum()) / len(order),
             validation_loss=loss,
             validation_error=error,
             best=best,
         )
         self.history.append(epoch)
         return epoch
+
+    def _batches(self, order: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Gather the rows of many batches at once, but not all of them."""
+        for rows in order.split(self.batch_size * max(1, BLOCK_ROWS // self.batch_size)):
+            inputs, targets = self.train[0][rows], self.train[1][rows]
+            yield from zip(inputs.split(self.batch_size), targets.split(self.batch_size), strict=True)
 
     def _step(self, step: int, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         progress, warmup = step / (self.n_steps * self.config.max_epochs), self.config.warmup_share

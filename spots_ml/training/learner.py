@@ -12,6 +12,7 @@ import torch
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.first_layer import start_first_layer
+from spots_ml.training.moments import blocks, moments
 from spots_ml.training.network import ScoringNetwork
 
 _SMALL = 1e-8
@@ -35,7 +36,7 @@ class Learner:
         self.shift, self.scale = _standardisation(inputs)
         width, second, *later = model_spec(model_type).hidden
         first = start_first_layer(
-            inputs.astype(np.float64),
+            inputs,
             self.shift.astype(np.float64),
             self.scale.astype(np.float64),
             width,
@@ -70,7 +71,10 @@ class Learner:
         Returns:
             `(n_rows, n_inputs)` float32.
         """
-        return _float32((inputs - self.shift) * self.scale)
+        standardised = torch.empty(inputs.shape)  # aligned by torch, see _float32
+        for block in blocks(len(inputs)):
+            standardised[block] = torch.from_numpy(((inputs[block] - self.shift) * self.scale).astype(np.float32))
+        return standardised
 
     def logits(self, parameters: list[torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
         """Compute the logit.
@@ -123,7 +127,7 @@ class Learner:
 
 
 def _standardisation(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    mean, deviation = inputs.mean(axis=0, dtype=np.float64), inputs.std(axis=0, dtype=np.float64)
+    mean, deviation = moments(len(inputs), lambda block: inputs[block])
     scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 1e-6)
     return mean.astype(np.float32), scale.astype(np.float32)
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import torch
 
 from spots_ml.digests import digest_bytes
 from spots_ml.errors import InsufficientDataError
@@ -30,6 +29,7 @@ from spots_ml.training.trained_model import (
     TrainedModel,
     ignored_inputs,
     predict,
+    predict_logits,
     weights_content,
 )
 
@@ -75,10 +75,11 @@ def train_model(
         InsufficientDataError: Before training, when a part has no rows or its labels do not vary.
     """
     _refuse_sameness(rows.target(model_type), split, model_type)
-    train, validation, test = (rows.take(split == part) for part in (TRAIN, VALIDATION, TEST))
+    training, validating = split == TRAIN, split == VALIDATION
+    target = rows.target(model_type)
     fitted = fit(
-        (train.inputs(model_type), train.target(model_type)),
-        (validation.inputs(model_type), validation.target(model_type)),
+        (rows.inputs(model_type, training), target[training]),
+        (rows.inputs(model_type, validating), target[validating]),
         config,
         model_type=model_type,
         seed=seed,
@@ -87,14 +88,15 @@ def train_model(
     )
     network = fitted.network
     if model_spec(model_type).calibration is Calibration.PLATT:
-        calibrate(network, validation.inputs(model_type), validation.positive)
+        calibrate(network, rows.inputs(model_type, validating), rows.positive[validating])
+    test = rows.take(split == TEST)
     answers = predict(network, test.inputs(model_type))
     evaluation = evaluate(
         model_type,
         test,
-        {NETWORK: answers, **baseline_predictions(train, test, model_type, seed=seed)},
+        {NETWORK: answers, **baseline_predictions(rows, training, test, model_type, seed=seed)},
         formula=recorded_formula(test),
-        prevalence=float(train.target(model_type).mean(dtype=np.float64)),
+        prevalence=float(target[training].mean(dtype=np.float64)),
         n_resamples=config.n_resamples,
         seed=seed,
     )
@@ -117,7 +119,7 @@ def train_model(
         calibration_intercept=float(network.calibration_intercept),
         evaluation=evaluation,
         verdict=judge(evaluation, config),
-        confidence=_confidence(network, train, validation) if model_spec(model_type).has_confidence else None,
+        confidence=_confidence(network, rows, split) if model_spec(model_type).has_confidence else None,
     )
     return TrainedModel(network, golden, document)
 
@@ -161,18 +163,17 @@ def calibrate(network: ScoringNetwork, inputs: np.ndarray, positive: np.ndarray)
         inputs: `(n_rows, n_inputs)` float32, rows it was not fitted on.
         positive: `(n_rows,)` bool, their labels.
     """
-    with torch.inference_mode():
-        logits = network.logits(torch.from_numpy(inputs).clone())[:, 0].numpy()
-    slope, intercept = fit_calibration(logits, positive)
+    slope, intercept = fit_calibration(predict_logits(network, inputs), positive)
     network.calibration_slope.fill_(slope)
     network.calibration_intercept.fill_(intercept)
 
 
-def _confidence(network: ScoringNetwork, train: LabelledRows, validation: LabelledRows) -> ConfidenceProfile | None:
+def _confidence(network: ScoringNetwork, rows: LabelledRows, split: np.ndarray) -> ConfidenceProfile | None:
+    validation = rows.take(split == VALIDATION)
     if validation.n_rows < LEAST_CONFIDENCE_ROWS:
         return None
     return fit_confidence(
-        train.features,
+        rows.features[split == TRAIN],
         validation.features,
         formula=formula_score(validation.features).score,
         neural=predict(network, validation.features),

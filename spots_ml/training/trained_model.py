@@ -3,6 +3,7 @@
 How it comes about is in `model`, how it is kept in `trained_files`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from spots_ml.scoring.confidence import ConfidenceProfile
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.evaluation import Evaluation
 from spots_ml.training.fit import Epoch
+from spots_ml.training.moments import blocks
 from spots_ml.training.network import ScoringNetwork
 from spots_ml.verdicts import Verdict
 
@@ -133,9 +135,29 @@ def predict(network: ScoringNetwork, inputs: np.ndarray) -> np.ndarray:
     Returns:
         `(n_rows,)` float32 in [0, 1].
     """
+    return _in_blocks(network, inputs)
+
+
+def predict_logits(network: ScoringNetwork, inputs: np.ndarray) -> np.ndarray:
+    """Let a network say its logits, before calibration.
+
+    Args:
+        network: Calibrated or not.
+        inputs: `(n_rows, n_inputs)` float32 in [0, 1].
+
+    Returns:
+        `(n_rows,)` float32.
+    """
+    return _in_blocks(network.logits, inputs)
+
+
+def _in_blocks(function: Callable[[torch.Tensor], torch.Tensor], inputs: np.ndarray) -> np.ndarray:
+    """Apply a `(n, n_inputs)` -> `(n, 1)` function: hidden layers of all rows at once would take most of the memory."""
+    answers = np.empty(len(inputs), np.float32)
     with torch.inference_mode():
-        aligned = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32)).clone()
-        answers: np.ndarray = network(aligned)[:, 0].numpy()
+        for block in blocks(len(inputs)):
+            aligned = torch.from_numpy(np.ascontiguousarray(inputs[block], dtype=np.float32)).clone()
+            answers[block] = function(aligned)[:, 0].numpy()
     return answers
 
 

@@ -13,7 +13,13 @@ from spots_ml.errors import ArtifactError, ContractError, ValidationFailedError
 from spots_ml.features.contract import FEATURES, RAW_FEATURES
 from spots_ml.interactions.keeping.snapshot import write_snapshot
 from spots_ml.interactions.learning.dataset import labelled_rows
-from spots_ml.interactions.learning.validation import ValidationConfig, build_dataset, load_dataset, read_report
+from spots_ml.interactions.learning.validation import (
+    ValidationConfig,
+    build_dataset,
+    load_dataset,
+    load_labelled_rows,
+    read_report,
+)
 from spots_ml.interactions.reading.export import read_export
 from spots_ml.interactions.schema import DATASET, QUARANTINE
 
@@ -168,3 +174,17 @@ def test_the_reference_exports_are_accepted_whole_and_unchanged(tmp_path, refere
     for column in RAW_FEATURES:
         expected = pc.cast(read[column], "float32").to_numpy()
         np.testing.assert_array_equal(rows.features[:, FEATURES.index(column)], expected)
+
+
+def test_labelled_rows_are_loaded_as_from_the_table_and_after_the_same_checks(tmp_path, export, build) -> None:
+    report = build(export, max_broken_share=0.1)
+    folder = tmp_path / "datasets"
+    found_report, found = load_labelled_rows(folder, report.digest)
+    expected = labelled_rows(load_dataset(folder, report.digest)[1])
+    assert found_report == report
+    for name, values in vars(expected).items():
+        assert np.array_equal(getattr(found, name), values, equal_nan=values.dtype.kind in "fM"), name
+    path = folder / report.digest / "accepted.parquet"
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(ArtifactError, match="is damaged"):
+        load_labelled_rows(folder, report.digest)

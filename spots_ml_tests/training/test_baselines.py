@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.interactions.learning.splits import TEST, TRAIN
@@ -12,8 +15,8 @@ from spots_ml.training.baselines import baseline_predictions, recorded_formula
 def test_simple_learners_predict_within_bounds_and_the_same_each_time(
     rows: LabelledRows, split: np.ndarray, model_type: ModelType
 ) -> None:
-    train, test = rows.take(split == TRAIN), rows.take(split == TEST)
-    first, second = (baseline_predictions(train, test, model_type, seed=0) for _ in range(2))
+    test = rows.take(split == TEST)
+    first, second = (baseline_predictions(rows, split == TRAIN, test, model_type, seed=0) for _ in range(2))
     linear = "ridge" if model_type == "calling_score" else "logistic"
     assert list(first) == ["constant", "formula", linear, "gradient_boosting"]
     for name, values in first.items():
@@ -27,7 +30,7 @@ def test_simple_learners_predict_within_bounds_and_the_same_each_time(
 
 def test_the_constant_is_the_mean_of_training_and_not_of_test(rows: LabelledRows, split: np.ndarray) -> None:
     train, test = rows.take(split == TRAIN), rows.take(split == TEST)
-    found = baseline_predictions(train, test, "calling_score", seed=0)["constant"]
+    found = baseline_predictions(rows, split == TRAIN, test, "calling_score", seed=0)["constant"]
     assert found == pytest.approx(train.outcome_score.mean(), abs=1e-6)
 
 
@@ -37,3 +40,23 @@ def test_the_formula_is_what_the_record_says_and_computed_where_it_says_nothing(
     found = recorded_formula(few)
     computed = formula_score(few.features).score
     assert found.tolist() == pytest.approx([computed[0], 0.25, computed[2]])
+
+
+@pytest.mark.parametrize("model_type", declared_types())
+def test_rivals_leave_the_rows_as_they_were(rows: LabelledRows, split: np.ndarray, model_type: ModelType) -> None:
+    test = rows.take(split == TEST)
+    before = rows.features.copy(), test.features.copy(), test.history.copy()
+    baseline_predictions(rows, split == TRAIN, test, model_type, seed=0)
+    for was, is_now in zip(before, (rows.features, test.features, test.history), strict=True):
+        assert np.array_equal(was, is_now)
+
+
+def test_linear_rivals_are_those_of_a_plain_pipeline(rows: LabelledRows, split: np.ndarray) -> None:
+    train, test = rows.take(split == TRAIN), rows.take(split == TEST)
+    ridge = make_pipeline(StandardScaler(), Ridge()).fit(train.features.astype(np.float64), train.outcome_score)
+    found = baseline_predictions(rows, split == TRAIN, test, "calling_score", seed=0)["ridge"]
+    assert found == pytest.approx(np.clip(ridge.predict(test.features.astype(np.float64)), 0, 1), abs=1e-9)
+    logistic = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+    logistic.fit(train.inputs("outcome").astype(np.float64), train.positive)
+    found = baseline_predictions(rows, split == TRAIN, test, "outcome", seed=0)["logistic"]
+    assert found == pytest.approx(logistic.predict_proba(test.inputs("outcome"))[:, 1], abs=1e-6)

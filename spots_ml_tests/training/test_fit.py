@@ -9,6 +9,7 @@ from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.interactions.learning.splits import TRAIN, VALIDATION
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.fit import Epoch, Fit, Part, fit
+from spots_ml.training.trained_model import predict
 
 Parts = tuple[Part, Part]
 
@@ -151,3 +152,17 @@ def test_progress_is_told_in_words(parts: Parts, quick: TrainingConfig) -> None:
     fit(*parts, quick, model_type="calling_score", seed=0, on_epoch=lambda epoch: told.append(str(epoch)))
     assert len(told) == 12
     assert told[0].startswith("epoch 1 of at most 12: ")
+
+
+def test_rows_in_several_blocks_are_learned_as_in_one(
+    parts: Parts, quick: TrainingConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = fit(*parts, quick, model_type="calling_score", seed=1)
+    for module in ("fit", "moments"):
+        monkeypatch.setattr(f"spots_ml.training.{module}.BLOCK_ROWS", 300)
+    cut = fit(*parts, quick, model_type="calling_score", seed=1)
+    assert [epoch.validation_error for epoch in cut.history] == pytest.approx(
+        [epoch.validation_error for epoch in whole.history], rel=1e-3
+    )
+    inputs = parts[1][0]
+    assert predict(cut.network, inputs) == pytest.approx(predict(whole.network, inputs), abs=0.005)

@@ -66,14 +66,13 @@ def feature_importance(model_type: ModelType) -> dg.AssetsDefinition:
         from spots_ml.defs.pages.importance import importance_metadata
         from spots_ml.explaining.importance import measure_importance, split_of
         from spots_ml.explaining.importance_files import save_importance
-        from spots_ml.interactions.learning.dataset import labelled_rows
-        from spots_ml.interactions.learning.validation import load_dataset
+        from spots_ml.interactions.learning.validation import load_labelled_rows
         from spots_ml.training.model import load_trained_model
 
         with refusals_in_words():
             n_repeats = config.checked_repeats()
             model = load_trained_model(platform.places.trained_dir, upstream_digest(context, trained_key))
-            rows = labelled_rows(load_dataset(platform.places.datasets_dir, model.document.dataset_digest)[1])
+            _, rows = load_labelled_rows(platform.places.datasets_dir, model.document.dataset_digest)
             context.log.info("training once more, with an input of pure noise")
             found = measure_importance(model, rows, split_of(model, rows), n_repeats=n_repeats)
             digest = save_importance(found, platform.places.importance_dir)

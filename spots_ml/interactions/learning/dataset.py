@@ -1,7 +1,7 @@
 """The labelled, validated rows as arrays: what training and evaluation take. Storage is in `stores`."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -12,6 +12,9 @@ from spots_ml.features.contract import FEATURES, HISTORY_FEATURES, UNKNOWN_VALUE
 from spots_ml.interactions.agent_column import agents_by_appearance
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.models.spec import Target
+
+_BLOCK_ROWS: Final = 65_536
+"""Rows copied at once."""
 
 
 @dataclass(frozen=True)
@@ -43,18 +46,31 @@ class LabelledRows:
         """Number of rows."""
         return len(self.features)
 
-    def inputs(self, model_type: ModelType) -> np.ndarray:
-        """Assemble what a model is fed.
+    def inputs(
+        self, model_type: ModelType, rows: np.ndarray | None = None, *, dtype: type[np.floating] = np.float32
+    ) -> np.ndarray:
+        """Assemble what a model is fed, in one array and without copies beside it.
 
         Args:
             model_type: Name of the kind.
+            rows: `(n_rows,)` bool mask of the rows wanted; None: all.
+            dtype: Type of the numbers; float64 holds the same ones.
 
         Returns:
-            `(n_rows, 39)` or `(n_rows, 45)` float32 in [0, 1].
+            `(n, 39)` or `(n, 45)` in [0, 1]; the features themselves where nothing is selected, added or converted.
         """
-        if not model_spec(model_type).sees_history:
+        sees_history = model_spec(model_type).sees_history
+        if rows is None and not sees_history and self.features.dtype == dtype:
             return self.features
-        return np.concatenate([self.features, self.history], axis=1)
+        chosen = np.arange(self.n_rows) if rows is None else np.flatnonzero(rows)
+        sources = (self.features, self.history) if sees_history else (self.features,)
+        inputs = np.empty((len(chosen), sum(source.shape[1] for source in sources)), dtype)
+        for start in range(0, len(chosen), _BLOCK_ROWS):
+            block, first = chosen[start : start + _BLOCK_ROWS], 0
+            for source in sources:
+                inputs[start : start + _BLOCK_ROWS, first : first + source.shape[1]] = source[block]
+                first += source.shape[1]
+        return inputs
 
     def target(self, model_type: ModelType) -> np.ndarray:
         """Assemble what a model is to predict.
@@ -103,21 +119,54 @@ def labelled_rows(table: pa.Table) -> LabelledRows:
     Returns:
         The rows whose outcome is known, in table order; possibly none.
     """
-    table = table.filter(pa.compute.is_valid(table["outcome_score"]))
-    features = np.stack([_floats(table, name) for name in FEATURES], axis=1)
-    unknown = np.isnan(features)
-    return LabelledRows(
-        features=np.where(unknown, np.float32(UNKNOWN_VALUE), features),
-        unknown=unknown,
-        history=np.stack([_floats(table, name) for name in HISTORY_FEATURES], axis=1),
-        agent=agents_by_appearance(table["agent_id"]).code,
-        scored_at=table["scored_at"].to_numpy().astype("datetime64[us]"),
-        outcome_score=_floats(table, "outcome_score"),
-        positive=pa.compute.equal(table["outcome_type"], "positive").to_numpy(),
-        formula_score=_floats(table, "formula_score"),
+    return collect_labelled(table.to_batches(), table.num_rows - table["outcome_score"].null_count)
+
+
+def collect_labelled(batches: Iterable[pa.RecordBatch], n_labelled: int) -> LabelledRows:
+    """Take the labelled rows out of batches as they come; memory for the arrays and one batch.
+
+    Args:
+        batches: Rows with the columns of `schema.DATASET`.
+        n_labelled: How many of them have an outcome.
+
+    Returns:
+        The rows whose outcome is known, in the order of the batches; possibly none.
+
+    Raises:
+        AssertionError: When more or fewer have one.
+    """
+    rows = LabelledRows(
+        features=np.empty((n_labelled, len(FEATURES)), np.float32),
+        unknown=np.empty((n_labelled, len(FEATURES)), bool),
+        history=np.empty((n_labelled, len(HISTORY_FEATURES)), np.float32),
+        agent=np.empty(0, np.int64),
+        scored_at=np.empty(n_labelled, "datetime64[us]"),
+        outcome_score=np.empty(n_labelled, np.float32),
+        positive=np.empty(n_labelled, bool),
+        formula_score=np.empty(n_labelled, np.float32),
     )
+    names, start = [pa.array([], pa.string())], 0
+    for batch in batches:
+        labelled = batch.filter(pa.compute.is_valid(batch["outcome_score"]))
+        part = slice(start, start + labelled.num_rows)
+        start = part.stop
+        for place, name in enumerate(FEATURES):
+            rows.features[part, place] = _floats(labelled, name)
+        for place, name in enumerate(HISTORY_FEATURES):
+            rows.history[part, place] = _floats(labelled, name)
+        np.isnan(rows.features[part], out=rows.unknown[part])
+        rows.features[part][rows.unknown[part]] = UNKNOWN_VALUE
+        rows.scored_at[part] = labelled["scored_at"].to_numpy(zero_copy_only=False).astype("datetime64[us]")
+        rows.outcome_score[part] = _floats(labelled, "outcome_score")
+        positive = pa.compute.equal(labelled["outcome_type"], "positive")
+        rows.positive[part] = positive.to_numpy(zero_copy_only=False)
+        rows.formula_score[part] = _floats(labelled, "formula_score")
+        names.append(labelled["agent_id"])
+    if start != n_labelled:
+        raise AssertionError(f"{start} labelled rows came, {n_labelled} were announced")
+    return replace(rows, agent=agents_by_appearance(pa.chunked_array(names)).code)
 
 
-def _floats(table: pa.Table, name: str) -> np.ndarray:
-    values: np.ndarray = pa.compute.fill_null(table[name], float("nan")).to_numpy().astype(np.float32)
-    return values
+def _floats(batch: pa.RecordBatch, name: str) -> np.ndarray:
+    values: np.ndarray = pa.compute.fill_null(batch[name], float("nan")).to_numpy(zero_copy_only=False)
+    return values.astype(np.float32, copy=False)

@@ -21,6 +21,7 @@ from spots_ml.interactions.judging.judgement import Judgement, accepted, judge, 
 from spots_ml.interactions.judging.reasons import bit, codes
 from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.interactions.keeping.snapshot import GROUP_ROWS, read_snapshot
+from spots_ml.interactions.learning.dataset import LabelledRows, collect_labelled
 from spots_ml.interactions.learning.report import DatasetReport, Tally, content_digest
 from spots_ml.interactions.parquet import open_writer
 from spots_ml.interactions.schema import DATASET, QUARANTINE
@@ -29,6 +30,8 @@ ACCEPTED_FILE: Final = "accepted.parquet"
 QUARANTINE_FILE: Final = "quarantine.parquet"
 REPORT_FILE: Final = "report.json"
 _SAMPLE: Final = 5
+_READ_ROWS: Final = 65_536
+"""Rows decoded at once where they are not all wanted in one table."""
 
 
 def build_dataset(
@@ -114,6 +117,35 @@ def load_dataset(datasets_dir: Path, digest: str) -> tuple[DatasetReport, pa.Tab
         ArtifactError: When anything is missing or altered; every mismatch is listed.
         ContractError: When the dataset was made for another feature contract.
     """
+    report = _checked(datasets_dir, digest)
+    path = datasets_dir / digest / ACCEPTED_FILE
+    return report, pq.read_table(path, schema=DATASET, use_threads=False, partitioning=None)
+
+
+def load_labelled_rows(datasets_dir: Path, digest: str) -> tuple[DatasetReport, LabelledRows]:
+    """Load what a model learns from, after checking every byte of the dataset; never all of its table at once.
+
+    Args:
+        datasets_dir: The folder of all datasets.
+        digest: Which one.
+
+    Returns:
+        Its report and its accepted rows with an outcome, in source order.
+
+    Raises:
+        ArtifactError: When anything is missing or altered; every mismatch is listed.
+        ContractError: When the dataset was made for another feature contract.
+    """
+    report = _checked(datasets_dir, digest)
+    # Without its default of pre-buffering, which holds the whole file while it is read.
+    with pq.ParquetFile(datasets_dir / digest / ACCEPTED_FILE, pre_buffer=False) as accepted:
+        rows = collect_labelled(accepted.iter_batches(_READ_ROWS, use_threads=False), report.n_labelled)
+    pa.default_memory_pool().release_unused()  # it would keep as much as the rows take, and training asks others
+    return report, rows
+
+
+def _checked(datasets_dir: Path, digest: str) -> DatasetReport:
+    """Read the report and compare the digests of both files with it."""
     report = read_report(datasets_dir, digest)
     folder = datasets_dir / digest
     expected = {ACCEPTED_FILE: report.accepted_sha256, QUARANTINE_FILE: report.quarantine_sha256}
@@ -126,7 +158,7 @@ def load_dataset(datasets_dir: Path, digest: str) -> tuple[DatasetReport, pa.Tab
         raise ArtifactError(
             f"dataset {digest} is damaged ({'; '.join(wrong)}); delete {folder} and validate the snapshot again"
         )
-    return report, pq.read_table(folder / ACCEPTED_FILE, schema=DATASET, use_threads=False, partitioning=None)
+    return report
 
 
 def _refuse_broken(judgement: Judgement, config: ValidationConfig) -> None:
