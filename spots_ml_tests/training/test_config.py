@@ -20,6 +20,10 @@ def test_the_default_profile_is_the_built_in_default_and_names_every_field() -> 
     assert list(yaml.safe_load(path.read_text())) == list(TrainingConfig.model_fields)
 
 
+def test_the_recipe_has_the_digest_that_its_models_carry() -> None:
+    assert TrainingConfig().digest() == "6a6c6a047ce2ae5cef3a0c376d19f47246dff32dcf25c56c33cbca62f6ef09d7"
+
+
 def test_all_problems_of_a_profile_are_told_at_once(tmp_path: Path) -> None:
     path = tmp_path / "wrong.yaml"
     path.write_text("batchsize: 32\npatience: 0\nlearning_rate: fast\n")
