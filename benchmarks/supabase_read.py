@@ -22,6 +22,7 @@ from _app_rows import insert_rows, project_and_calls, vacuum
 
 from spots_ml.features.contract import DERIVED_FEATURES, FEATURES, RAW_FEATURES
 from spots_ml.interactions.reading.record_layout import DERIVED_KEYS, FEATURE_GROUPS
+from spots_ml.stores.read_bounds import ReadBounds
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.reading import read_stream
 from spots_ml.stores.supabase.transport.calls import Calls
@@ -94,7 +95,7 @@ def compared(calls, direct, n_rows, repeats):
 
 def stored(calls, direct, n_rows):
     """Read interactions as the store gives them; tell how many without a problem."""
-    batches = read_stream(calls, direct, Watermark(n_rows, n_rows, "supabase")).batches
+    batches = read_stream(calls, direct, Watermark(n_rows, n_rows, "supabase"), ReadBounds()).batches
     return sum(batch["problems"].null_count for batch in batches)
 
 

@@ -60,7 +60,7 @@ def open_day(platform: Platform, start: datetime, end: datetime) -> DayOfRequest
     store = platform.store().interactions
     reached = store.label_watermark()
     try:
-        known = store.read_interactions(up_to=reached).batches
+        known = store.read_interactions(reached, since=start, until=end).batches
     except EmptyStoreError:
         known = iter(())
     batches = of_day(interactions_as_requests(known), start, end, count, undated=False)

@@ -1,7 +1,7 @@
 """Whether decisions were made on the history that training sees: a sample of the log, computed again.
 
-The route is the one of training (all interactions as they were known, then `history_features`), not the one of serving,
-which reads single agents through an index.
+The route is the one of training (interactions as they were known, then `history_features` over whole agents), not the
+one of serving, which answers moments. Only the agents of the sample are read.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from spots_ml.errors import ConfigError
 from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.features.history import history_features
-from spots_ml.interactions.keeping.interaction_store import EmptyStoreError, InteractionStore
+from spots_ml.interactions.keeping.interaction_store import EmptyStoreError, InteractionReader
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.scoring.decision_log.fields import ORIGINS
 from spots_ml.scoring.decision_log.log import DecisionLog
@@ -24,7 +24,7 @@ from spots_ml.verdicts import Verdict
 
 GATE: Final = "served_history"
 MAX_WATERMARKS: Final = 8
-"""Watermarks looked into for each origin: every one of them takes reading all interactions once."""
+"""Watermarks looked into for each origin: every one of them takes a read of its own, of its decisions' agents."""
 _SHOWN: Final = 10
 _COLUMNS: Final = ["agent_id", "scored_at", "outcome_at", "outcome_score", "outcome_type"]
 
@@ -81,7 +81,7 @@ class HistoryCheck:
 
 
 def check_served_history(
-    log: DecisionLog, interactions: InteractionStore, *, since: datetime, until: datetime, sample: int, seed: int
+    log: DecisionLog, interactions: InteractionReader, *, since: datetime, until: datetime, sample: int, seed: int
 ) -> HistoryCheck:
     """Compare the history that decisions were made on with what training computes for the same moment and knowledge.
 
@@ -146,10 +146,10 @@ def _draw(served: pa.Table, sample: int, random: np.random.Generator) -> np.ndar
     return np.sort(np.array(drawn, np.int64))
 
 
-def _recomputed(decisions: pa.Table, interactions: InteractionStore, watermark: str | None) -> np.ndarray:
+def _recomputed(decisions: pa.Table, interactions: InteractionReader, watermark: str | None) -> np.ndarray:
     """Compute the history of each decision's agent, as training does with what was known at a watermark."""
     agents = pc.unique(decisions["agent_id"])
-    past = _past(_batches(interactions, watermark), agents)
+    past = _past(_batches(interactions, watermark, agents), agents)
     stop = np.searchsorted(past[0], np.arange(len(agents)), side="right")
     start = np.searchsorted(past[0], np.arange(len(agents)))
     codes = pc.index_in(decisions["agent_id"], agents).to_numpy()
@@ -182,10 +182,9 @@ def _past(batches: Iterator[pa.RecordBatch], agents: pa.Array) -> tuple[np.ndarr
     return tuple(column[order] for column in columns)
 
 
-def _batches(interactions: InteractionStore, watermark: str | None) -> Iterator[pa.RecordBatch]:
-    interactions.count_labels_after(watermark)  # refuses what is no watermark
+def _batches(interactions: InteractionReader, watermark: str | None, agents: pa.Array) -> Iterator[pa.RecordBatch]:
     try:
-        return interactions.read_interactions(watermark).batches
+        return interactions.read_interactions(watermark, agents=agents.to_pylist()).batches
     except EmptyStoreError:
         return iter(())  # there were no interactions yet
 

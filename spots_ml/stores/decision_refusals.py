@@ -4,30 +4,12 @@ What a table must be like is in `scoring.decision_log.checks`.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, NoReturn
 
 import pyarrow as pa
 
 from spots_ml.errors import InputError
 from spots_ml.scoring.decision_log.fields import FIELDS, DecisionField
-
-
-def check_period(since: datetime, until: datetime) -> None:
-    """Check that decisions of a period can be asked for.
-
-    Args:
-        since: Its start.
-        until: Its end.
-
-    Raises:
-        InputError: When a moment has no zone, or the period ends before it starts.
-    """
-    for moment in (since, until):
-        if moment.tzinfo is None:
-            raise InputError(f"the time {moment} has no zone; expected UTC")
-    if since > until:
-        raise InputError(f"the period from {since} ends before it starts, on {until}; give the earlier moment first")
 
 
 def refuse_other_content(position: int, known: Mapping[str, Any], given: Mapping[str, Any]) -> NoReturn:

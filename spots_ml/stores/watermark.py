@@ -1,7 +1,6 @@
 """Label watermarks: how many labels and how many interactions had arrived in a store at a point."""
 
 import re
-import sqlite3
 from typing import Final, NamedTuple
 
 from spots_ml.errors import InputError
@@ -27,20 +26,6 @@ class Watermark(NamedTuple):
     def __str__(self) -> str:
         """Write it as the opaque text the store hands out."""
         return f"{_PREFIXES[self.store]}{self.labels}/{self.rows}"
-
-
-def present(connection: sqlite3.Connection) -> Watermark:
-    """Read the present point of arrival in an embedded store.
-
-    Args:
-        connection: Inside a transaction, so that both numbers belong together.
-
-    Returns:
-        The watermark; 0/0 for an empty store.
-    """
-    labels = connection.execute("SELECT value FROM counters WHERE name = 'label_sequence'").fetchone()[0]
-    rows = connection.execute("SELECT coalesce(max(row_sequence), 0) FROM interactions").fetchone()[0]
-    return Watermark(labels, rows)
 
 
 def own(text: str | None, store: StoreKind) -> str | None:

@@ -39,5 +39,6 @@ def take_in(store, rows, **options):
     return store.interactions.import_interactions(stream(rows, **options), now=NOW)
 
 
-def read(store, up_to=None):
-    return pa.Table.from_batches(list(store.interactions.read_interactions(up_to).batches), schema=INTERACTIONS)
+def read(store, up_to=None, **bounds):
+    batches = store.interactions.read_interactions(up_to, **bounds).batches
+    return pa.Table.from_batches(list(batches), schema=INTERACTIONS)

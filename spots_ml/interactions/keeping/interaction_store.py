@@ -1,5 +1,6 @@
 """What is needed of a store of interactions. Implementations live in `spots_ml.stores`."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
@@ -22,8 +23,8 @@ class EmptyStoreError(InputError):
         )
 
 
-class InteractionStore(Protocol):
-    """Keeps interactions and counts labels by their arrival. Every change is one transaction."""
+class InteractionImport(Protocol):
+    """Takes interactions in. Every import is one transaction."""
 
     def import_interactions(
         self, stream: InteractionStream, *, now: datetime, config: ValidationConfig | None = None
@@ -45,6 +46,10 @@ class InteractionStore(Protocol):
         """
         ...
 
+
+class LabelArrival(Protocol):
+    """Knows how far the arrival of labels has come, by numbers that it gives and not by anybody's clock."""
+
     def label_watermark(self) -> str:
         """Name the present point of arrival: an opaque text; labels and interactions from now on lie after it."""
         ...
@@ -61,18 +66,41 @@ class InteractionStore(Protocol):
         """
         ...
 
-    def read_interactions(self, up_to: str | None = None) -> InteractionStream:
-        """Read the interactions as they were known at a point of arrival.
+
+class InteractionReader(Protocol):
+    """Gives interactions back as they were known at a point of arrival."""
+
+    def label_watermark(self) -> str:
+        """Name the present point of arrival: an opaque text; labels and interactions from now on lie after it."""
+        ...
+
+    def read_interactions(
+        self,
+        up_to: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        agents: Collection[str] | None = None,
+    ) -> InteractionStream:
+        """Read interactions as they were known at a point of arrival, at a cost that grows with what is asked for.
 
         Args:
-            up_to: A watermark; None: the present one. Outcomes that arrived later are not shown.
+            up_to: A watermark; None: the present one. Outcomes and interactions that arrived later are not shown.
+            since: Start of a period, with a time zone, inclusive. Interactions without a moment are in no period.
+            until: Its end, exclusive.
+            agents: Only interactions of these.
 
         Returns:
-            All interactions in the order of their arrival, with the watermark. Its kind is that of the imported data,
-            `hybrid` when kinds are mixed.
+            The interactions within these bounds in the order of their arrival, with the watermark; possibly none. Its
+            kind is that of all imported data, `hybrid` when kinds are mixed.
 
         Raises:
-            EmptyStoreError: When the store holds none.
-            InputError: When `up_to` is no watermark; while reading: when rows are missing.
+            EmptyStoreError: When the store holds none at all.
+            InputError: When `up_to` is no watermark, a moment has no zone, or the period ends before it starts; while
+                reading: when rows are missing.
         """
         ...
+
+
+class InteractionStore(InteractionImport, LabelArrival, InteractionReader, Protocol):
+    """Keeps interactions and counts labels by their arrival."""

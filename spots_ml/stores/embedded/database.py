@@ -10,11 +10,10 @@ import contextlib
 import fcntl
 import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from spots_ml.errors import ArtifactError, InputError
+from spots_ml.errors import ArtifactError
 from spots_ml.stores.embedded.schema import SCHEMA_VERSION, STEPS
 
 _BUSY_TIMEOUT_S: Final = 60.0
@@ -117,23 +116,3 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
-
-
-def to_text(moment: datetime) -> str:
-    """Write a moment so that texts sort as moments do.
-
-    Args:
-        moment: With a time zone.
-
-    Returns:
-        ISO 8601 in UTC with microseconds.
-
-    Raises:
-        InputError: When the moment has no zone.
-
-    >>> to_text(datetime(2026, 11, 21, tzinfo=UTC))
-    '2026-11-21T00:00:00.000000+00:00'
-    """
-    if moment.tzinfo is None:
-        raise InputError(f"the time {moment} has no zone; expected UTC")
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -3,7 +3,7 @@
 The row of a decision holds the identity of the interaction it belongs to; the outcome stays with the interaction.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import pyarrow as pa
@@ -12,13 +12,13 @@ from spots_ml.errors import InputError
 from spots_ml.scoring.decision_log.checks import check_decisions
 from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES
 from spots_ml.scoring.decision_log.log import LogReport
-from spots_ml.stores.decision_refusals import check_period, refuse_other_content
+from spots_ml.stores.decision_refusals import refuse_other_content
 from spots_ml.stores.embedded import decision_sql as sql
-from spots_ml.stores.embedded.database import Database, to_text, transaction
+from spots_ml.stores.embedded.database import Database, transaction
 from spots_ml.stores.embedded.decision_rows import to_batch, to_pair, to_rows
+from spots_ml.stores.moments import check_period, to_microseconds, to_text
 
 _BATCH_ROWS: Final = 50_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class EmbeddedDecisionLog:
@@ -77,7 +77,7 @@ class EmbeddedDecisionLog:
             InputError: When a moment has no zone, the period ends before it starts, or rows are missing.
         """
         check_period(since, until)
-        limits = {"since": _microseconds(since), "until": _microseconds(until)}
+        limits = {"since": to_microseconds(since), "until": to_microseconds(until)}
         batches = []
         with self._database.consistent() as connection:
             expected = connection.execute(sql.COUNT, limits).fetchone()[0]
@@ -93,7 +93,3 @@ class EmbeddedDecisionLog:
                 "its table disagree; restore it from a backup"
             )
         return table
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)

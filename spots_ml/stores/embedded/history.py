@@ -13,6 +13,7 @@ import numpy as np
 from spots_ml.interactions.judging.identity import coded
 from spots_ml.scoring.served_history import Past, ServedHistory, history_at
 from spots_ml.stores import watermark
+from spots_ml.stores.embedded.arrival import present
 from spots_ml.stores.embedded.database import Database
 from spots_ml.stores.history_requests import check_moments, check_reached
 from spots_ml.stores.watermark import Watermark
@@ -65,7 +66,7 @@ class EmbeddedHistoryServer:
         check_moments(agent_ids, at)
         agents, codes = coded(agent_ids)
         with self._database.consistent() as connection:
-            reached = watermark.present(connection)
+            reached = present(connection)
             known = reached if up_to is None else watermark.parse(up_to)
             check_reached(known, reached, str(self._database.path))
             past = _past(connection, agents, known)

@@ -83,15 +83,54 @@ SELECT identity, position, ?, reasons, record, ? FROM broken
 """
 """Takes the source and the time; a broken record that is known already is not kept twice."""
 
-READ: Final = """
+_KNOWN: Final = """
 SELECT
-    row_sequence, agent_id, opportunity_id, scored_at, features, formula_score, is_called,
+    known.row_sequence, agent_id, opportunity_id, scored_at, features, formula_score, is_called,
     iif(label_sequence <= :labels, outcome_type, NULL) AS outcome_type,
     iif(label_sequence <= :labels, outcome_score, NULL) AS outcome_score,
     iif(label_sequence <= :labels, outcome_at, NULL) AS outcome_at
-FROM interactions
+"""
+"""What is read of an interaction, its outcome as known after `:labels` labels."""
+
+READ: Final = f"""
+{_KNOWN} FROM interactions AS known
 WHERE row_sequence > :after AND row_sequence <= :rows
 ORDER BY row_sequence
 LIMIT :page
 """
-"""One page of interactions behind the row `:after`, as known at the watermark (`:labels`, `:rows`)."""
+"""One page of interactions behind the row `:after`, up to the row `:rows`."""
+
+COUNT: Final = "SELECT count(*) FROM interactions WHERE row_sequence <= :rows"
+"""Interactions up to the row `:rows`."""
+
+FIRST_OF_KIND: Final = "SELECT min(row_sequence) FROM interactions WHERE source_kind = ?"
+"""The first row of a kind of source, from an index."""
+
+NUMBERS_OF_PERIOD: Final = """
+SELECT row_sequence FROM interactions INDEXED BY interactions_by_moment
+WHERE scored_at >= :since AND scored_at < :until AND +row_sequence <= :rows
+"""
+"""Rows of a period in microseconds, up to the row `:rows`; from the index alone, which has none without a moment."""
+
+ASKED: Final = "CREATE TEMP TABLE asked (agent_id TEXT PRIMARY KEY NOT NULL) WITHOUT ROWID"
+"""Holds the agents of one read, seen by nobody else."""
+
+NUMBERS_OF_AGENTS: Final = """
+SELECT known.row_sequence FROM asked CROSS JOIN interactions AS known INDEXED BY interactions_by_agent
+ON known.agent_id = asked.agent_id AND +known.row_sequence <= :rows
+"""
+"""Rows of the agents in `asked`, up to the row `:rows`; from the index alone."""
+
+NUMBERS_OF_AGENTS_IN_PERIOD: Final = f"""
+{NUMBERS_OF_AGENTS} AND known.scored_at >= :since AND known.scored_at < :until
+"""
+"""Those of them in a period in microseconds."""
+
+WANTED: Final = "CREATE TEMP TABLE wanted (row_sequence INTEGER PRIMARY KEY)"
+"""Holds the numbers of one page, seen by nobody else."""
+
+READ_WANTED: Final = f"""
+{_KNOWN} FROM wanted CROSS JOIN interactions AS known ON known.row_sequence = wanted.row_sequence
+ORDER BY wanted.row_sequence
+"""
+"""The interactions in `wanted`."""

@@ -5,25 +5,23 @@ after a watermark is the count of larger numbers in an index, whatever the clock
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
-from typing import Final
 
 import pyarrow as pa
 
 from spots_ml.digests import canonical_json, digest_json
-from spots_ml.errors import InputError
 from spots_ml.interactions.judging.intake import ImportReport, Intake
 from spots_ml.interactions.judging.validation_config import ValidationConfig
-from spots_ml.interactions.keeping.interaction_store import EmptyStoreError
-from spots_ml.interactions.kinds import SourceKind, kind_of
 from spots_ml.interactions.source import InteractionStream
 from spots_ml.stores.embedded import interaction_sql as sql
-from spots_ml.stores.embedded.database import Database, to_text, transaction
-from spots_ml.stores.embedded.interaction_rows import to_batch, to_rows
-from spots_ml.stores.watermark import own, parse, present
-
-_PAGE_ROWS: Final = 50_000
+from spots_ml.stores.embedded.arrival import present
+from spots_ml.stores.embedded.database import Database, transaction
+from spots_ml.stores.embedded.interaction_rows import to_rows
+from spots_ml.stores.embedded.reading import read_stream
+from spots_ml.stores.moments import to_text
+from spots_ml.stores.read_bounds import ReadBounds
+from spots_ml.stores.watermark import own, parse
 
 
 class EmbeddedInteractionStore:
@@ -110,54 +108,33 @@ class EmbeddedInteractionStore:
             ).fetchone()[0]
         return count
 
-    def read_interactions(self, up_to: str | None = None) -> InteractionStream:
-        """Read the interactions as they were known at a point of arrival.
+    def read_interactions(
+        self,
+        up_to: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        agents: Collection[str] | None = None,
+    ) -> InteractionStream:
+        """Read interactions as they were known at a point of arrival.
 
         Args:
-            up_to: A watermark; None: the present one. Outcomes that arrived later are not shown.
+            up_to: A watermark; None: the present one. Outcomes and interactions that arrived later are not shown.
+            since: Start of a period, with a time zone, inclusive. Interactions without a moment are in no period.
+            until: Its end, exclusive.
+            agents: Only interactions of these.
 
         Returns:
-            All interactions in the order of their arrival, with the watermark. Its kind is that of the imported data,
-            `hybrid` when kinds are mixed.
+            The interactions within these bounds in the order of their arrival, with the watermark; possibly none. Its
+            kind is that of all imported data, `hybrid` when kinds are mixed.
 
         Raises:
-            EmptyStoreError: When the store holds none.
-            InputError: When `up_to` is no watermark; while reading: when rows are missing.
+            EmptyStoreError: When the store holds none at all.
+            InputError: When `up_to` is no watermark, a moment has no zone, or the period ends before it starts; while
+                reading: when rows are missing.
         """
-        watermark = self.label_watermark() if up_to is None else up_to
-        labels, n_rows, _ = parse(watermark)
-        with self._database.consistent() as connection:
-            kinds: list[SourceKind] = [
-                row[0]
-                for row in connection.execute(
-                    "SELECT DISTINCT source_kind FROM interactions WHERE row_sequence <= ?", (n_rows,)
-                )
-            ]
-            expected = connection.execute(
-                "SELECT count(*) FROM interactions WHERE row_sequence <= ?", (n_rows,)
-            ).fetchone()[0]
-        if not expected:
-            raise EmptyStoreError(f"the store {self._database.path}")
-        return InteractionStream(
-            kind=kind_of(kinds),
-            batches=self._pages(labels, n_rows, expected),
-            description=f"embedded store {self._database.path.name}, {expected:,} interactions",
-            watermark=watermark,
-        )
-
-    def _pages(self, labels: int, n_rows: int, expected: int) -> Iterator[pa.RecordBatch]:
-        after, position = -1, 0
-        while position < expected:
-            limits = {"labels": labels, "after": after, "rows": n_rows, "page": _PAGE_ROWS}
-            with self._database.reading() as connection:
-                rows = connection.execute(sql.READ, limits).fetchall()
-            if not rows:
-                raise InputError(
-                    f"the store {self._database.path} gave {position:,} of {expected:,} interactions; "
-                    "rows vanished while they were read: read again"
-                )
-            yield to_batch(rows, position)
-            after, position = rows[-1]["row_sequence"], position + len(rows)
+        bounds = ReadBounds.checked(since, until, agents)
+        return read_stream(self._database, parse(self.label_watermark() if up_to is None else up_to), bounds)
 
 
 def _stage(connection: sqlite3.Connection, batches: Iterator[pa.RecordBatch], intake: Intake) -> None:

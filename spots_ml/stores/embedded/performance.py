@@ -5,7 +5,8 @@ from datetime import date, datetime
 
 from spots_ml.digests import canonical_json
 from spots_ml.monitoring.performance import PerformanceRow
-from spots_ml.stores.embedded.database import Database, to_text
+from spots_ml.stores.embedded.database import Database
+from spots_ml.stores.moments import to_text
 from spots_ml.stores.performance_rows import from_documents, to_documents
 
 _SAVE = "INSERT OR REPLACE INTO performance (day, arm, origin, saved_at, document) VALUES (?, ?, ?, ?, ?)"

@@ -128,7 +128,12 @@ ALTER TABLE version_history ADD COLUMN from_value REAL CHECK (from_value BETWEEN
 ALTER TABLE version_history ADD COLUMN to_value REAL CHECK (to_value BETWEEN 0 AND 1);
 """
 
-STEPS: Final = (_INTERACTIONS_AND_VERSIONS, _DECISIONS_AND_PERFORMANCE, _WEIGHT_AND_TRAFFIC)
+_BOUNDED_READING: Final = """
+CREATE INDEX interactions_by_moment ON interactions (scored_at) WHERE scored_at IS NOT NULL;
+CREATE INDEX interactions_by_kind ON interactions (source_kind);
+"""
+
+STEPS: Final = (_INTERACTIONS_AND_VERSIONS, _DECISIONS_AND_PERFORMANCE, _WEIGHT_AND_TRAFFIC, _BOUNDED_READING)
 """The first step makes version 1 out of an empty file, each further one the next version."""
 
 SCHEMA_VERSION: Final = len(STEPS)

@@ -32,7 +32,8 @@ from spots_ml.registry.records import (
     VersionContent,
 )
 from spots_ml.registry.registration import name_taken, proposed_name
-from spots_ml.stores.embedded.database import Database, to_text
+from spots_ml.stores.embedded.database import Database
+from spots_ml.stores.moments import to_text
 
 _VERSIONS = (
     "SELECT * FROM model_versions WHERE (:model_type IS NULL OR model_type = :model_type) ORDER BY registered_order"

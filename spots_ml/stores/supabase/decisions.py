@@ -13,8 +13,8 @@ from spots_ml.errors import InputError
 from spots_ml.scoring.decision_log.checks import check_decisions
 from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES
 from spots_ml.scoring.decision_log.log import LogReport
-from spots_ml.stores.decision_refusals import check_period, refuse_other_content
-from spots_ml.stores.embedded.database import to_text
+from spots_ml.stores.decision_refusals import refuse_other_content
+from spots_ml.stores.moments import check_period, to_text
 from spots_ml.stores.supabase.decision_rows import COLUMNS, to_batch, to_items
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.postgres.same_rows import newest_row, require_same_row

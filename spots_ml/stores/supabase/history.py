@@ -67,9 +67,7 @@ class SupabaseHistoryServer:
         known = asked or reached
         check_reached(known, reached, f"the Supabase project at {self._calls.connection.host}")
         agents, codes = coded(agent_ids)
-        # No interaction of such a name is ever taken in, and no query can ask for it.
-        possible = [agent for agent in agents if "\0" not in agent]
-        past = _past(read_agents(self._calls, self._direct, known, possible), agents)
+        past = _past(read_agents(self._calls, self._direct, known, agents), agents)
         return ServedHistory(values=history_at(past, codes, at), watermark=str(known))
 
 

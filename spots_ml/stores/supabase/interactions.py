@@ -4,7 +4,7 @@ They are in the table that the app writes, `calling_score_training_data`. An imp
 one function takes all of them in. How they are read is in `reading`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,7 +15,8 @@ from spots_ml.interactions.judging.intake import ImportReport, Intake
 from spots_ml.interactions.judging.judgement import app_record
 from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.interactions.source import InteractionStream
-from spots_ml.stores.embedded.database import to_text
+from spots_ml.stores.moments import to_text
+from spots_ml.stores.read_bounds import ReadBounds
 from spots_ml.stores.supabase.arrival import present
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.reading import read_stream
@@ -123,22 +124,35 @@ class SupabaseInteractionStore:
         ).data
         return count
 
-    def read_interactions(self, up_to: str | None = None) -> InteractionStream:
-        """Read the interactions as they were known at a point of arrival.
+    def read_interactions(
+        self,
+        up_to: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        agents: Collection[str] | None = None,
+    ) -> InteractionStream:
+        """Read interactions as they were known at a point of arrival.
 
         Args:
-            up_to: A watermark; None: the present one. Outcomes that arrived later are not shown.
+            up_to: A watermark; None: the present one. Outcomes and interactions that arrived later are not shown.
+            since: Start of a period, with a time zone, inclusive. Interactions without a moment are in no period.
+            until: Its end, exclusive.
+            agents: Only interactions of these.
 
         Returns:
-            All interactions in the order of their arrival, with the watermark. Its kind is that of the rows, `hybrid`
-            when kinds are mixed.
+            The interactions within these bounds in the order of their arrival, with the watermark; possibly none. Its
+            kind is that of all rows, `hybrid` when kinds are mixed.
 
         Raises:
-            InputError: When the project holds none, or `up_to` is no watermark; while reading: when rows are missing.
+            EmptyStoreError: When the store holds none at all.
+            InputError: When `up_to` is no watermark, a moment has no zone, or the period ends before it starts; while
+                reading: when rows are missing.
             CallError: When a call ends in no answer.
         """
+        bounds = ReadBounds.checked(since, until, agents)
         known = present(self._calls) if up_to is None else parse(up_to, "supabase")
-        return read_stream(self._calls, self._direct, known)
+        return read_stream(self._calls, self._direct, known, bounds)
 
 
 def _items(judged: Iterable[tuple[pa.RecordBatch, list[dict[str, Any]]]]) -> Iterator[dict[str, Any]]:

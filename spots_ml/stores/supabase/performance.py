@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from spots_ml.digests import canonical_json
 from spots_ml.monitoring.performance import PerformanceRow
-from spots_ml.stores.embedded.database import to_text
+from spots_ml.stores.moments import to_text
 from spots_ml.stores.performance_rows import from_documents, to_documents
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.paging import Filter, KeysetRead, read_pages

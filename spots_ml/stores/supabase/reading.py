@@ -17,6 +17,8 @@ from spots_ml.interactions.keeping.interaction_store import EmptyStoreError
 from spots_ml.interactions.kinds import SourceKind, kind_of
 from spots_ml.interactions.parquet import rebatch
 from spots_ml.interactions.source import InteractionStream
+from spots_ml.stores.moments import to_text
+from spots_ml.stores.read_bounds import ReadBounds
 from spots_ml.stores.supabase.interaction_columns import ROWS, rows_of_json, to_interactions
 from spots_ml.stores.supabase.postgres.bulk_read import ConsistentRead, DirectReads
 from spots_ml.stores.supabase.postgres.same_rows import newest_row, require_same_row
@@ -41,40 +43,44 @@ _ADDRESS_SIGNS: Final = 4_000
 """How long a list of agents in an address may be: gateways take 8,000 signs for the whole."""
 
 
-def read_stream(calls: Calls, direct: DirectReads | None, known: Watermark) -> InteractionStream:
-    """Read the interactions as they were known at a point of arrival.
+def read_stream(calls: Calls, direct: DirectReads | None, known: Watermark, bounds: ReadBounds) -> InteractionStream:
+    """Read interactions as they were known at a point of arrival.
 
     Args:
         calls: The project.
         direct: Its Postgres; None: the rows come over the API.
         known: The point: outcomes and interactions that arrived later are not shown.
+        bounds: Which interactions.
 
     Returns:
-        All interactions in the order of their arrival, with the watermark. Its kind is that of the rows, `hybrid` when
+        The interactions in the order of their arrival, with the watermark. Its kind is that of all rows, `hybrid` when
         kinds are mixed. That the rows are all is proven only when the batches end: keep nothing when they raise.
 
     Raises:
-        EmptyStoreError: When the project holds none.
+        EmptyStoreError: When the project holds none at all.
         InputError: While reading: when rows are missing or surplus.
         CallError: When a call ends in no answer, also while reading.
     """
     host = calls.connection.host
-    read = _up_to(known)
-    expected = count_rows(calls, read)
-    if not expected:
-        raise EmptyStoreError(f"the Supabase project at {host}")
     kinds: list[SourceKind] = calls.execute(
         "read the kinds of interactions",
         _KINDS,
         lambda client: client.rpc(_KINDS, {"p_rows": str(known.rows)}, get=True),
         repeat="read",
     ).data
-    rows = _paged(calls, read) if direct is None else _streamed(calls, direct, known, expected)
-    whole = _whole(rows, read, expected)
+    if not kinds:
+        raise EmptyStoreError(f"the Supabase project at {host}")
+    if bounds.is_everything:
+        read = _up_to(known)
+        expected = count_rows(calls, read)
+        rows = _paged(calls, read) if direct is None else _streamed(calls, direct, known, expected)
+        rows, told = _whole(rows, read, expected), f"{expected:,} interactions"
+    else:
+        rows, told = _in_order(_within(calls, direct, known, bounds), bounds), f"interactions {bounds}"
     return InteractionStream(
         kind=kind_of(kinds),
-        batches=rebatch(_numbered(whole, known), _BATCH_ROWS),
-        description=f"Supabase project at {host}, {expected:,} interactions",
+        batches=rebatch(_numbered(rows, known), _BATCH_ROWS),
+        description=f"Supabase project at {host}, {told}",
         watermark=str(known),
     )
 
@@ -97,13 +103,35 @@ def read_agents(
         InputError: When rows are missing or surplus.
         CallError: When a call ends in no answer.
     """
-    rows: Iterator[pa.RecordBatch]
-    if direct is None:
-        reads = (_up_to(known, one_of("agent_id", chunk)) for chunk in _fitting_an_address(agents))
-        rows = chain.from_iterable(_paged(calls, read) for read in reads)
-    else:
-        rows = _streamed_of_agents(calls, direct, known, agents)
-    yield from _numbered(rows, known)
+    yield from _numbered(_within(calls, direct, known, ReadBounds(agents=tuple(agents))), known)
+
+
+def _within(calls: Calls, direct: DirectReads | None, known: Watermark, bounds: ReadBounds) -> Iterator[pa.RecordBatch]:
+    """Read the rows within bounds, proven to be all; in the order of arrival unless agents are asked for."""
+    # No interaction of an agent with such a name is ever taken in, and no query can ask for it.
+    agents = None if bounds.agents is None else [agent for agent in bounds.agents if "\0" not in agent]
+    if direct is not None:
+        return _streamed_within(calls, direct, known, bounds, agents)
+    period = tuple(Filter("scored_at", operator, text) for operator, text in _period(bounds))
+    if agents is None:
+        return _paged(calls, _up_to(known, *period))
+    reads = (_up_to(known, *period, one_of("agent_id", chunk)) for chunk in _fitting_an_address(agents))
+    return chain.from_iterable(_paged(calls, read) for read in reads)
+
+
+def _period(bounds: ReadBounds) -> list[tuple[str, str]]:
+    """The limits of a period, in PostgREST's words."""
+    limits = (("gte", bounds.since), ("lt", bounds.until))
+    return [(operator, to_text(moment)) for operator, moment in limits if moment is not None]
+
+
+def _in_order(batches: Iterator[pa.RecordBatch], bounds: ReadBounds) -> Iterator[pa.RecordBatch]:
+    """Put rows into the order of their arrival; those of agents, which come agent by agent, are held for that."""
+    if bounds.agents is None:
+        yield from batches
+        return
+    table = pa.Table.from_batches(list(batches), ROWS)
+    yield from table.sort_by("row_sequence").to_batches(max_chunksize=_BATCH_ROWS)
 
 
 def _up_to(known: Watermark, *filters: Filter) -> KeysetRead:
@@ -127,13 +155,20 @@ def _streamed(calls: Calls, direct: DirectReads, known: Watermark, expected: int
         yield from _selected(snapshot, f"{_limit(read)} order by row_sequence")
 
 
-def _streamed_of_agents(
-    calls: Calls, direct: DirectReads, known: Watermark, agents: Sequence[str]
+def _streamed_within(
+    calls: Calls, direct: DirectReads, known: Watermark, bounds: ReadBounds, agents: Sequence[str] | None
 ) -> Iterator[pa.RecordBatch]:
     read = _up_to(known)
+    signs = {"gte": ">=", "lt": "<"}
+    limits = [_limit(read), *(f"scored_at {signs[operator]} '{text}'" for operator, text in _period(bounds))]
     with _same_project(calls, direct, known) as snapshot:
+        if agents is None:
+            condition = " and ".join(limits)
+            counted = _counted(snapshot, condition)
+            yield from _whole(_selected(snapshot, f"{condition} order by row_sequence"), read, counted)
+            return
         for start in range(0, len(agents), _STATEMENT_AGENTS):
-            condition = f"{_limit(read)} and agent_id in ({_texts(agents[start : start + _STATEMENT_AGENTS])})"
+            condition = " and ".join([*limits, f"agent_id in ({_texts(agents[start : start + _STATEMENT_AGENTS])})"])
             yield from _whole(_selected(snapshot, condition), read, _counted(snapshot, condition))
 
 

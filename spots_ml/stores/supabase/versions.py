@@ -27,7 +27,7 @@ from spots_ml.registry.records import (
 )
 from spots_ml.registry.registration import proposed_name
 from spots_ml.release.phone_manifest import PhoneManifest
-from spots_ml.stores.embedded.database import to_text
+from spots_ml.stores.moments import to_text
 from spots_ml.stores.supabase.model_files import ModelFiles
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.version_rows import (
