@@ -7,13 +7,20 @@ import resource
 import statistics
 import tempfile
 import time
+from datetime import timedelta
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from spots_ml.cli.options import utc_now
 from spots_ml.interactions.generators.seed_law import SeedLaw
+from spots_ml.requests.of_day import DayCount, interactions_as_requests, of_day
 from spots_ml.stores.embedded.store import embedded_store
 
 _COUNT_RUNS = 200
+_READ_RUNS = 7
+_AGENTS = 500
 
 
 def main() -> None:
@@ -41,6 +48,7 @@ def main() -> None:
             n_rows,
             lambda: sum(batch.num_rows for batch in store.interactions.read_interactions(watermark).batches),
         )
+        bounded(store, watermark, n_rows)
         times_us = []
         for _ in range(_COUNT_RUNS):
             start = time.perf_counter()
@@ -54,6 +62,48 @@ def main() -> None:
             max_us=round(max(times_us), 1),
             n_runs=_COUNT_RUNS,
             method="one indexed query on a new connection each",
+        )
+
+
+def bounded(store, watermark, n_rows):
+    """Read a day's requests and some agents' interactions, and the same by reading everything and filtering."""
+    first = next(iter(store.interactions.read_interactions(watermark).batches))
+    middle = sorted(first["scored_at"].to_pylist())[first.num_rows // 2]
+    since = middle.replace(hour=0, minute=0, second=0, microsecond=0)
+    until = since + timedelta(days=1)
+    agents = pc.unique(first["agent_id"])[:_AGENTS].to_pylist()
+
+    def day(**bounds):
+        batches = interactions_as_requests(store.interactions.read_interactions(watermark, **bounds).batches)
+        return sum(batch.num_rows for batch in of_day(batches, since, until, DayCount(), undated=False))
+
+    def of_agents(**bounds):
+        batches = store.interactions.read_interactions(watermark, **bounds).batches
+        asked = pa.array(agents)
+        return sum(batch.filter(pc.is_in(batch["agent_id"], asked)).num_rows for batch in batches)
+
+    for name, read, bounds in (
+        ("read_day", day, {"since": since, "until": until}),
+        ("read_agents", of_agents, {"agents": agents}),
+    ):
+        times_ms, counts = [], set()
+        for _ in range(_READ_RUNS):
+            start = time.perf_counter()
+            counts.add(read(**bounds))
+            times_ms.append((time.perf_counter() - start) * 1e3)
+        start = time.perf_counter()
+        counts.add(read())
+        everything_ms = (time.perf_counter() - start) * 1e3
+        (n_read,) = counts
+        report(
+            name,
+            n_read=n_read,
+            n_in_store=n_rows,
+            p50_ms=round(statistics.median(times_ms), 1),
+            max_ms=round(max(times_ms), 1),
+            everything_and_filter_ms=round(everything_ms, 1),
+            n_runs=_READ_RUNS,
+            method="bounded reads on new connections; reading everything and filtering once, after them",
         )
 
 

@@ -20,7 +20,7 @@ class DayCount:
     Attributes:
         n_read: Rows of the day.
         n_undated: Rows without a moment, which are among them.
-        n_elsewhere: Rows of other days.
+        n_elsewhere: Rows of other days that were read; a store gives none.
     """
 
     n_read: int = 0

@@ -1,5 +1,6 @@
 """The check of served history finds what it is there to find, and is quiet about honest data."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -211,3 +212,27 @@ def test_what_cannot_be_checked_is_refused(store):
     store.decisions.log_decisions(changed(decide(ask(1), now=NOW), "watermark", 0, "yesterday"), now=NOW)
     with pytest.raises(InputError, match="'yesterday' is not a watermark"):
         check(store)
+
+
+class Watching:
+    """Counts the interactions that are read."""
+
+    def __init__(self, interactions):
+        self.interactions, self.n_read = interactions, []
+
+    def read_interactions(self, up_to=None, **bounds):
+        found = self.interactions.read_interactions(up_to, **bounds)
+        batches = list(found.batches)
+        self.n_read.append(sum(batch.num_rows for batch in batches))
+        return dataclasses.replace(found, batches=iter(batches))
+
+
+def test_only_the_interactions_of_the_sample_s_agents_are_read_once_for_each_watermark_and_once_as_of_now(store):
+    for first in (0, 70):
+        take_in(store, [interaction(number) for number in range(first, first + 70)])
+        serve(store, ask(first, at=NOW + timedelta(days=first)))
+    watching = Watching(store.interactions)
+    found = check_served_history(store.decisions, watching, sample=1000, seed=0, **EVER)
+
+    assert (found.n_checked, found.passed) == (2, True)
+    assert sorted(watching.n_read) == [10, 20, 20]  # of one agent in seven
