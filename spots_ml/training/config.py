@@ -12,7 +12,7 @@ from spots_ml.errors import ConfigError
 
 
 class TrainingConfig(BaseModel):
-    """One recipe for both models; why these numbers: `docs/decisions/training-recipe.md`. Unknown names are errors."""
+    """One recipe for every model; why these numbers: `docs/decisions/training-recipe.md`. Unknown names are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -8,6 +8,7 @@ import click
 from spots_ml.cli.options import json_option, utc_now
 from spots_ml.cli.scoring.request_source import RequestFormat, request_options, requests_from
 from spots_ml.errors import ArtifactError
+from spots_ml.features.contract import FEATURES_AND_HISTORY
 from spots_ml.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 )
 @request_options
 @click.option(
-    "--top", type=click.IntRange(1, 45), default=10, show_default=True, help="How many inputs to list per model."
+    "--top",
+    type=click.IntRange(1, len(FEATURES_AND_HISTORY)),
+    default=10,
+    show_default=True,
+    help="How many inputs to list per model.",
 )
 @json_option
 def explain_command(

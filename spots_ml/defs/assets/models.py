@@ -1,4 +1,4 @@
-"""The model assets: one factory builds the chain of either model, from the dataset to a registered version."""
+"""The model assets: one factory builds the chain of any model, from the dataset to a registered version."""
 
 import dagster as dg
 
