@@ -6,11 +6,9 @@ from typing import Final
 import dagster as dg
 
 from spots_ml.defs.problems import EVENTS, Problem, problems, was_refused
+from spots_ml.defs.run_history import is_to_be_resumed
 from spots_ml.defs.runs import MODEL_TAG, touches
 from spots_ml.models.declared import declared_types
-
-TOLD_TAG: Final = "spots_ml/told"
-"""Set on runs that failed: the sentence, to be read in the list of runs and by scripts."""
 
 _PARTITION_TAG: Final = "dagster/partition"
 
@@ -41,6 +39,8 @@ def _subject(run: dg.DagsterRun) -> str:
 
 
 def _what_follows(run: dg.DagsterRun, found: Sequence[Problem]) -> str:
+    if is_to_be_resumed(run):
+        return "Dagster goes on with it by itself, from the step that was stopped"
     if MODEL_TAG in run.tags:
         return "It is tried again by itself, `spots-ml due` says when"
     if "dagster/schedule_name" in run.tags:
@@ -56,9 +56,9 @@ def _what_follows(run: dg.DagsterRun, found: Sequence[Problem]) -> str:
     description="Notes on every run that failed, in one sentence, which model it was about, why, and what to do.",
 )
 def run_failed(context: dg.RunFailureSensorContext) -> None:
-    """Say it in the sensor's log and on the run."""
+    """Say it in the sensor's log and in that of the run; a tag would be handed on to the run that resumes this one."""
     run = context.dagster_run
     logged = context.instance.all_logs(run.run_id, of_type=EVENTS)
     told = failure_told(run, problems(entry.dagster_event for entry in logged if entry.dagster_event is not None))
     context.log.warning(told)
-    context.instance.add_run_tags(run.run_id, {TOLD_TAG: told})
+    context.instance.report_engine_event(told, run)

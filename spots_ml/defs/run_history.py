@@ -75,7 +75,7 @@ class DagsterRunHistory:
         killed = [
             record
             for record in self._records((dg.DagsterRunStatus.FAILURE,), {_WILL_RETRY_TAG: "true"})
-            if _is_to_be_resumed(record.dagster_run) and now - self._ended_at(record, now) < _RESUMED_WITHIN
+            if is_to_be_resumed(record.dagster_run) and now - self._ended_at(record, now) < _RESUMED_WITHIN
         ]
         return tuple(
             RunUnderWay(record.dagster_run.run_id, self._asked_at(record, now))
@@ -115,6 +115,16 @@ def _last_heard_at(record: dg.RunRecord) -> datetime:
     return record.update_timestamp if record.end_time is None else datetime.fromtimestamp(record.end_time, UTC)
 
 
-def _is_to_be_resumed(run: dg.DagsterRun) -> bool:
-    """Dagster announces a retry for every killed run, but it can only launch again what it launched itself."""
-    return run.remote_job_origin is not None and _RETRY_RUN_TAG not in run.tags
+def is_to_be_resumed(run: dg.DagsterRun) -> bool:
+    """Tell whether Dagster is about to go on with a run that was killed.
+
+    It announces that for every killed run, but it can only launch again what it launched itself.
+
+    Args:
+        run: A run that failed.
+
+    Returns:
+        False also when it was resumed already.
+    """
+    announced = run.tags.get(_WILL_RETRY_TAG) == "true"
+    return announced and run.remote_job_origin is not None and _RETRY_RUN_TAG not in run.tags

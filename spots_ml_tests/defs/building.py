@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pyarrow as pa
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from spots_ml.defs.build import build_definitions
 from spots_ml.defs.resources import Platform
@@ -15,6 +16,12 @@ from spots_ml_tests.registry.building import make_candidate
 
 INTERACTIONS = pa.Table.from_batches(SeedLaw().generate(3_000, seed=7).batches)
 """Labelled interactions in the order of time, to be imported slice by slice."""
+
+
+ORIGIN = RemoteJobOrigin(
+    RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("spots_ml"), "__repository__"), "calling_score_training"
+)
+"""What Dagster notes on a run that it launched itself, and needs to launch it again."""
 
 
 class Clock:

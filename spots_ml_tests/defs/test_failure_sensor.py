@@ -3,11 +3,12 @@
 import dagster as dg
 import pytest
 
-from spots_ml.defs.failure_sensor import TOLD_TAG, failure_told, run_failed
+from spots_ml.defs.failure_sensor import failure_told, run_failed
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.problems import Problem
 from spots_ml.defs.runs import MODEL_TAG
 from spots_ml.errors import GateError
+from spots_ml_tests.defs.building import ORIGIN
 
 REFUSED = Problem("outcome/trained_model", "Brier 0.25; expected below 0.24", refused=True)
 BROKE = Problem("raw_training_data", "disk full", refused=False)
@@ -63,7 +64,7 @@ def test_it_says_which_model_what_stopped_it_and_what_to_do(run, found, told):
     assert failure_told(run, found) == told
 
 
-def test_the_sentence_is_noted_on_the_run(instance):
+def test_the_sentence_is_noted_in_the_log_of_the_run(instance):
     @dg.asset
     def step():
         with refusals_in_words():
@@ -78,5 +79,13 @@ def test_the_sentence_is_noted_on_the_run(instance):
     ).for_run_failure()
     run_failed(context)
 
-    told = instance.get_run_by_id(result.run_id).tags[TOLD_TAG]
-    assert "refused by a gate: step: worse than the constant. " in told
+    logged = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+    assert any("refused by a gate: step: worse than the constant. " in entry.message for entry in logged)
+    assert instance.get_run_by_id(result.run_id).tags.keys() == result.dagster_run.tags.keys()
+
+
+def test_of_a_killed_run_that_dagster_resumes_it_says_so(runs):
+    run = runs.run("calling_score_training", tags={MODEL_TAG: "calling_score"}, remote_job_origin=ORIGIN)
+    runs.instance.report_run_failed(run)
+    told = failure_told(runs.instance.get_run_by_id(run.run_id), [])
+    assert told.endswith("Dagster goes on with it by itself, from the step that was stopped")

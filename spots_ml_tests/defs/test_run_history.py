@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
-from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.run_history import ASKED_TAG, DagsterRunHistory
 from spots_ml.defs.runs import MODEL_TAG, PROCESS_TAG, fail_abandoned_runs, this_process
 from spots_ml.errors import ConfigError, GateError, InsufficientDataError
+from spots_ml_tests.defs.building import ORIGIN
 
 MODEL = "calling_score"
 JOB = "calling_score_training"
@@ -19,8 +19,6 @@ ASKED = datetime(2031, 5, 1, 12, tzinfo=UTC)
 """By the platform's clock, which is years ahead of the one by which Dagster stamps the runs of these tests."""
 
 SOON = ASKED + timedelta(minutes=10)
-ORIGIN = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("spots_ml"), "__repository__"), JOB)
-"""What Dagster notes on a run that it launched itself, and needs to launch it again."""
 
 
 def asked(at=ASKED, model_type=MODEL):
