@@ -23,7 +23,7 @@ def due_command(as_json: bool) -> None:
 
     Runs and failures are those of DAGSTER_HOME; without one, none are known.
     """
-    from spots_ml.defs.home import open_run_history
+    from spots_ml.defs.history.home import open_run_history
     from spots_ml.monitoring.retraining import SourceChoice, decide
     from spots_ml.monitoring.retraining_facts import retrain_state
     from spots_ml.opening import open_store

@@ -5,9 +5,9 @@ from typing import Final
 
 import dagster as dg
 
-from spots_ml.defs.problems import EVENTS, Problem, problems, was_refused
-from spots_ml.defs.run_history import is_to_be_resumed
-from spots_ml.defs.runs import MODEL_TAG, touches
+from spots_ml.defs.history.problems import EVENTS, Problem, problems, was_refused
+from spots_ml.defs.history.run_history import is_to_be_resumed
+from spots_ml.defs.history.runs import MODEL_TAG, touches
 from spots_ml.models.declared import declared_types
 
 _PARTITION_TAG: Final = "dagster/partition"

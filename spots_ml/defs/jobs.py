@@ -8,7 +8,7 @@ import dagster as dg
 
 from spots_ml.defs.assets.monitoring import DATA_SUFFICIENCY, FORMULA_BASELINE, VERSION_PERFORMANCE
 from spots_ml.defs.assets.scoring import SCORED_OPPORTUNITIES
-from spots_ml.defs.runs import BOTH_MODELS_JOB, job_name
+from spots_ml.defs.history.runs import BOTH_MODELS_JOB, job_name
 from spots_ml.models.declared import ModelType
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import dagster as dg
 
 from spots_ml.defs.build import build_definitions
-from spots_ml.defs.home import open_instance
+from spots_ml.defs.history.home import open_instance
+from spots_ml.defs.history.problems import problems
+from spots_ml.defs.history.runs import PROCESS_TAG, fail_abandoned_runs, job_name, this_process
 from spots_ml.defs.jobs import BOTH_MODELS_JOB, registered_version_key
-from spots_ml.defs.problems import problems
 from spots_ml.defs.resources import Platform
-from spots_ml.defs.runs import PROCESS_TAG, fail_abandoned_runs, job_name, this_process
 from spots_ml.interactions.learning.expectations_process import ExpectationsProcess
 from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.settings import Settings

@@ -9,10 +9,10 @@ from typing import Final
 import dagster as dg
 
 from spots_ml.defs.assets.interactions import SourceName, SourceOptions
+from spots_ml.defs.history.run_history import ASKED_TAG, DagsterRunHistory
+from spots_ml.defs.history.runs import MODEL_TAG, fail_abandoned_runs
 from spots_ml.defs.jobs import model_job
 from spots_ml.defs.resources import Platform
-from spots_ml.defs.run_history import ASKED_TAG, DagsterRunHistory
-from spots_ml.defs.runs import MODEL_TAG, fail_abandoned_runs
 from spots_ml.models.declared import ModelType
 from spots_ml.monitoring.retraining import RetrainState, SourceChoice, Wait, decide
 from spots_ml.monitoring.retraining_facts import retrain_state

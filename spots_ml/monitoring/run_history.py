@@ -1,6 +1,7 @@
 """What is asked of a run history before a model is trained again, in this package's own words.
 
-Who keeps runs answers it: `spots_ml.defs.run_history` for Dagster. What follows from the answers is in `retraining`.
+Who keeps runs answers it: `spots_ml.defs.history.run_history` for Dagster. What follows from the answers is in
+`retraining`.
 """
 
 from dataclasses import dataclass

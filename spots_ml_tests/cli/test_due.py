@@ -73,7 +73,7 @@ def test_the_table_says_the_same(due, store):
 def test_a_run_in_the_history_is_waited_for(due, store, tmp_path, monkeypatch):
     import dagster as dg
 
-    from spots_ml.defs.home import open_instance
+    from spots_ml.defs.history.home import open_instance
 
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
 

@@ -5,8 +5,8 @@ import pytest
 
 from spots_ml.defs.failure_sensor import failure_told, run_failed
 from spots_ml.defs.failures import refusals_in_words
-from spots_ml.defs.problems import Problem
-from spots_ml.defs.runs import MODEL_TAG
+from spots_ml.defs.history.problems import Problem
+from spots_ml.defs.history.runs import MODEL_TAG
 from spots_ml.errors import GateError
 from spots_ml_tests.defs.building import ORIGIN
 

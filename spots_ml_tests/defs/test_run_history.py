@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 
 from spots_ml.defs.failures import refusals_in_words
-from spots_ml.defs.run_history import ASKED_TAG, DagsterRunHistory
-from spots_ml.defs.runs import MODEL_TAG, PROCESS_TAG, fail_abandoned_runs, this_process
+from spots_ml.defs.history.run_history import ASKED_TAG, DagsterRunHistory
+from spots_ml.defs.history.runs import MODEL_TAG, PROCESS_TAG, fail_abandoned_runs, this_process
 from spots_ml.errors import ConfigError, GateError, InsufficientDataError
 from spots_ml_tests.defs.building import ORIGIN
 
@@ -42,7 +42,7 @@ def failed(runs, **more):
 
 def dead_process():
     """The name of a process that has ended."""
-    code = "from spots_ml.defs.runs import this_process; print(this_process())"
+    code = "from spots_ml.defs.history.runs import this_process; print(this_process())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 

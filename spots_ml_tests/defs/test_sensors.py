@@ -8,8 +8,8 @@ import dataclasses
 import dagster as dg
 import pytest
 
+from spots_ml.defs.history.run_history import ASKED_TAG
 from spots_ml.defs.resources import Platform
-from spots_ml.defs.run_history import ASKED_TAG
 from spots_ml.defs.sensors import MODEL_TAG, REASON_TAG, present_state, retraining_sensor
 from spots_ml.stores.supabase.transport.refusals import UnavailableError
 from spots_ml_tests.defs.building import World

@@ -17,7 +17,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from spots_ml.defs.runs import ACTIVE
+from spots_ml.defs.history.runs import ACTIVE
 from spots_ml.interactions.learning.dataset import labelled_rows
 from spots_ml.interactions.learning.splits import split_rows
 from spots_ml.interactions.learning.validation import load_dataset

@@ -7,8 +7,8 @@ from typing import Final
 
 import dagster as dg
 
-from spots_ml.defs.problems import EVENTS, problems, was_refused
-from spots_ml.defs.runs import ACTIVE, MODEL_TAG, is_abandoned, touches
+from spots_ml.defs.history.problems import EVENTS, problems, was_refused
+from spots_ml.defs.history.runs import ACTIVE, MODEL_TAG, is_abandoned, touches
 from spots_ml.models.declared import ModelType
 from spots_ml.monitoring.run_history import EndedRun, ModelRuns, RunUnderWay
 

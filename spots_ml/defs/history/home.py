@@ -8,7 +8,7 @@ from typing import Final
 
 import dagster as dg
 
-from spots_ml.defs.run_history import DagsterRunHistory
+from spots_ml.defs.history.run_history import DagsterRunHistory
 from spots_ml.files import write_whole
 from spots_ml.monitoring.run_history import NoRunHistory, RunHistory
 from spots_ml.settings import PROJECT_ROOT
