@@ -19,7 +19,7 @@ from spots_ml.interactions.judging.reasons import REASONS, codes
 from spots_ml.models.declared import ModelType, model_in
 from spots_ml.models.spec import Role
 from spots_ml.registry.serving import open_scorer
-from spots_ml.registry.version_store import VersionStore
+from spots_ml.registry.version_store import ServableVersions
 from spots_ml.scoring import formula
 from spots_ml.scoring.answering.answers import Answers, answer_requests
 from spots_ml.scoring.fallback import ANSWERED, FALLBACK_REASONS, REASON_TEXTS
@@ -109,7 +109,7 @@ class Explanation(Document):
 def explain_request(
     requests: Iterable["pa.RecordBatch"],
     position: int,
-    store: VersionStore,
+    store: ServableVersions,
     *,
     models_dir: Path,
     trained_dir: Path,

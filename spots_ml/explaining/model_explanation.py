@@ -17,7 +17,7 @@ from spots_ml.features.input_groups import group_of_input, input_groups
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.registry.records import ModelVersion
 from spots_ml.registry.serving import read_version
-from spots_ml.registry.version_store import VersionStore
+from spots_ml.registry.version_store import VersionFiles
 from spots_ml.release.onnx.graph import training_means
 from spots_ml.scoring.fallback import ModelUnavailableError
 from spots_ml.scoring.served import MissingModel, ServedModel
@@ -104,7 +104,7 @@ def explain_model(
     *,
     answer: float,
     fallback: str | None,
-    store: VersionStore,
+    store: VersionFiles,
     models_dir: Path,
     trained_dir: Path,
 ) -> ModelExplanation:

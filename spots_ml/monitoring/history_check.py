@@ -19,7 +19,7 @@ from spots_ml.features.history import history_features
 from spots_ml.interactions.keeping.interaction_store import EmptyStoreError, InteractionReader
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.scoring.decision_log.fields import ORIGINS
-from spots_ml.scoring.decision_log.log import DecisionLog
+from spots_ml.scoring.decision_log.log import DecisionReader
 from spots_ml.verdicts import Verdict
 
 GATE: Final = "served_history"
@@ -81,7 +81,7 @@ class HistoryCheck:
 
 
 def check_served_history(
-    log: DecisionLog, interactions: InteractionReader, *, since: datetime, until: datetime, sample: int, seed: int
+    log: DecisionReader, interactions: InteractionReader, *, since: datetime, until: datetime, sample: int, seed: int
 ) -> HistoryCheck:
     """Compare the history that decisions were made on with what training computes for the same moment and knowledge.
 

@@ -6,6 +6,7 @@ What follows from them is in `retraining`.
 from datetime import datetime
 from typing import Protocol
 
+from spots_ml.interactions.keeping.interaction_store import ArrivedLabels
 from spots_ml.models.declared import ModelType
 from spots_ml.monitoring.retraining import RetrainState, SourceChoice
 from spots_ml.monitoring.run_history import RunHistory
@@ -17,18 +18,6 @@ class RegisteredVersions(Protocol):
 
     def newest(self, model_type: ModelType) -> ModelVersion | None:
         """The version that was registered last, reaffirming counts; None without any."""
-        ...
-
-
-class ArrivedLabels(Protocol):
-    """The part of a store of interactions that is asked."""
-
-    def own_watermark(self, watermark: str | None) -> str | None:
-        """Keep a watermark where it says something: None for None, and for one of another kind of store."""
-        ...
-
-    def count_labels_after(self, watermark: str | None) -> int:
-        """Count the labels that arrived after a watermark, exactly; None: all labels."""
         ...
 
 

@@ -32,7 +32,7 @@ from spots_ml.pipeline.model_steps import (
 )
 from spots_ml.pipeline.registration_step import VersionRegistered, register_model
 from spots_ml.places import Places
-from spots_ml.registry.version_store import VersionStore
+from spots_ml.registry.version_store import VersionRegistration
 from spots_ml.release.latency.report import LatencyConfig
 from spots_ml.training.config import TrainingConfig
 from spots_ml.verdicts import Verdict
@@ -101,7 +101,7 @@ class ChainResult:
 
 def run_chain(
     places: Places,
-    store: VersionStore,
+    store: VersionRegistration,
     config: ChainConfig,
     model_types: Sequence[ModelType] | None = None,
     *,
@@ -144,7 +144,7 @@ def run_chain(
 
 def _run_model(
     places: Places,
-    store: VersionStore,
+    store: VersionRegistration,
     config: ChainConfig,
     dataset_digest: str,
     model_type: ModelType,

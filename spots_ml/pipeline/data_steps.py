@@ -14,7 +14,7 @@ from typing import Protocol
 
 from spots_ml.errors import ConfigError, InsufficientDataError, ValidationFailedError
 from spots_ml.interactions.judging.validation_config import SufficiencyConfig, ValidationConfig
-from spots_ml.interactions.keeping.interaction_store import InteractionStore
+from spots_ml.interactions.keeping.interaction_store import InteractionReader
 from spots_ml.interactions.keeping.snapshot import INTERACTIONS_FILE, Snapshot, write_snapshot
 from spots_ml.interactions.kinds import Source, StoreKind
 from spots_ml.interactions.learning.expectations import ExpectationResult
@@ -39,7 +39,7 @@ class Sources:
     """
 
     store_kind: StoreKind
-    open_interactions: Callable[[], InteractionStore]
+    open_interactions: Callable[[], InteractionReader]
     export_path: Path | None = None
     synthetic_rows: int = 10_000
     synthetic_seed: int = 42

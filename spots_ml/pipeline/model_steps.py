@@ -15,7 +15,7 @@ from spots_ml.interactions.learning.validation import load_labelled_rows
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.places import Places
 from spots_ml.registry.registration import propose_version
-from spots_ml.registry.version_store import VersionStore
+from spots_ml.registry.version_store import VersionRegistration
 from spots_ml.release.certification.certificate import Certificate
 from spots_ml.release.certification.certify import certify
 from spots_ml.release.latency.measuring import measure_latency
@@ -119,7 +119,7 @@ class ModelExported:
 
 
 def export_model(
-    places: Places, store: VersionStore, trained_digest: str, *, runtimes: Mapping[str, Path]
+    places: Places, store: VersionRegistration, trained_digest: str, *, runtimes: Mapping[str, Path]
 ) -> ModelExported:
     """Write a trained model as one ONNX file, certify its bytes, keep both.
 

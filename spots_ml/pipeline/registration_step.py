@@ -12,7 +12,7 @@ from spots_ml.places import Places
 from spots_ml.registry.published_files import version_directory
 from spots_ml.registry.records import ModelVersion
 from spots_ml.registry.registration import propose_version, register_version
-from spots_ml.registry.version_store import VersionStore
+from spots_ml.registry.version_store import VersionRegistration
 from spots_ml.release.certification.certificate import Certificate
 from spots_ml.release.documents import environment_versions
 from spots_ml.release.latency.report import LatencyReport, load_latency
@@ -46,7 +46,7 @@ class VersionRegistered:
 
 def register_model(
     places: Places,
-    store: VersionStore,
+    store: VersionRegistration,
     *,
     trained_digest: str,
     onnx_digest: str,

@@ -6,12 +6,12 @@ from spots_ml.models.declared import declared_types
 from spots_ml.models.spec import Audience
 from spots_ml.registry.published_files import ONNX_NAME, published_files, version_directory
 from spots_ml.registry.records import ModelVersion
-from spots_ml.registry.version_store import VersionStore
+from spots_ml.registry.version_store import PhoneVersions, VersionFiles
 from spots_ml.release.manifest import Manifest
 from spots_ml.release.phone_manifest import PhoneManifest, PhoneModel, PhoneVersion
 
 
-def phone_manifest(store: VersionStore, models_dir: Path) -> PhoneManifest:
+def phone_manifest(store: PhoneVersions, models_dir: Path) -> PhoneManifest:
     """Tell what a phone is to use.
 
     Args:
@@ -41,7 +41,7 @@ def phone_manifest(store: VersionStore, models_dir: Path) -> PhoneManifest:
     return PhoneManifest(format_version=1, models=models)
 
 
-def _served(store: VersionStore, models_dir: Path, version: ModelVersion | None) -> PhoneVersion | None:
+def _served(store: VersionFiles, models_dir: Path, version: ModelVersion | None) -> PhoneVersion | None:
     if version is None:
         return None
     files = published_files(store, models_dir, version)

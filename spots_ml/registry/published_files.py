@@ -15,7 +15,7 @@ from spots_ml.errors import ArtifactError, SpotsMLError
 from spots_ml.files import publish_directory, write_whole
 from spots_ml.models.declared import ModelType
 from spots_ml.registry.records import VersionContent
-from spots_ml.registry.version_store import VersionStore
+from spots_ml.registry.version_store import VersionFiles
 from spots_ml.release.manifest import Manifest
 from spots_ml.release.versions import parse_version
 
@@ -74,7 +74,7 @@ def version_directory(models_dir: Path, model_type: ModelType, version: str) -> 
     return models_dir / model_type / str(parse_version(version))
 
 
-def published_files(store: VersionStore, models_dir: Path, version: VersionContent) -> PublishedFiles:
+def published_files(store: VersionFiles, models_dir: Path, version: VersionContent) -> PublishedFiles:
     """Read a version's files, and insist that they are those that were registered.
 
     Files that are missing or damaged are taken from the store, and put into the folder for the next time where it can

@@ -23,13 +23,13 @@ from spots_ml.registry.published_files import (
     version_directory,
 )
 from spots_ml.registry.records import Candidate, Registration, VersionContent
-from spots_ml.registry.version_store import VersionStore
+from spots_ml.registry.version_store import VersionLookup, VersionRegistration
 from spots_ml.release.manifest import Manifest
 from spots_ml.release.versions import next_version, parse_version
 
 
 def propose_version(
-    store: VersionStore, models_dir: Path, *, model_type: ModelType, content_digest: str, source_kind: SourceKind
+    store: VersionRegistration, models_dir: Path, *, model_type: ModelType, content_digest: str, source_kind: SourceKind
 ) -> str:
     """Name a version before it is built, without reserving anything: the name is written into the ONNX file.
 
@@ -57,7 +57,7 @@ def propose_version(
 
 
 def proposed_name(
-    store: VersionStore,
+    store: VersionLookup,
     model_type: ModelType,
     content_digest: str,
     source_kind: SourceKind,
@@ -95,7 +95,7 @@ def _is_version(name: str) -> bool:
 
 
 def register_version(
-    store: VersionStore, models_dir: Path, *, onnx: bytes, manifest: Manifest, now: datetime, actor: str
+    store: VersionRegistration, models_dir: Path, *, onnx: bytes, manifest: Manifest, now: datetime, actor: str
 ) -> Registration:
     """Publish a version's files and register it.
 
@@ -181,7 +181,7 @@ def _check_file(onnx: bytes, manifest: Manifest) -> None:
         )
 
 
-def _require_free(store: VersionStore, manifest: Manifest) -> None:
+def _require_free(store: VersionLookup, manifest: Manifest) -> None:
     taken = {one.version: one for one in store.list_versions(manifest.model_type)}
     if manifest.version in taken:
         raise name_taken(

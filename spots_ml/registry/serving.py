@@ -13,7 +13,7 @@ from spots_ml.models.declared import ModelType, model_in, model_spec
 from spots_ml.models.spec import Role
 from spots_ml.registry.published_files import PublishedFilesError, published_files
 from spots_ml.registry.records import ModelVersion
-from spots_ml.registry.version_store import VersionStore
+from spots_ml.registry.version_store import ServableVersions, VersionFiles, VersionLookup
 from spots_ml.release.manifest import Manifest
 from spots_ml.release.onnx.predictor import TIME_LIMIT_S, OnnxPredictor
 from spots_ml.scoring.fallback import ModelUnavailableError
@@ -21,7 +21,7 @@ from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel, ServedModel
 
 
-def serving_version(store: VersionStore, model_type: ModelType) -> ModelVersion | None:
+def serving_version(store: VersionLookup, model_type: ModelType) -> ModelVersion | None:
     """Choose the version that answers when nobody names one.
 
     Args:
@@ -39,7 +39,7 @@ def serving_version(store: VersionStore, model_type: ModelType) -> ModelVersion 
 
 
 def serve_model(
-    store: VersionStore,
+    store: ServableVersions,
     models_dir: Path,
     model_type: ModelType,
     *,
@@ -84,7 +84,7 @@ def serve_model(
     return ServedModel(version=row.version, predictor=predictor, weight=row.weight, confidence=confidence)
 
 
-def read_version(store: VersionStore, models_dir: Path, row: ModelVersion) -> tuple[bytes, Manifest]:
+def read_version(store: VersionFiles, models_dir: Path, row: ModelVersion) -> tuple[bytes, Manifest]:
     """Read a version's files as `published_files` does, for whoever answers without the model then.
 
     Args:
@@ -108,7 +108,7 @@ def read_version(store: VersionStore, models_dir: Path, row: ModelVersion) -> tu
 
 
 def open_scorer(
-    store: VersionStore,
+    store: ServableVersions,
     models_dir: Path,
     *,
     versions: Mapping[ModelType, str | None] | None = None,

@@ -22,7 +22,7 @@ from spots_ml.registry.published_files import (
 )
 from spots_ml.registry.records import ModelVersion, VersionContent
 from spots_ml.registry.registration import content_of
-from spots_ml.registry.version_store import VersionStore
+from spots_ml.registry.version_store import VersionFiles
 from spots_ml.release.manifest import Manifest
 
 
@@ -42,7 +42,7 @@ class Check:
 
 
 def verify_version(
-    version: ModelVersion, places: Places, *, runtimes: Mapping[str, Path], store: VersionStore | None = None
+    version: ModelVersion, places: Places, *, runtimes: Mapping[str, Path], store: VersionFiles | None = None
 ) -> tuple[Check, ...]:
     """Check everything a version is made of; nothing stops at the first finding.
 

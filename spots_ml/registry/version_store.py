@@ -17,8 +17,71 @@ from spots_ml.registry.records import (
 from spots_ml.release.phone_manifest import PhoneManifest
 
 
-class VersionStore(Protocol):
-    """Keeps versions and their history. Every change is one transaction, safe with several processes."""
+class VersionLookup(Protocol):
+    """Tells which versions there are, and what became of them."""
+
+    def get(self, model_type: ModelType, version: str) -> ModelVersion:
+        """Look up one version.
+
+        Raises:
+            RegistryError: When there is none of that name.
+        """
+        ...
+
+    def find_content(self, model_type: ModelType, content_digest: str) -> ModelVersion | None:
+        """Look up the version of some content; None when it was never registered."""
+        ...
+
+    def list_versions(self, model_type: ModelType | None = None) -> tuple[ModelVersion, ...]:
+        """List versions in the order of their first registration, of one model or of all."""
+        ...
+
+    def newest(self, model_type: ModelType) -> ModelVersion | None:
+        """The version that was registered last, reaffirming counts; None without any."""
+        ...
+
+    def history(self, model_type: ModelType | None = None, version: str | None = None) -> tuple[HistoryEntry, ...]:
+        """List changes in their order, of one version, one model or all."""
+        ...
+
+
+class VersionFiles(Protocol):
+    """Keeps the files of versions, where the folder of published versions is not all there is."""
+
+    def keep_files(self, content: VersionContent, onnx: bytes, manifest: bytes) -> FileLocation | None:
+        """Keep a version's files before the registry names them, so that every machine can get them back.
+
+        Keeping the same files again changes nothing. What is kept and never registered is never found.
+
+        Args:
+            content: The version that is about to be registered.
+            onnx: The bytes of `model.onnx`.
+            manifest: The bytes of `manifest.json`.
+
+        Returns:
+            What the candidate has to tell about its file; None: this store keeps no files, the folder of published
+            versions is all there is.
+
+        Raises:
+            ArtifactError: When the files are not what the content says, or do not come back as they were sent.
+        """
+        ...
+
+    def fetch_files(self, version: VersionContent) -> tuple[bytes, bytes] | None:
+        """Get `model.onnx` and `manifest.json` of a registered version; None: this store keeps no files.
+
+        Raises:
+            ArtifactError: When they are not kept, or not as they were registered.
+        """
+        ...
+
+
+class ServableVersions(VersionLookup, VersionFiles, Protocol):
+    """Versions that can be looked up and whose files can be fetched: what it takes to serve one."""
+
+
+class VersionRegistration(ServableVersions, Protocol):
+    """Takes new versions. Every registration is one transaction, safe with several processes."""
 
     def propose_version(
         self,
@@ -60,60 +123,9 @@ class VersionStore(Protocol):
         """
         ...
 
-    def keep_files(self, content: VersionContent, onnx: bytes, manifest: bytes) -> FileLocation | None:
-        """Keep a version's files before the registry names them, so that every machine can get them back.
 
-        Keeping the same files again changes nothing. What is kept and never registered is never found.
-
-        Args:
-            content: The version that is about to be registered.
-            onnx: The bytes of `model.onnx`.
-            manifest: The bytes of `manifest.json`.
-
-        Returns:
-            What the candidate has to tell about its file; None: this store keeps no files, the folder of published
-            versions is all there is.
-
-        Raises:
-            ArtifactError: When the files are not what the content says, or do not come back as they were sent.
-        """
-        ...
-
-    def fetch_files(self, version: VersionContent) -> tuple[bytes, bytes] | None:
-        """Get `model.onnx` and `manifest.json` of a registered version; None: this store keeps no files.
-
-        Raises:
-            ArtifactError: When they are not kept, or not as they were registered.
-        """
-        ...
-
-    def phone_manifest(self) -> PhoneManifest | None:
-        """Read what a phone is told; None: this store serves no phones, see `registry.phone_manifest`."""
-        ...
-
-    def get(self, model_type: ModelType, version: str) -> ModelVersion:
-        """Look up one version.
-
-        Raises:
-            RegistryError: When there is none of that name.
-        """
-        ...
-
-    def find_content(self, model_type: ModelType, content_digest: str) -> ModelVersion | None:
-        """Look up the version of some content; None when it was never registered."""
-        ...
-
-    def list_versions(self, model_type: ModelType | None = None) -> tuple[ModelVersion, ...]:
-        """List versions in the order of their first registration, of one model or of all."""
-        ...
-
-    def newest(self, model_type: ModelType) -> ModelVersion | None:
-        """The version that was registered last, reaffirming counts; None without any."""
-        ...
-
-    def history(self, model_type: ModelType | None = None, version: str | None = None) -> tuple[HistoryEntry, ...]:
-        """List changes in their order, of one version, one model or all."""
-        ...
+class VersionChanges(Protocol):
+    """Changes which version rules. Every change is one transaction, safe with several processes."""
 
     def promote(self, model_type: ModelType, version: str, *, now: datetime, actor: str, reason: str) -> ModelVersion:
         """Make a staging version the active one; see `lifecycle.promotion`.
@@ -158,3 +170,15 @@ class VersionStore(Protocol):
             RegistryError: When the change is not allowed.
         """
         ...
+
+
+class PhoneVersions(ServableVersions, Protocol):
+    """Tells phones which versions to use."""
+
+    def phone_manifest(self) -> PhoneManifest | None:
+        """Read what a phone is told; None: this store serves no phones, see `registry.phone_manifest`."""
+        ...
+
+
+class VersionStore(VersionRegistration, VersionChanges, PhoneVersions, Protocol):
+    """Keeps versions, their history and their files."""

@@ -16,7 +16,7 @@ from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.registry.gates import require_verdicts
 from spots_ml.registry.published_files import published_files
 from spots_ml.registry.records import Candidate, ModelVersion, Status, VersionContent
-from spots_ml.registry.version_store import VersionStore
+from spots_ml.registry.version_store import ServableVersions, VersionStore
 from spots_ml.release.manifest import Manifest
 from spots_ml.stores.sync_moves import Moves
 
@@ -47,7 +47,7 @@ class CarriedVersion:
 
 
 def carry_over(
-    source: VersionStore, models_dir: Path, target: VersionStore, *, clock: Callable[[], datetime], actor: str
+    source: ServableVersions, models_dir: Path, target: VersionStore, *, clock: Callable[[], datetime], actor: str
 ) -> tuple[CarriedVersion, ...]:
     """Register every version of a registry in another one, and bring it to the status it has.
 
@@ -121,7 +121,9 @@ def _require_same_names(versions: Iterable[ModelVersion], there: Sequence[ModelV
         )
 
 
-def _register(source: VersionStore, models_dir: Path, target: VersionStore, version: ModelVersion, actor: str) -> bool:
+def _register(
+    source: ServableVersions, models_dir: Path, target: VersionStore, version: ModelVersion, actor: str
+) -> bool:
     """Register it as often as it takes to have both moments of the source; whether it was new there."""
     known = target.find_content(version.model_type, version.content_digest)
     if known is not None and known.last_registered_at >= version.last_registered_at:

@@ -12,7 +12,7 @@ from typing import Final
 from spots_ml.errors import RegistryError
 from spots_ml.models.declared import ModelType
 from spots_ml.registry.records import HistoryEntry
-from spots_ml.registry.version_store import VersionStore
+from spots_ml.registry.version_store import VersionLookup, VersionStore
 
 REASON: Final = "carried over from the embedded store"
 
@@ -41,7 +41,7 @@ class Moves:
     """
 
     def __init__(
-        self, source: VersionStore, target: VersionStore, *, clock: Callable[[], datetime], actor: str
+        self, source: VersionLookup, target: VersionStore, *, clock: Callable[[], datetime], actor: str
     ) -> None:
         self._source = source
         self._target = target

@@ -8,7 +8,7 @@ from spots_ml.cli.options import json_option, model_argument, open_versions, ver
 from spots_ml.cli.tables import text_table
 from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.registry.records import HistoryEntry, ModelVersion
-from spots_ml.registry.version_store import VersionStore
+from spots_ml.registry.version_store import VersionLookup
 from spots_ml.settings import Settings
 
 
@@ -85,7 +85,7 @@ def _row(version: ModelVersion) -> list[str]:
     ]
 
 
-def _history_table(store: VersionStore, model_type: ModelType | None, version: str | None) -> str:
+def _history_table(store: VersionLookup, model_type: ModelType | None, version: str | None) -> str:
     rows = [
         [
             f"{entry.at:%Y-%m-%d %H:%M:%S}",

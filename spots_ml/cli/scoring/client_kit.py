@@ -12,7 +12,7 @@ from spots_ml.models.spec import Role
 from spots_ml.settings import Settings
 
 if TYPE_CHECKING:
-    from spots_ml.registry.version_store import VersionStore
+    from spots_ml.registry.version_store import ServableVersions
     from spots_ml.release.client_kit.published import PublishedModel
 
 
@@ -44,7 +44,9 @@ def client_kit_command(directory: Path, versions: dict[str, str | None], force: 
     click.echo(f"check it: python {report.directory / 'check.py'}")
 
 
-def _published(store: "VersionStore", models_dir: Path, model_type: ModelType, version: str | None) -> "PublishedModel":
+def _published(
+    store: "ServableVersions", models_dir: Path, model_type: ModelType, version: str | None
+) -> "PublishedModel":
     from spots_ml.registry.published_files import published_files
     from spots_ml.registry.serving import serving_version
     from spots_ml.release.client_kit.published import published_model

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from spots_ml.scoring.answering.answers import Answers
     from spots_ml.scoring.answering.score_tally import LogTally
-    from spots_ml.scoring.decision_log.log import DecisionLog
+    from spots_ml.scoring.decision_log.log import DecisionWriter
 
 
 @click.command("score")
@@ -131,7 +131,7 @@ def _sink(out: Path | None) -> Iterator[Path | BinaryIO]:
             sink.detach()
 
 
-def _log(decision_log: "DecisionLog", answers: "Answers", log: "LogTally", now: "datetime") -> None:
+def _log(decision_log: "DecisionWriter", answers: "Answers", log: "LogTally", now: "datetime") -> None:
     from spots_ml.scoring.decision_log.recording import decisions_of
 
     decisions, n_unidentified = decisions_of(answers, origin="served", now=now)

@@ -47,12 +47,8 @@ class InteractionImport(Protocol):
         ...
 
 
-class LabelArrival(Protocol):
+class ArrivedLabels(Protocol):
     """Knows how far the arrival of labels has come, by numbers that it gives and not by anybody's clock."""
-
-    def label_watermark(self) -> str:
-        """Name the present point of arrival: an opaque text; labels and interactions from now on lie after it."""
-        ...
 
     def own_watermark(self, watermark: str | None) -> str | None:
         """Keep a watermark where it says something: None for None, and for one of another kind of store."""
@@ -102,5 +98,5 @@ class InteractionReader(Protocol):
         ...
 
 
-class InteractionStore(InteractionImport, LabelArrival, InteractionReader, Protocol):
+class InteractionStore(InteractionImport, ArrivedLabels, InteractionReader, Protocol):
     """Keeps interactions and counts labels by their arrival."""

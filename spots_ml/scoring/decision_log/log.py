@@ -38,8 +38,8 @@ class LogReport:
     n_known: int
 
 
-class DecisionLog(Protocol):
-    """What a store must keep so that decisions can be measured and checked afterwards."""
+class DecisionWriter(Protocol):
+    """Keeps decisions, so that they can be measured and checked afterwards."""
 
     def log_decisions(self, decisions: pa.Table, *, now: datetime) -> LogReport:
         """Add decisions (schema `DECISIONS`), each once, all or nothing.
@@ -49,12 +49,20 @@ class DecisionLog(Protocol):
         """
         ...
 
+
+class DecisionReader(Protocol):
+    """Gives decisions back with what came of them."""
+
     def read_decisions(self, since: datetime, until: datetime) -> pa.Table:
         """Give the decisions with since <= decided_at < until, by moment and id, with the outcomes known now.
 
         The rows have the schema `DECISIONS_WITH_OUTCOMES`.
         """
         ...
+
+
+class DecisionLog(DecisionWriter, DecisionReader, Protocol):
+    """Keeps decisions and gives them back."""
 
 
 def decision_table(
