@@ -15,11 +15,11 @@ from spots_ml.digests import seal, unseal
 from spots_ml.errors import ArtifactError, GateError
 from spots_ml.files import write_whole
 from spots_ml.interactions.judging.validation_config import SufficiencyConfig, ValidationConfig
-from spots_ml.interactions.learning.report import DatasetReport
 from spots_ml.verdicts import Verdict
 
 if TYPE_CHECKING:
     from spots_ml.interactions.learning.expectations import ExpectationResult
+    from spots_ml.interactions.learning.report import DatasetReport
 
 GATE: Final = "valid_dataset"
 LABELS_GATE: Final = "enough_labels"
@@ -27,7 +27,7 @@ EXPECTATIONS_GATE: Final = "expectations"
 VERDICT_FILE: Final = "verdict.json"
 
 
-def judge_labels(report: DatasetReport, config: SufficiencyConfig | None = None) -> Verdict:
+def judge_labels(report: "DatasetReport", config: SufficiencyConfig | None = None) -> Verdict:
     """Judge whether there are enough labels, on enough of the rows, and whether they say anything.
 
     Args:
@@ -102,7 +102,7 @@ def judge_expectations(results: Sequence["ExpectationResult"]) -> Verdict:
 
 
 def judge_dataset(
-    report: DatasetReport,
+    report: "DatasetReport",
     results: Sequence["ExpectationResult"],
     *,
     validation: ValidationConfig,
@@ -167,11 +167,11 @@ def read_verdict(datasets_dir: Path, digest: str) -> Verdict:
         ) from error
 
 
-def _coverage(report: DatasetReport) -> float:
+def _coverage(report: "DatasetReport") -> float:
     return report.n_labelled / report.n_accepted if report.n_accepted else 0.0
 
 
-def _without_variation(report: DatasetReport) -> list[str]:
+def _without_variation(report: "DatasetReport") -> list[str]:
     if report.outcome_score_range is None:
         return []
     found = []
