@@ -4,13 +4,15 @@ What follows from them is in `retraining`.
 """
 
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from spots_ml.interactions.keeping.interaction_store import ArrivedLabels
 from spots_ml.models.declared import ModelType
 from spots_ml.monitoring.retraining import RetrainState, SourceChoice
 from spots_ml.monitoring.run_history import RunHistory
 from spots_ml.registry.records import ModelVersion
+
+if TYPE_CHECKING:
+    from spots_ml.interactions.keeping.interaction_store import ArrivedLabels
 
 
 class RegisteredVersions(Protocol):
@@ -25,7 +27,7 @@ def retrain_state(
     model_type: ModelType,
     *,
     versions: RegisteredVersions,
-    labels: ArrivedLabels,
+    labels: "ArrivedLabels",
     runs: RunHistory,
     sources: SourceChoice,
     now: datetime,
