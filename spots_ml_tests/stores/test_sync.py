@@ -173,13 +173,13 @@ def test_killed_at_any_change_it_goes_on_from_there(source, models_dir, new_stor
     promote(source, 1)
     archive(source, 2)
     rollback(source)
-    untouched = new_store()
+    untouched = new_store().versions
     carry(source, models_dir, untouched)
     expected = [(entry.version, entry.action) for entry in untouched.history()]
 
     n_changes = 0
     while True:
-        target = new_store()
+        target = new_store().versions
         try:
             carry(source, models_dir, MortalStore(target, n_changes, after))
             break
