@@ -50,8 +50,8 @@ check: $(VENV)/.test-ready ## Lint, layering, types and docstrings alone
 	DAGSTER_HOME= $(BIN)/dagster definitions validate -w workspace.yaml
 
 .PHONY: unit
-unit: setup $(VENV)/.test-ready $(NODE_CLIENT)/.ready $(NODE_SUPABASE)/.ready $(NODE_CLI)/.ready ## All tests
-	$(BIN)/pytest -n 2 --dist loadfile
+unit: setup $(VENV)/.test-ready $(NODE_CLIENT)/.ready $(NODE_SUPABASE)/.ready $(NODE_CLI)/.ready ## All tests, the 20 slowest named
+	$(BIN)/pytest -n 2 --dist loadfile --durations=20 --durations-min=1
 
 .PHONY: bench
 bench: setup $(VENV)/.test-ready $(NODE_SUPABASE)/.ready ## The benchmarks, one JSON line per result

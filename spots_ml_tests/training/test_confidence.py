@@ -13,7 +13,7 @@ from spots_ml.errors import ContractError
 from spots_ml.features.contract import FEATURES, RAW_FEATURES
 from spots_ml.features.derived import derive
 from spots_ml.scoring.confidence import FARTHEST, ConfidenceProfile
-from spots_ml.training.confidence import ALPHA, MIN_VALIDATION_ROWS, fit_confidence
+from spots_ml.training.confidence import fit_confidence
 from spots_ml.training.model import TrainedModel
 
 
@@ -145,7 +145,7 @@ def test_one_agent_alone_proves_nothing(case: dict[str, Any]) -> None:
     assert {step.weight for step in profile.steps} == {0.0}
 
 
-@pytest.mark.parametrize("n_rows", [0, 1, MIN_VALIDATION_ROWS - 1])
+@pytest.mark.parametrize("n_rows", [0, 1, 49])
 def test_with_too_few_validation_rows_nothing_is_trusted(n_rows: int) -> None:
     case = a_case(n_validation=n_rows)
     profile = fit_confidence(**case)
@@ -155,10 +155,10 @@ def test_with_too_few_validation_rows_nothing_is_trusted(n_rows: int) -> None:
 
 
 def test_with_just_enough_validation_rows_there_is_one_shell_out_to_the_farthest() -> None:
-    case = a_case(n_validation=MIN_VALIDATION_ROWS, rows_per_agent=1)
+    case = a_case(n_validation=50, rows_per_agent=1)
     (step,) = fit_confidence(**case).steps
     assert step.up_to == fit_confidence(**case).distances(case["validation_features"]).max()
-    assert step.n_rows == MIN_VALIDATION_ROWS
+    assert step.n_rows == 50
 
 
 def test_more_validation_rows_make_more_shells() -> None:
@@ -216,7 +216,7 @@ def test_a_trained_calling_score_model_brings_its_profile_and_the_outcome_model_
 ) -> None:
     profile = calling_score.document.confidence
     assert profile is not None
-    assert profile.alpha == ALPHA
+    assert profile.alpha == 0.002
     assert profile.n_training_rows == calling_score.document.n_rows_by_split["train"]
     assert profile.n_validation_rows == calling_score.document.n_rows_by_split["validation"]
     assert profile.steps[0].weight > 0.3

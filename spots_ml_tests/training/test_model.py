@@ -10,13 +10,13 @@ from spots_ml.interactions.generators.hybrid_law import HybridLaw
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.keeping.snapshot import write_snapshot
 from spots_ml.interactions.learning.dataset import LabelledRows, labelled_rows
-from spots_ml.interactions.learning.splits import TEST, TRAIN, VALIDATION, split_rows
+from spots_ml.interactions.learning.splits import PURGED, TEST, TRAIN, VALIDATION, split_rows
 from spots_ml.interactions.learning.validation import build_dataset, load_dataset
 from spots_ml.interactions.reading.export import read_export
 from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.training.calibration import fit_calibration
 from spots_ml.training.config import TrainingConfig
-from spots_ml.training.model import LEAST_CONFIDENCE_ROWS, TrainedModel, golden_inputs, train_model
+from spots_ml.training.model import TrainedModel, golden_inputs, train_model
 from spots_ml_tests.training.learning_rows import rows_of_a_step
 
 
@@ -197,8 +197,12 @@ def test_the_real_exports_are_learned_to_near_the_best_possible(
     assert model.verdict.passed, model.verdict.message
 
 
-def test_a_model_of_little_data_has_no_confidence_profile(quick: TrainingConfig) -> None:
-    few = rows_of_a_step(100)
-    model = retrain(few, split_rows(few.agent, few.scored_at, seed=0), "calling_score", quick)
-    assert model.document.n_rows_by_split["validation"] < LEAST_CONFIDENCE_ROWS
-    assert model.document.confidence is None
+@pytest.mark.parametrize(("n_validation", "has_profile"), [(699, False), (700, True)])
+def test_a_model_of_little_data_has_no_confidence_profile(
+    rows: LabelledRows, split: np.ndarray, quick: TrainingConfig, n_validation: int, has_profile: bool
+) -> None:
+    few = split.copy()
+    few[np.flatnonzero(split == VALIDATION)[n_validation:]] = PURGED
+    model = retrain(rows, few, "calling_score", quick)
+    assert model.document.n_rows_by_split["validation"] == n_validation
+    assert (model.document.confidence is not None) == has_profile
