@@ -8,7 +8,6 @@ from spots_ml.defs.assets.keys import DATASET, OWNERS
 from spots_ml.defs.assets.monitoring import (
     FORMULA_BASELINE,
     MONITORING_GROUP,
-    SEED,
     newest_digest,
 )
 from spots_ml.defs.failures import refusals_in_words
@@ -36,42 +35,20 @@ def formula_baseline(context: dg.AssetExecutionContext, platform: dg.ResourcePar
     """Measure the formula on the newest dataset, keep what was found."""
     from datetime import timedelta
 
-    from spots_ml.errors import InsufficientDataError
-    from spots_ml.interactions.learning.validation import load_dataset
-    from spots_ml.monitoring.formula_baseline import measure_baseline, save_baseline
+    from spots_ml.pipeline.monitoring_steps import measure_formula
 
-    dataset_digest = newest_digest(context, DATASET)
-    if dataset_digest is None:
-        return _nothing_yet(
-            context, "no dataset was validated in this Dagster instance yet; materialise validated_dataset"
-        )
     with refusals_in_words():
-        report, table = load_dataset(platform.places.datasets_dir, dataset_digest)
-        try:
-            baseline = measure_baseline(
-                table,
-                dataset_digest=dataset_digest,
-                kind=report.kind,
-                now=platform.now(),
-                maturity=timedelta(hours=platform.settings.maturity_hours),
-                seed=SEED,
-            )
-        except InsufficientDataError as error:  # expected while the first outcomes are under way
-            return _nothing_yet(context, str(error))
-        digest = save_baseline(baseline, platform.places.baselines_dir)
-    context.log.info(_headline(baseline))
-    return result(
-        digest,
-        {
-            **_metadata(baseline),
-            "path": dg.MetadataValue.path(platform.places.baselines_dir / f"{digest}.json"),
-        },
-    )
-
-
-def _nothing_yet(context: dg.AssetExecutionContext, why: str) -> dg.MaterializeResult:
-    context.log.info(why)
-    return dg.MaterializeResult(metadata={"state": tables.sentences([why])})
+        kept = measure_formula(
+            platform.places,
+            newest_digest(context, DATASET),
+            now=platform.now(),
+            maturity=timedelta(hours=platform.settings.maturity_hours),
+        )
+    if isinstance(kept, str):
+        context.log.info(kept)
+        return dg.MaterializeResult(metadata={"state": tables.sentences([kept])})
+    context.log.info(_headline(kept.baseline))
+    return result(kept.digest, {**_metadata(kept.baseline), "path": dg.MetadataValue.path(kept.path)})
 
 
 def _headline(baseline: "FormulaBaseline") -> str:

@@ -64,25 +64,14 @@ def feature_importance(model_type: ModelType) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         """Permute, train with a probe, keep the document."""
         from spots_ml.defs.pages.importance import importance_metadata
-        from spots_ml.explaining.importance import measure_importance, split_of
-        from spots_ml.explaining.importance_files import save_importance
-        from spots_ml.interactions.learning.validation import load_labelled_rows
-        from spots_ml.training.model import load_trained_model
+        from spots_ml.pipeline.importance_step import measure_inputs
 
         with refusals_in_words():
             n_repeats = config.checked_repeats()
-            model = load_trained_model(platform.places.trained_dir, upstream_digest(context, trained_key))
-            _, rows = load_labelled_rows(platform.places.datasets_dir, model.document.dataset_digest)
+            trained_digest = upstream_digest(context, trained_key)
             context.log.info("training once more, with an input of pure noise")
-            found = measure_importance(model, rows, split_of(model, rows), n_repeats=n_repeats)
-            digest = save_importance(found, platform.places.importance_dir)
-        context.log.info(found.message)
-        return result(
-            digest,
-            {
-                **importance_metadata(found),
-                "path": dg.MetadataValue.path(platform.places.importance_dir / f"{digest}.json"),
-            },
-        )
+            kept = measure_inputs(platform.places, trained_digest, n_repeats=n_repeats)
+        context.log.info(kept.importance.message)
+        return result(kept.digest, {**importance_metadata(kept.importance), "path": dg.MetadataValue.path(kept.path)})
 
     return build

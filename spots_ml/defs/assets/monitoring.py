@@ -11,9 +11,6 @@ VERSION_PERFORMANCE: Final = dg.AssetKey("version_performance")
 FORMULA_BASELINE: Final = dg.AssetKey("formula_baseline")
 DATA_SUFFICIENCY: Final = dg.AssetKey("data_sufficiency")
 
-SEED: Final = 0
-"""Of every resampling and sample here: the same decisions always give the same intervals."""
-
 
 def alert_check(asset: dg.AssetKey, name: str, description: str) -> dg.AssetCheckSpec:
     """Declare a check that alerts; it stops nothing, because what it finds has happened already.

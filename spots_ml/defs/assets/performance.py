@@ -1,13 +1,12 @@
 """`version_performance`: how the versions and the formula did, whether models answered, whether history was right."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
 from spots_ml.defs.assets.keys import OWNERS
-from spots_ml.defs.assets.monitoring import MONITORING_GROUP, SEED, VERSION_PERFORMANCE, alert_check
+from spots_ml.defs.assets.monitoring import MONITORING_GROUP, VERSION_PERFORMANCE, alert_check
 from spots_ml.defs.assets.scoring import DAYS, SCORED_OPPORTUNITIES
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result
@@ -15,13 +14,11 @@ from spots_ml.defs.pages import tables
 from spots_ml.defs.resources import Platform
 
 if TYPE_CHECKING:
+    from spots_ml.monitoring.history_check import HistoryCheck
     from spots_ml.monitoring.performance import PerformanceRow
-    from spots_ml.stores.store import Store
 
 FALLBACK_CHECK: Final = "fallback_rate"
 HISTORY_CHECK: Final = "served_history"
-HISTORY_SAMPLE: Final = 1_000
-"""Decisions whose served history is computed again, at most."""
 
 
 @dg.asset(
@@ -56,29 +53,23 @@ def version_performance(
     from datetime import timedelta
 
     from spots_ml.defs.pages.performance import PLOTTED_DAYS, nothing_yet, performance_metadata
-    from spots_ml.digests import digest_json
-    from spots_ml.monitoring.performance import decision_window, measure_performance
+    from spots_ml.pipeline.monitoring_steps import measure_day
 
-    now, day = platform.now(), context.partition_time_window.start.date()
     with refusals_in_words():
-        store = platform.store()
-        since, until = decision_window(day)
-        rows = measure_performance(
-            store.decisions.read_decisions(since, until),
-            day=day,
-            now=now,
+        measured = measure_day(
+            platform.store(),
+            context.partition_time_window.start.date(),
+            now=platform.now(),
             maturity=timedelta(hours=platform.settings.maturity_hours),
-            seed=SEED,
+            recent_days=PLOTTED_DAYS,
         )
-        store.performance.save_performance(rows, now=now)
-        stored = store.performance.read_performance(day - timedelta(days=PLOTTED_DAYS - 1), day + timedelta(days=1))
-        history_check = _history_check(store, since, until)
+    rows = measured.rows
     for row in rows:
         context.log.info(f"{row.arm} ({row.origin}): {row.n_decisions:,} decisions, {row.n_labelled:,} labelled")
     return result(
-        digest_json([row.model_dump(mode="json") for row in rows]),
-        performance_metadata(rows, stored) if rows else nothing_yet(since, until),
-        checks=[_fallback_check(rows, platform.settings.max_fallback_share), history_check],
+        measured.digest,
+        performance_metadata(rows, measured.recent) if rows else nothing_yet(measured.since, measured.until),
+        checks=[_fallback_check(rows, platform.settings.max_fallback_share), _history_check(measured.history)],
     )
 
 
@@ -97,13 +88,8 @@ def _fallback_check(rows: Sequence["PerformanceRow"], max_share: float) -> dg.As
     )
 
 
-def _history_check(store: "Store", since: datetime, until: datetime) -> dg.AssetCheckResult:
+def _history_check(found: "HistoryCheck") -> dg.AssetCheckResult:
     """Wrong history is an error; decisions that brought their own history along prove nothing, which is a warning."""
-    from spots_ml.monitoring.history_check import check_served_history
-
-    found = check_served_history(
-        store.decisions, store.interactions, since=since, until=until, sample=HISTORY_SAMPLE, seed=SEED
-    )
     return dg.AssetCheckResult(
         check_name=HISTORY_CHECK,
         passed=found.verdict.passed or not found.n_decisions,

@@ -13,8 +13,7 @@ from spots_ml.defs.resources import Platform
 from spots_ml.models.declared import deciding_models
 
 if TYPE_CHECKING:
-    from spots_ml.defs.opportunities import DayOfRequests
-    from spots_ml.scoring.answering.scored_day import ScoredDay
+    from spots_ml.pipeline.scoring_step import DayAnswered
 
 SCORED_OPPORTUNITIES: Final = dg.AssetKey("scored_opportunities")
 SCORING_GROUP: Final = "scoring"
@@ -67,37 +66,25 @@ def scored_opportunities(
     context: dg.AssetExecutionContext, config: ScoringOptions, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Score the pairs of the partition's day, keep the answers, log the decisions."""
-    from spots_ml.defs.opportunities import open_day
     from spots_ml.defs.pages.scoring import scoring_metadata
-    from spots_ml.registry.serving import open_scorer
-    from spots_ml.scoring.answering.score_tally import fallbacks_told
-    from spots_ml.scoring.answering.scored_day import score_day
+    from spots_ml.pipeline.scoring_step import answer_day
 
     day = context.partition_time_window
     with refusals_in_words():
-        store = platform.store()
-        asked = open_day(platform, day.start, day.end)
-        scorer = open_scorer(
-            store.versions,
-            platform.places.models_dir,
+        answered = answer_day(
+            platform.places,
+            platform.store(),
+            day.start,
+            day.end,
+            name=context.partition_key,
+            pairs=platform.settings.opportunities,
             versions=config.versions(),
             by_confidence=config.by_confidence,
-            # What was decided before is scored again, not decided by a coin.
-            exploration=platform.settings.exploration if asked.origin == "served" else 0.0,
-        )
-        scored = score_day(
-            asked.batches,
-            scorer,
-            platform.places.scored_dir / context.partition_key,
-            origin=asked.origin,
-            history=store.history,
-            log=store.decisions,
-            start=day.start,
-            end=day.end,
+            exploration=platform.settings.exploration,
             now=platform.now(),
-            up_to=asked.watermark,
         )
-    for sentence in fallbacks_told(scored.tally, scorer):
+    scored, asked = answered.scored, answered.asked
+    for sentence in answered.fallbacks:
         context.log.warning(f"FALLBACK {sentence}")
     context.log.info(
         f"{context.partition_key}: {scored.tally.n_scored:,} scored + {scored.tally.n_refused:,} refused = "
@@ -105,29 +92,31 @@ def scored_opportunities(
     )
     return result(
         scored.digest,
-        scoring_metadata(scored, asked, scorer),
-        checks=[_nothing_lost(scored, asked), _no_fallback(scored, fallbacks_told(scored.tally, scorer))],
+        scoring_metadata(answered),
+        checks=[_nothing_lost(answered), _no_fallback(answered)],
     )
 
 
-def _nothing_lost(scored: "ScoredDay", asked: "DayOfRequests") -> dg.AssetCheckResult:
+def _nothing_lost(answered: "DayAnswered") -> dg.AssetCheckResult:
+    scored, n_read = answered.scored, answered.asked.count.n_read
     n_found = scored.n_written + scored.n_written_refused
     return dg.AssetCheckResult(
         check_name=COMPLETE_CHECK,
-        passed=n_found == asked.count.n_read,
+        passed=n_found == n_read,
         description=(
             f"{scored.n_written:,} scored + {scored.n_written_refused:,} refused = {n_found:,} rows in the file; "
-            f"{asked.count.n_read:,} were read"
+            f"{n_read:,} were read"
         ),
     )
 
 
-def _no_fallback(scored: "ScoredDay", told: list[str]) -> dg.AssetCheckResult:
-    reasons = {cause.partition(": ")[2] for cause in scored.tally.fallbacks}
+def _no_fallback(answered: "DayAnswered") -> dg.AssetCheckResult:
+    tally = answered.scored.tally
+    reasons = {cause.partition(": ")[2] for cause in tally.fallbacks}
     return dg.AssetCheckResult(
         check_name=FALLBACK_CHECK,
         passed=not reasons,
         severity=dg.AssetCheckSeverity.ERROR if reasons - {_HARMLESS} else dg.AssetCheckSeverity.WARN,
-        description="; ".join(told) or f"both models answered all {scored.tally.n_scored:,} rows",
-        metadata={cause: dg.MetadataValue.int(n) for cause, n in scored.tally.fallbacks.items()},
+        description="; ".join(answered.fallbacks) or f"both models answered all {tally.n_scored:,} rows",
+        metadata={cause: dg.MetadataValue.int(n) for cause, n in tally.fallbacks.items()},
     )

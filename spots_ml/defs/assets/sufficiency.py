@@ -38,21 +38,18 @@ SUFFICIENT_CHECK: Final = "sufficient"
 )
 def data_sufficiency(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Hold what was validated last against what is needed."""
-    from spots_ml.interactions.learning.validation import load_dataset
-    from spots_ml.monitoring.data_forecast import arrivals, measure_sufficiency
+    from spots_ml.pipeline.monitoring_steps import measure_data
 
     with refusals_in_words():
-        report = _newest_report(context, platform)
-        if report is None:
-            found = measure_sufficiency(0, 0, now=platform.now())
-            message = "nothing was validated in this Dagster instance yet; materialise validated_dataset"
-        else:
-            _, table = load_dataset(platform.places.datasets_dir, report.digest)
-            found = measure_sufficiency(
-                report.n_accepted, report.n_labelled, arrived_at=arrivals(table), now=platform.now()
-            )
-            message = f"{report.kind} data: {found.message()}"
-        n_in_store = platform.store().interactions.count_labels_after(None)
+        measured = measure_data(
+            platform.places,
+            platform.store().interactions,
+            snapshot_digest=newest_digest(context, RAW_DATA),
+            dataset_digest=newest_digest(context, DATASET),
+            validation=platform.validation_config,
+            now=platform.now(),
+        )
+    found, report, message = measured.found, measured.report, measured.message
     context.log.info(message)
     return dg.MaterializeResult(
         metadata={
@@ -60,7 +57,7 @@ def data_sufficiency(context: dg.AssetExecutionContext, platform: dg.ResourcePar
             "requirements": _table(found),
             "n_labelled": dg.MetadataValue.int(found.n_labelled),
             "n_interactions": dg.MetadataValue.int(found.n_interactions),
-            "labels_in_store": dg.MetadataValue.int(n_in_store),
+            "labels_in_store": dg.MetadataValue.int(measured.n_in_store),
             **({"labels_per_day": tables.number(found.labels_per_day)} if found.labels_per_day is not None else {}),
             **({"newest_label_at": dg.MetadataValue.timestamp(found.newest_label_at)} if found.newest_label_at else {}),
             **(_about(report) if report else {}),
@@ -74,23 +71,6 @@ def data_sufficiency(context: dg.AssetExecutionContext, platform: dg.ResourcePar
             )
         ],
     )
-
-
-def _newest_report(context: dg.AssetExecutionContext, platform: Platform) -> "DatasetReport | None":
-    """What validation found last: a dataset that was too small is not materialised, but it is what counts here."""
-    from spots_ml.interactions.learning.validation import read_report
-    from spots_ml.monitoring.data_forecast import report_of_snapshot
-
-    snapshot_digest = newest_digest(context, RAW_DATA)
-    report = (
-        report_of_snapshot(platform.places.datasets_dir, snapshot_digest, platform.validation_config.digest())
-        if snapshot_digest
-        else None
-    )
-    dataset_digest = newest_digest(context, DATASET)
-    if report is None and dataset_digest is not None:
-        return read_report(platform.places.datasets_dir, dataset_digest)
-    return report
 
 
 def _about(report: "DatasetReport") -> dict[str, dg.MetadataValue]:

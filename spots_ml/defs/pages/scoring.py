@@ -7,28 +7,25 @@ import dagster as dg
 from spots_ml.defs.pages import tables
 
 if TYPE_CHECKING:
-    from spots_ml.defs.opportunities import DayOfRequests
-    from spots_ml.scoring.answering.scored_day import ScoredDay
-    from spots_ml.scoring.scorer import Scorer
+    from spots_ml.pipeline.scoring_step import DayAnswered
 
 
-def scoring_metadata(scored: "ScoredDay", asked: "DayOfRequests", scorer: "Scorer") -> dict[str, dg.MetadataValue]:
+def scoring_metadata(answered: "DayAnswered") -> dict[str, dg.MetadataValue]:
     """Show a scored day.
 
     Args:
-        scored: What came of it.
-        asked: What was asked.
-        scorer: What scored it.
+        answered: What came of scoring it.
 
     Returns:
         Metadata by key; a table of fallbacks stands first when there were any.
     """
-    from spots_ml.scoring.answering.score_tally import fallbacks_told, models_told
+    from spots_ml.scoring.answering.score_tally import models_told
 
+    asked, scored = answered.asked, answered.scored
     tally, metadata = scored.tally, {}
     if tally.fallbacks:
         metadata["FALLBACK"] = tables.counts(tally.fallbacks, what="fallback")
-        metadata["FALLBACK_why"] = tables.sentences(fallbacks_told(tally, scorer))
+        metadata["FALLBACK_why"] = tables.sentences(answered.fallbacks)
     if not tally.n_read:
         metadata["nothing_to_score"] = tables.sentences([f"no rows of this day among the {asked.description}"])
     metadata |= {
@@ -58,7 +55,7 @@ def scoring_metadata(scored: "ScoredDay", asked: "DayOfRequests", scorer: "Score
             metadata[f"called_rate/{name}"] = tables.number(group.called_rate)
     metadata |= {f"mean/{name}": tables.number(mean) for name, mean in tally.means().items()}
     return metadata | {
-        "models": tables.sentences(f"{model}: {told}" for model, told in models_told(scorer).items()),
+        "models": tables.sentences(f"{model}: {told}" for model, told in models_told(answered.scorer).items()),
         "n_decisions_logged": dg.MetadataValue.int(scored.log.n_new),
         "n_decisions_known": dg.MetadataValue.int(scored.log.n_known),
         "n_not_logged": dg.MetadataValue.int(scored.log.n_unidentified),
