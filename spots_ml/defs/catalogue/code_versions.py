@@ -38,11 +38,21 @@ MADE_BY: Final[dict[str, tuple[str, ...]]] = {
     "onnx_model": ("pipeline/model_steps.py", "release/onnx", "release/certification", "models", "features"),
     "latency_benchmark": ("pipeline/model_steps.py", "release/latency"),
     "registered_version": ("pipeline/registration_step.py", "registry", "release", "models"),
-    "feature_importance": ("explaining", "features"),
-    "scored_opportunities": ("requests", "scoring", "features", "models"),
-    "version_performance": ("monitoring/performance.py", "monitoring/history_check.py", "estimates"),
-    "formula_baseline": ("monitoring/formula_baseline.py", "scoring/formula.py", "estimates"),
-    "data_sufficiency": ("monitoring/data_forecast.py", "interactions/learning"),
+    "feature_importance": ("pipeline/importance_step.py", "explaining", "features"),
+    "scored_opportunities": ("pipeline/scoring_step.py", "requests", "scoring", "features", "models"),
+    "version_performance": (
+        "pipeline/monitoring_steps.py",
+        "monitoring/performance.py",
+        "monitoring/history_check.py",
+        "estimates",
+    ),
+    "formula_baseline": (
+        "pipeline/monitoring_steps.py",
+        "monitoring/formula_baseline.py",
+        "scoring/formula.py",
+        "estimates",
+    ),
+    "data_sufficiency": ("pipeline/monitoring_steps.py", "monitoring/data_forecast.py", "interactions/learning"),
 }
 """By the last part of the asset's key: the modules and packages of ours that decide what comes out."""
 
