@@ -54,8 +54,11 @@ FUNCTIONS = {
 }
 # What a row's generated column and the view of the pipeline compute with, and whose rows an agent sees.
 PRIVATE_FUNCTIONS = {
-    "authenticated": {"own_agent_id", "plain_features"},
-    "service_role": {"own_agent_id", "plain_features", "interaction_record"},
+    "authenticated": {"own_agent_id", "plain_features", "is_blank"},
+    "service_role": {
+        *("own_agent_id", "plain_features", "interaction_record", "is_blank"),
+        *("interaction_key", "digest_id"),  # a decision's outcome is found by them
+    },
 }
 
 PHONE_FUNCTIONS = {"phone_manifest"}

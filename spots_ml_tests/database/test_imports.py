@@ -63,13 +63,20 @@ def test_the_raw_features_are_those_of_the_contract_in_its_order(shared):
 
 
 @pytest.mark.parametrize("missing", ["agent_id", "opportunity_id", "timestamp"])
-def test_an_anonymous_interaction_is_told_by_its_features(database, missing):
+def test_an_anonymous_interaction_is_known_when_all_it_says_is_repeated(database, missing):
     known = item(**{missing: None}, user_vibe_dimensions={"novelty_seeking": 1.0, "energy_preference": None})
-    same = known | {"user_vibe_dimensions": {"novelty_seeking": 1, "of the app": 2}} | outcome()
-    other = known | {"timing_features": {"opportunity_timing": 0.6}}
+    same = known | {"user_vibe_dimensions": {"novelty_seeking": 1, "of the app": 2}}
+    others = [
+        known | {"timing_features": {"opportunity_timing": 0.6}},
+        known | {"formula_calling_score": 0.7},
+        known | {name: told(value) for name, value in outcome().items()},
+    ]
     with database.service() as connection:
         assert counts(take_in(connection, known)) == (1, 1, 0, 0)
-        assert counts(take_in(connection, {**same, "outcome_timestamp": hours(5).isoformat()}, other)) == (2, 1, 1, 1)
+        assert counts(take_in(connection, same, *others)) == (4, 3, 0, 1)
+        assert counts(take_in(connection, *others, same)) == (4, 0, 0, 0)
+        connection.execute(f"update public.{TABLE} set outcome_type = 'positive', outcome_score = 0.9")
+        assert counts(take_in(connection, *others, same)) == (4, 0, 0, 0)
         with pytest.raises(psycopg.errors.RestrictViolation, match="never change"):
             connection.execute(f"update public.{TABLE} set spot_vibe_dimensions = '{{}}'")
 
@@ -90,14 +97,15 @@ def test_an_interaction_of_the_app_is_known_and_what_the_app_added_stays(databas
     assert corrected[0]["updated_at"] > kept[0]["updated_at"]
 
 
-def test_of_repeats_the_later_one_counts_where_it_says_anything(database):
+def test_repeats_are_taken_in_as_what_they_say_together(database):
     late = {name: told(value) for name, value in outcome(0.9).items()}
     with database.service() as connection:
         report = take_in(
             connection,
             item(**late | {"outcome_score": 0.8}),
             item(opportunity="spot-2"),
-            item(formula_calling_score=None, outcome_score=0.9, user_vibe_dimensions={"novelty_seeking": 0.1}),
+            item(formula_calling_score=None, user_vibe_dimensions={"novelty_seeking": 0.1}),
+            item(**late | {"outcome_timestamp": hours(6).isoformat()}),
         )
         found = rows(connection)
 

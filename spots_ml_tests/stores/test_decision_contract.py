@@ -180,7 +180,7 @@ def test_a_decision_is_linked_to_its_own_outcome_alone(store):
         store,
         [
             interaction(0),
-            interaction(1, scored_at=interaction(1)["scored_at"] + timedelta(microseconds=1)),
+            interaction(1, scored_at=interaction(1)["scored_at"] + timedelta(milliseconds=1)),
             interaction(1, agent_id="another"),
             interaction(1, agent_id=None),
             interaction(2),
@@ -188,6 +188,14 @@ def test_a_decision_is_linked_to_its_own_outcome_alone(store):
     )
 
     assert outcomes(store) == {"spot 0": [outcome(0)], "spot 1": [NOTHING]}
+
+
+def test_an_outcome_of_the_same_millisecond_is_that_of_the_decision(store):
+    exact = interaction(0)["scored_at"] + timedelta(microseconds=123_456)
+    log(store, decide([interaction(0, scored_at=exact)], now=NOW))
+    for microsecond, linked in ((122_999, NOTHING), (123_000, outcome(0)), (123_999, outcome(0))):
+        take_in(store, [interaction(0, scored_at=exact.replace(microsecond=microsecond))])
+        assert outcomes(store) == {"spot 0": [linked]}
 
 
 def test_served_and_replayed_decisions_share_the_outcome(store):

@@ -2,7 +2,7 @@
 
 import multiprocessing
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from spots_ml.errors import ArtifactError
 from spots_ml.stores.embedded import database
 from spots_ml.stores.embedded.schema import SCHEMA_VERSION
 from spots_ml.stores.embedded.store import embedded_store
+from spots_ml_tests.scoring.deciding import decide
 from spots_ml_tests.stores.behind import file_of
 from spots_ml_tests.stores.keeping_decisions import decided, log, outcome, outcomes
 from spots_ml_tests.stores.keeping_interactions import NOW, interaction, read, take_in
@@ -80,6 +81,34 @@ def test_a_file_of_version_1_can_do_all_that_a_new_one_can(old_file, tmp_path):
     assert store.history.serve_history(["agent 2"], at).values[0, 3] == np.float32(0.01)
     new = embedded_store(tmp_path / "new.sqlite")
     assert fresh_schema(old_file) == fresh_schema(file_of(new))
+
+
+def test_interactions_and_decisions_of_an_earlier_file_are_told_by_the_millisecond(old_file, monkeypatch):
+    """Rows that say less than agent, opportunity and moment, or more than milliseconds, were told in another way."""
+    exact = NOW.replace(microsecond=123_456) - timedelta(days=1)
+    rows = [
+        interaction(1, agent_id=None, outcome_type=None, outcome_score=None, outcome_at=None),
+        interaction(0, scored_at=exact, outcome_at=exact),
+        interaction(0, scored_at=exact + timedelta(microseconds=1), outcome_at=exact + timedelta(microseconds=1)),
+    ]
+    with monkeypatch.context() as earlier:
+        earlier.setattr(database, "STEPS", database.STEPS[:4])
+        earlier.setattr(database, "SCHEMA_VERSION", 4)
+        store = embedded_store(old_file)
+    take_in(store, rows[:2])
+    log(store, decide([interaction(0, scored_at=exact)], now=NOW))
+    run(
+        old_file,
+        "DROP TRIGGER decisions_are_not_changed; UPDATE decisions SET identity = randomblob(16);"
+        " CREATE TRIGGER decisions_are_not_changed BEFORE UPDATE ON decisions"
+        " BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;"
+        " UPDATE interactions SET identity = randomblob(16) WHERE row_sequence > 4;",
+    )
+    store = embedded_store(old_file)
+
+    report = take_in(store, rows)
+    assert (report.n_new, report.n_updated, report.n_unchanged, report.n_repeated) == (0, 1, 1, 1)
+    assert outcomes(store)["spot 0"] == [("positive", 0.9, exact + timedelta(microseconds=1))]
 
 
 def test_opening_a_file_again_changes_nothing(old_file):

@@ -5,11 +5,14 @@ from datetime import timedelta
 
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from spots_ml.errors import InputError
 from spots_ml.features.contract import RAW_FEATURES
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.interactions.source import InteractionStream
+from spots_ml_tests.interactions.tellings import SAID, interactions, key, records
 from spots_ml_tests.stores.keeping_interactions import NOW, interaction, read, stream, take_in
 
 
@@ -182,35 +185,77 @@ def test_labels_arrive_in_the_order_of_the_stream_whether_their_interactions_wer
     assert arrived == ["spot 5", "spot 3", "spot 6", "spot 1"]
 
 
-def test_of_repeats_in_a_stream_the_later_one_counts_where_it_says_anything(store):
+def test_repeats_in_a_stream_are_taken_in_as_what_they_say_together(store):
     name = RAW_FEATURES[0]
-    take_in(
+    report = take_in(
         store,
         [
-            interaction(0, **{name: 0.25}),
             interaction(0, labelled=False, formula_score=None, **{name: 0.75}),
-            interaction(0, outcome_score=0.8, outcome_at=None, is_called=None, **{name: None}),
+            interaction(0, is_called=None, **{name: 0.25}),
+            interaction(0, outcome_score=0.8, outcome_at=None, **{name: None}),
         ],
     )
-    row = read(store).to_pylist()[0]
 
-    assert {column: row[column] for column in (name, "formula_score", "is_called", "outcome_score")} == {
-        name: None,
-        "formula_score": 0.5,
-        "is_called": True,
-        "outcome_score": 0.8,
-    }
-    assert row["outcome_at"] == interaction(0)["outcome_at"]
+    assert (report.n_read, report.n_new, report.n_repeated, report.n_new_labels) == (3, 1, 2, 1)
+    expected = stream([interaction(0, **{name: 0.25})])
+    assert read(store).equals(pa.Table.from_batches(list(expected.batches), schema=INTERACTIONS))
 
 
-def test_corrected_features_replace_the_known_ones_and_nothing_else(store):
+def test_features_that_become_known_are_added_and_nothing_else_changes(store):
     name = RAW_FEATURES[-1]
-    take_in(store, [interaction(0), interaction(1)])
+    take_in(store, [interaction(0), interaction(1, **{name: None})])
     report = take_in(store, [interaction(1, labelled=False, formula_score=None, **{name: 0.0625})])
 
     assert (report.n_updated, report.n_new_labels) == (1, 0)
     expected = [interaction(0), interaction(1, **{name: 0.0625})]
     assert read(store).equals(pa.Table.from_batches(list(stream(expected).batches), schema=INTERACTIONS))
+
+
+def test_an_outcome_sent_with_null_features_erases_none(store):
+    take_in(store, [interaction(0, labelled=False)])
+    unknown = dict.fromkeys([*RAW_FEATURES, "formula_score", "is_called"])
+    report = take_in(store, [interaction(0, **unknown)])
+
+    assert (report.n_updated, report.n_new_labels) == (1, 1)
+    assert read(store).equals(pa.Table.from_batches(list(stream([interaction(0)]).batches), schema=INTERACTIONS))
+
+
+def test_an_older_export_that_is_imported_later_reverts_no_correction(store):
+    corrected = interaction(0, outcome_type="negative", outcome_score=0.1)
+    corrected["outcome_at"] += timedelta(days=1)
+    take_in(store, [corrected])
+    report = take_in(store, [interaction(0)])
+
+    assert (report.n_unchanged, report.n_updated) == (1, 0)
+    assert read(store)["outcome_type"].to_pylist() == ["negative"]
+
+
+def test_an_outcome_of_the_same_millisecond_is_that_of_the_interaction_and_one_beyond_it_is_not(store):
+    exact = interaction(0)["scored_at"] + timedelta(microseconds=123_456)
+    take_in(store, [interaction(0, labelled=False, scored_at=exact)])
+    coarse = interaction(0, scored_at=exact.replace(microsecond=123_000))
+    report = take_in(store, [coarse, interaction(0, scored_at=exact.replace(microsecond=124_000))])
+
+    assert (report.n_new, report.n_updated, report.n_new_labels) == (1, 1, 2)
+    assert read(store)["scored_at"].to_pylist() == [exact, exact.replace(microsecond=124_000)]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(imports=st.lists(st.lists(records(), max_size=8), min_size=1, max_size=4), batch_rows=st.integers(1, 9))
+def test_whatever_is_imported_in_whatever_order_is_what_it_says_together(new_store, imports, batch_rows):
+    store, known = new_store(), []
+    for rows in imports:
+        report = take_in(store, rows, batch_rows=batch_rows)
+        before, known = interactions(known), [*known, *rows]
+        after = interactions(known)
+        n_changed = sum(one != two for one, two in zip(before, after, strict=False))
+        n_labels = sum(row["outcome_type"] is not None for row in after)
+        n_labels -= sum(row["outcome_type"] is not None for row in before)
+        assert (report.n_read, report.n_new, report.n_updated) == (len(rows), len(after) - len(before), n_changed)
+        assert (report.n_repeated, report.n_new_labels) == (len(rows) - len({key(row) for row in rows}), n_labels)
+        assert store.interactions.count_labels_after(None) == sum(row["outcome_type"] is not None for row in after)
+    if known:
+        assert [{name: row[name] for name in SAID} for row in read(store).to_pylist()] == interactions(known)
 
 
 def test_names_of_any_signs_are_told_apart_and_one_with_a_nul_is_kept_aside(store):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from spots_ml.errors import ArtifactError
+from spots_ml.stores.embedded.identity import identity_of
 from spots_ml.stores.embedded.schema import SCHEMA_VERSION, STEPS
 
 _BUSY_TIMEOUT_S: Final = 60.0
@@ -54,6 +55,7 @@ class Database:
                 if found == 0:
                     connection.execute("PRAGMA journal_mode = WAL")
                 if found < SCHEMA_VERSION:
+                    connection.create_function("identity_of", -1, identity_of, deterministic=True)
                     # One script, one transaction: a process killed in the middle leaves the file as it was.
                     steps = "".join(STEPS[found:])
                     connection.executescript(

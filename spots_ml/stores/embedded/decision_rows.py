@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from spots_ml.scoring.decision_log.fields import DECISIONS, DECISIONS_WITH_OUTCOMES, FIELDS, DecisionField
 from spots_ml.stores.embedded.decision_columns import COLUMNS, HISTORY, IDENTITY, TOLD
-from spots_ml.stores.embedded.interaction_rows import identity_of
+from spots_ml.stores.embedded.identity import identity_of
 
 _HISTORY_DTYPE: Final = np.dtype("<f4")
 _PACKED: Final = tuple(field.name for field in FIELDS if field.packing == "history")

@@ -1,6 +1,5 @@
 """Interactions as rows of SQLite and back: one blob of 34 numbers per row, times as microseconds."""
 
-import hashlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -11,6 +10,7 @@ import pyarrow as pa
 from spots_ml.features.contract import RAW_FEATURES
 from spots_ml.interactions.judging.columns import floats, times
 from spots_ml.interactions.schema import INTERACTIONS
+from spots_ml.stores.embedded.identity import identity_of
 
 COLUMNS: Final = (
     "identity",
@@ -32,9 +32,6 @@ _FEATURES_DTYPE: Final = np.dtype("<f8")
 def to_rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
     """Turn interactions into rows for SQLite.
 
-    Two records are the same interaction when agent, opportunity and time of scoring are known and equal; where one of
-    them is unknown, when these and all raw features are equal. The outcome is not part of it: it arrives later.
-
     Args:
         batch: Rows of schema `INTERACTIONS` without problems.
 
@@ -51,17 +48,9 @@ def to_rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
     labels = [batch[name].to_pylist() for name in ("formula_score", "is_called", "outcome_type", "outcome_score")]
     for row, (position, agent, opportunity) in enumerate(told):
         features = content[row * size : (row + 1) * size]
-        identity = identity_of(agent, opportunity, scored_at[row], features)
-        yield (
-            position,
-            identity,
-            agent,
-            opportunity,
-            scored_at[row],
-            features,
-            *(column[row] for column in labels),
-            outcome_at[row],
-        )
+        said = (features, *(column[row] for column in labels), outcome_at[row])
+        identity = identity_of(agent, opportunity, scored_at[row], *said)
+        yield position, identity, agent, opportunity, scored_at[row], *said
 
 
 def to_batch(rows: Sequence[sqlite3.Row], first_position: int) -> pa.RecordBatch:
@@ -92,23 +81,3 @@ def to_batch(rows: Sequence[sqlite3.Row], first_position: int) -> pa.RecordBatch
 def _microseconds(column: pa.Array) -> list[int | None]:
     moments = times(column)
     return [None if unknown else int(us) for us, unknown in zip(moments.view(np.int64), np.isnat(moments), strict=True)]
-
-
-def identity_of(agent: str | None, opportunity: str | None, scored_at: int | None, features: bytes = b"") -> bytes:
-    """Reduce what makes an interaction itself to 16 bytes.
-
-    Args:
-        agent: The agent's id; None: unknown.
-        opportunity: The opportunity's id; None: unknown.
-        scored_at: Microseconds since 1970 (UTC); None: unknown.
-        features: The raw features, which count only where one of the others is unknown.
-
-    Returns:
-        16 bytes; equal for the same interaction.
-    """
-    keyed = agent is not None and opportunity is not None and scored_at is not None
-    # repr() quotes, so that no two triples give the same text.
-    digest = hashlib.sha256(repr((agent, opportunity, scored_at)).encode("utf-8", "surrogatepass"))
-    if not keyed:
-        digest.update(features)
-    return digest.digest()[:16]

@@ -1,56 +1,91 @@
 """The SQL of importing and reading interactions in the embedded store; the schema is in `database`.
 
-What is known is never forgotten: a record without an outcome does not take one away, a corrected outcome replaces it.
+What records of one interaction say together is not said here: `interaction_merging` asks `judging.merging`.
 """
 
 from typing import Final
 
 STAGE: Final = """
 CREATE TEMP TABLE incoming (
-    position INTEGER NOT NULL, identity BLOB PRIMARY KEY, agent_id TEXT, opportunity_id TEXT, scored_at INTEGER,
-    features BLOB NOT NULL, formula_score REAL, is_called INTEGER, outcome_type TEXT, outcome_score REAL,
-    outcome_at INTEGER
+    number INTEGER PRIMARY KEY, position INTEGER NOT NULL, identity BLOB NOT NULL, agent_id TEXT, opportunity_id TEXT,
+    scored_at INTEGER, features BLOB NOT NULL, formula_score REAL, is_called INTEGER, outcome_type TEXT,
+    outcome_score REAL, outcome_at INTEGER
 );
 CREATE TEMP TABLE broken (
     identity BLOB PRIMARY KEY, position INTEGER NOT NULL, reasons TEXT NOT NULL, record TEXT NOT NULL
 ) WITHOUT ROWID;
 """
-"""Temporary tables that hold one stream, seen by nobody else."""
+"""Temporary tables that hold one stream, seen by nobody else; `number` tells the order of its records."""
 
-ADD: Final = """
-INSERT INTO incoming VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (identity) DO UPDATE SET
-    features = excluded.features,
-    formula_score = coalesce(excluded.formula_score, formula_score),
-    is_called = coalesce(excluded.is_called, is_called),
-    outcome_type = coalesce(excluded.outcome_type, outcome_type),
-    outcome_score = coalesce(excluded.outcome_score, outcome_score),
-    outcome_at = coalesce(excluded.outcome_at, outcome_at)
-"""
+ADD: Final = "INSERT INTO incoming VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 """Takes the position and `interaction_rows.COLUMNS`."""
 
 ADD_BROKEN: Final = "INSERT OR IGNORE INTO broken VALUES (?, ?, ?, ?)"
 """Takes identity, position, reasons, record."""
 
-UPDATE: Final = """
-UPDATE interactions AS known SET
-    features = incoming.features,
-    formula_score = coalesce(incoming.formula_score, known.formula_score),
-    is_called = coalesce(incoming.is_called, known.is_called),
-    outcome_type = coalesce(incoming.outcome_type, known.outcome_type),
-    outcome_score = coalesce(incoming.outcome_score, known.outcome_score),
-    outcome_at = coalesce(incoming.outcome_at, known.outcome_at)
-FROM incoming
-WHERE known.identity = incoming.identity AND (
-    incoming.features IS NOT known.features
-    OR coalesce(incoming.formula_score, known.formula_score) IS NOT known.formula_score
-    OR coalesce(incoming.is_called, known.is_called) IS NOT known.is_called
-    OR coalesce(incoming.outcome_type, known.outcome_type) IS NOT known.outcome_type
-    OR coalesce(incoming.outcome_score, known.outcome_score) IS NOT known.outcome_score
-    OR coalesce(incoming.outcome_at, known.outcome_at) IS NOT known.outcome_at
-)
+INDEX: Final = "CREATE INDEX incoming_by_identity ON incoming (identity)"
+
+FIND_REPEATED: Final = """
+CREATE TEMP TABLE repeated AS
+SELECT first.number AS place, incoming.number
+FROM (SELECT identity, min(number) AS number FROM incoming GROUP BY identity HAVING count(*) > 1) AS first
+JOIN incoming ON incoming.identity = first.identity
+WHERE incoming.number <> first.number
+ORDER BY first.number, incoming.number
 """
-"""Changes the known interactions of which the stream says more or something else, and only those."""
+"""Of each interaction that the stream tells of several times: the first record, and each other one."""
+
+REPEATED: Final = """
+SELECT place, incoming.* FROM repeated JOIN incoming ON incoming.number = place
+WHERE repeated.rowid > :after AND repeated.rowid <= :after + :page
+UNION
+SELECT place, incoming.* FROM repeated JOIN incoming ON incoming.number = repeated.number
+WHERE repeated.rowid > :after AND repeated.rowid <= :after + :page
+"""
+"""One page of repetitions, and the first records that say together what earlier pages have said."""
+
+RESTATE: Final = """
+UPDATE incoming SET
+    scored_at = ?, features = ?, formula_score = ?, is_called = ?, outcome_type = ?, outcome_score = ?, outcome_at = ?
+WHERE number = ?
+"""
+
+FORGET_REPEATED: Final = "DELETE FROM incoming WHERE number IN (SELECT number FROM repeated)"
+
+FIND_NEWS: Final = """
+CREATE TEMP TABLE news AS
+SELECT known.row_sequence AS place, incoming.number
+FROM incoming JOIN interactions AS known ON known.identity = incoming.identity
+WHERE incoming.features <> known.features
+    OR incoming.scored_at > known.scored_at
+    OR (incoming.formula_score IS NOT NULL AND incoming.formula_score IS NOT known.formula_score)
+    OR (incoming.is_called IS NOT NULL AND incoming.is_called IS NOT known.is_called)
+    OR (incoming.outcome_type IS NOT NULL AND (
+        incoming.outcome_type IS NOT known.outcome_type OR incoming.outcome_score IS NOT known.outcome_score
+        OR incoming.outcome_at IS NOT known.outcome_at
+    ))
+ORDER BY known.row_sequence
+"""
+"""Known interactions of which the stream may say more: all of which it does, and some of which it does not."""
+
+NEWS: Final = """
+SELECT true AS is_known, place, known.agent_id, known.opportunity_id, known.scored_at, known.features,
+    known.formula_score, known.is_called, known.outcome_type, known.outcome_score, known.outcome_at
+FROM news JOIN interactions AS known ON known.row_sequence = place
+WHERE news.rowid > :after AND news.rowid <= :after + :page
+UNION ALL
+SELECT false, place, agent_id, opportunity_id, scored_at, features, formula_score, is_called, outcome_type,
+    outcome_score, outcome_at
+FROM news JOIN incoming USING (number)
+WHERE news.rowid > :after AND news.rowid <= :after + :page
+"""
+"""One page of them: what is known, and what the stream says."""
+
+UPDATE: Final = """
+UPDATE interactions SET
+    scored_at = ?, features = ?, formula_score = ?, is_called = ?, outcome_type = ?, outcome_score = ?, outcome_at = ?
+WHERE row_sequence = ?
+"""
 
 INSERT: Final = """
 INSERT INTO interactions (
@@ -62,14 +97,14 @@ SELECT
     formula_score, is_called, outcome_type, outcome_score, outcome_at
 FROM incoming
 WHERE NOT EXISTS (SELECT 1 FROM interactions AS known WHERE known.identity = incoming.identity)
-ORDER BY position
+ORDER BY number
 """
 """Takes the kind of the source."""
 
 LABEL: Final = """
 UPDATE interactions SET label_sequence = ? + fresh.number
 FROM (
-    SELECT known.row_sequence, row_number() OVER (ORDER BY incoming.position) AS number
+    SELECT known.row_sequence, row_number() OVER (ORDER BY incoming.number) AS number
     FROM incoming JOIN interactions AS known ON known.identity = incoming.identity
     WHERE known.label_sequence IS NULL AND known.outcome_type IS NOT NULL AND known.outcome_score IS NOT NULL
 ) AS fresh

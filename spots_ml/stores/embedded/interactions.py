@@ -17,6 +17,7 @@ from spots_ml.interactions.source import InteractionStream
 from spots_ml.stores.embedded import interaction_sql as sql
 from spots_ml.stores.embedded.arrival import present
 from spots_ml.stores.embedded.database import Database, transaction
+from spots_ml.stores.embedded.interaction_merging import merge_into_known, merge_repeated
 from spots_ml.stores.embedded.interaction_rows import to_rows
 from spots_ml.stores.embedded.reading import read_stream
 from spots_ml.stores.moments import to_text
@@ -59,7 +60,7 @@ class EmbeddedInteractionStore:
             connection.executescript(sql.STAGE)
             _stage(connection, stream.batches, intake)
             with transaction(connection):
-                n_updated = connection.execute(sql.UPDATE).rowcount
+                n_updated = merge_into_known(connection)
                 n_new = connection.execute(sql.INSERT, (stream.kind,)).rowcount
                 n_new_labels = connection.execute(sql.LABEL, (present(connection).labels,)).rowcount
                 connection.execute(
@@ -138,7 +139,7 @@ class EmbeddedInteractionStore:
 
 
 def _stage(connection: sqlite3.Connection, batches: Iterator[pa.RecordBatch], intake: Intake) -> None:
-    """Put a stream into temporary tables, which hold up nobody."""
+    """Put a stream into temporary tables, which hold up nobody, each interaction once."""
     with transaction(connection):
         for accepted, broken in intake.judged(batches):
             connection.executemany(sql.ADD, to_rows(accepted))
@@ -154,3 +155,4 @@ def _stage(connection: sqlite3.Connection, batches: Iterator[pa.RecordBatch], in
                     for row in broken
                 ),
             )
+        merge_repeated(connection)

@@ -1,7 +1,7 @@
 """The tables of the embedded store, as the steps from one schema version to the next.
 
 A step that has been in use is never changed: the next one is added behind it, so that every file there is can be
-brought up to date.
+brought up to date. `identity_of` is the function of that name in `identity`.
 """
 
 from typing import Final
@@ -133,7 +133,27 @@ CREATE INDEX interactions_by_moment ON interactions (scored_at) WHERE scored_at 
 CREATE INDEX interactions_by_kind ON interactions (source_kind);
 """
 
-STEPS: Final = (_INTERACTIONS_AND_VERSIONS, _DECISIONS_AND_PERFORMANCE, _WEIGHT_AND_TRAFFIC, _BOUNDED_READING)
+_IDENTITIES_BY_THE_MILLISECOND: Final = """
+-- Of two rows that are the same interaction now, one keeps the identity that it had: reading shows both, and validation
+-- merges them.
+UPDATE OR IGNORE interactions SET identity = identity_of(
+    agent_id, opportunity_id, scored_at, features, formula_score, is_called, outcome_type, outcome_score, outcome_at
+)
+WHERE agent_id IS NULL OR opportunity_id IS NULL OR scored_at IS NULL OR scored_at % 1000 <> 0;
+
+DROP TRIGGER decisions_are_not_changed;
+UPDATE decisions SET identity = identity_of(agent_id, opportunity_id, decided_at) WHERE decided_at % 1000 <> 0;
+CREATE TRIGGER decisions_are_not_changed BEFORE UPDATE ON decisions
+BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;
+"""
+
+STEPS: Final = (
+    _INTERACTIONS_AND_VERSIONS,
+    _DECISIONS_AND_PERFORMANCE,
+    _WEIGHT_AND_TRAFFIC,
+    _BOUNDED_READING,
+    _IDENTITIES_BY_THE_MILLISECOND,
+)
 """The first step makes version 1 out of an empty file, each further one the next version."""
 
 SCHEMA_VERSION: Final = len(STEPS)
