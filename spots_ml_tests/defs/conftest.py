@@ -1,5 +1,7 @@
 """Real Dagster instances with stores of their own."""
 
+import shutil
+
 import dagster as dg
 import pytest
 
@@ -16,10 +18,20 @@ def settings(tmp_path):
     return Settings(data_dir=tmp_path / "data", artifacts_dir=tmp_path / "artifacts")
 
 
+@pytest.fixture(scope="session")
+def empty_home(tmp_path_factory):
+    """The home of an instance in which nothing ran; making its databases anew would take longer than most tests."""
+    home = tmp_path_factory.mktemp("dagster")
+    with dg.instance_for_test(temp_dir=str(home)) as instance:
+        instance.get_runs(limit=1)
+        instance.fetch_materializations(dg.AssetKey("any"), limit=1)
+        instance.all_instigator_state()
+    return home
+
+
 @pytest.fixture
-def instance(tmp_path):
-    home = tmp_path / "home"
-    home.mkdir()
+def instance(tmp_path, empty_home):
+    home = shutil.copytree(empty_home, tmp_path / "home")
     with dg.instance_for_test(overrides=RETRIES, temp_dir=str(home)) as instance:
         yield instance
 

@@ -1,15 +1,8 @@
 """What a step builds on: what its own run made, or the run that it resumes; launched alone, what was made last."""
 
 import dagster as dg
-import pytest
 
 from spots_ml_tests.defs.two_steps import built, make_elsewhere, two_steps
-
-
-@pytest.fixture
-def instance(tmp_path):
-    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
-        yield instance
 
 
 def run(instance, *, steps=None, resumed=None, again=None, **options):

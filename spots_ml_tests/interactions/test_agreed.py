@@ -1,11 +1,14 @@
 """Words and digests that datasets, quarantines and reports were written with, and that scripts and people look for."""
 
-from spots_ml.digests import canonical_json, digest_json, seal
+import numpy as np
+import pytest
+
+from spots_ml.digests import canonical_json, digest_bytes, digest_json, seal
 from spots_ml.features.contract import FEATURES_AND_HISTORY, RAW_FEATURES
 from spots_ml.interactions.judging.reasons import REASONS
 from spots_ml.interactions.judging.validation_config import SufficiencyConfig, ValidationConfig
 from spots_ml.interactions.kinds import SOURCE_KINDS
-from spots_ml.interactions.learning.splits import PARTS, PURGED, TEST, TRAIN, VALIDATION
+from spots_ml.interactions.learning.splits import PARTS, PURGED, TEST, TRAIN, VALIDATION, split_rows
 from spots_ml.interactions.schema import DATASET, INTERACTIONS, OUTCOME_TYPES, QUARANTINE
 
 WHO_AND_WHEN = "position agent_id opportunity_id scored_at"
@@ -33,6 +36,22 @@ def test_kinds_outcomes_and_parts_keep_their_names_and_numbers():
     assert OUTCOME_TYPES == ("positive", "neutral", "negative")
     assert dict(zip(PARTS, range(3), strict=True)) == {"train": TRAIN, "validation": VALIDATION, "test": TEST}
     assert (TRAIN, VALIDATION, TEST, PURGED) == (0, 1, 2, -1)
+
+
+@pytest.mark.parametrize(
+    ("timed", "n_rows", "digest"),
+    [
+        (True, [1098, 1319, 281, 302], "906f319a5fc1d3c809d02cae3c6916f545e390fced08a659098406ca949eec7f"),
+        (False, [0, 2105, 463, 432], "a9a18b57914d46909dda6cfb1c620359392795e4e6412813fcadfc445256e2c2"),
+    ],
+)
+def test_the_same_agents_are_split_as_they_always_were(timed, n_rows, digest):
+    hours = np.arange(3_000) * 7_919 % 3_000 * np.timedelta64(1, "h")
+    scored_at = np.datetime64("2026-01-01", "us") + hours if timed else np.full(3_000, np.datetime64("NaT", "us"))
+    split = split_rows(np.arange(3_000) ** 2 % 97, scored_at, seed=42)
+
+    assert np.bincount(split - PURGED).tolist() == n_rows
+    assert digest_bytes(split.tobytes()) == digest
 
 
 def test_the_thresholds_are_these_and_a_dataset_s_digest_names_them():
