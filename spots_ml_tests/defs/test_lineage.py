@@ -1,8 +1,16 @@
 """What a step builds on: what its own run made, or the run that it resumes; launched alone, what was made last."""
 
 import dagster as dg
+import pytest
 
 from spots_ml_tests.defs.two_steps import built, make_elsewhere, two_steps
+
+
+@pytest.fixture
+def instance():
+    """One in memory, which asks the same SQL: these tests run many small jobs."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
 
 
 def run(instance, *, steps=None, resumed=None, again=None, **options):
