@@ -24,7 +24,7 @@ from spots_ml.scoring import formula
 from spots_ml.scoring.answering.answers import Answers, answer_requests
 from spots_ml.scoring.fallback import ANSWERED, FALLBACK_REASONS, REASON_TEXTS
 from spots_ml.scoring.groups import FORMULA_BASED, HYBRID
-from spots_ml.scoring.preparing import given_history
+from spots_ml.scoring.inputs import given_history
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel
 from spots_ml.scoring.served_history import HistoryServer

@@ -1,8 +1,8 @@
 """How each arm did: metrics per version, by day, over the last seven days, with intervals over agents.
 
-An arm is what decided: the formula for agents of the group `formulaBased`, a version of the calling-score model for
-those of the group `hybrid`. Two arms are compared at equal maturity (see `interactions.learning.maturity`); whether a
-difference means anything is not decided here.
+An arm is what decided (see `scoring.arms`): the formula for agents of the group `formulaBased`, a version of the
+calling-score model for those of the group `hybrid`. Two arms are compared at equal maturity (see
+`interactions.learning.maturity`); whether a difference means anything is not decided here.
 """
 
 from collections import Counter
@@ -21,21 +21,17 @@ from spots_ml.estimates.resampling import N_RESAMPLES, Resampling
 from spots_ml.estimates.statistic import estimate_all, ratio
 from spots_ml.interactions.agent_column import agents_by_name
 from spots_ml.interactions.learning.maturity import DEFAULT_WINDOW, Maturity, mature
-from spots_ml.models.declared import model_in
-from spots_ml.models.spec import Role
+from spots_ml.scoring.decision_log.deciding_arms import deciding_arms
 from spots_ml.scoring.decision_log.fields import Origin
-from spots_ml.scoring.groups import FORMULA_BASED
 
 WINDOW_DAYS: Final = 7
-FORMULA_ARM: Final = "formula"
 METRICS: Final = ("called_rate", "positive_outcome_rate", "mean_calling_score", "mean_outcome_score", "fallback_rate")
 """Names of the metrics of a `PerformanceRow`."""
 
 _COLUMNS: Final = [
-    *("decision_id", "origin", "agent_id", "decided_at", "group", "version", "score", "called", "fallback"),
+    *("decision_id", "origin", "agent_id", "decided_at", "group", "version", "arm", "score", "called", "fallback"),
     *("outcome_type", "outcome_score", "outcome_at"),
 ]
-_NO_VERSION: Final = "none"
 
 
 class PerformanceRow(BaseModel):
@@ -147,7 +143,7 @@ def measure_performance(
     )
     # In one order whatever the order of the rows: sums of the same numbers in another order differ in the last digit.
     table = decisions.select(_COLUMNS).filter(within).sort_by("decision_id")
-    table = table.append_column("arm", _arms(table))
+    table = table.set_column(table.column_names.index("arm"), "arm", deciding_arms(table))
     rows = []
     for arm, origin in _combinations(table):
         chosen = table.filter(pc.and_(pc.equal(table["arm"], arm), pc.equal(table["origin"], origin)))
@@ -192,13 +188,6 @@ def excessive_fallbacks(rows: Sequence[PerformanceRow], max_share: float) -> tup
         for row in rows
         if row.fallback_rate.value is not None and row.fallback_rate.value > max_share
     )
-
-
-def _arms(table: pa.Table) -> pa.ChunkedArray:
-    version = pc.binary_join_element_wise(
-        model_in(Role.NEURAL_SCORE).name, pc.fill_null(table["version"], _NO_VERSION), " "
-    )
-    return pc.if_else(pc.equal(table["group"], FORMULA_BASED), FORMULA_ARM, version)
 
 
 def _combinations(table: pa.Table) -> list[tuple[str, str]]:

@@ -4,7 +4,8 @@ Whatever is wrong with a registered version's files becomes a `MissingModel` wit
 that does not exist is an error.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from spots_ml.errors import ArtifactError, ConfigError
@@ -16,9 +17,10 @@ from spots_ml.registry.records import ModelVersion
 from spots_ml.registry.version_store import ServableVersions, VersionFiles, VersionLookup
 from spots_ml.release.manifest import Manifest
 from spots_ml.release.onnx.predictor import TIME_LIMIT_S, OnnxPredictor
+from spots_ml.scoring.arms import Arm
 from spots_ml.scoring.fallback import ModelUnavailableError
 from spots_ml.scoring.scorer import Scorer
-from spots_ml.scoring.served import MissingModel, ServedModel
+from spots_ml.scoring.served import MissingModel, ServedArm, ServedModel
 
 
 def serving_version(store: VersionLookup, model_type: ModelType) -> ModelVersion | None:
@@ -114,8 +116,10 @@ def open_scorer(
     versions: Mapping[ModelType, str | None] | None = None,
     by_confidence: bool = False,
     exploration: float = 0.0,
+    challengers: Sequence[Arm] = (),
+    salt: str = "",
 ) -> Scorer:
-    """Open a scorer over the registry.
+    """Open a scorer over the registry, with the versions of all arms.
 
     Args:
         store: The registry.
@@ -123,18 +127,35 @@ def open_scorer(
         versions: Version by model, where another than the serving one is wanted; None: the serving one.
         by_confidence: Whether the neural weight follows the model's confidence.
         exploration: Share of decisions left to chance.
+        challengers: Arms beside the champion's; a kind of model that an arm does not name is the champion's.
+        salt: Of the hash that places agents; needed with challengers.
 
     Returns:
         The scorer; models that cannot answer are in it as `MissingModel`.
 
     Raises:
         RegistryError: When a version named does not exist.
-        ConfigError: When the exploration is out of range, or a confidence profile is missing.
+        ConfigError: When the exploration is out of range, a confidence profile is missing, or the arms do not divide
+            the hybrid group.
     """
     named = versions or {}
     neural, outcome_filter = model_in(Role.NEURAL_SCORE).name, model_in(Role.OUTCOME_FILTER).name
-    return Scorer(
-        serve_model(store, models_dir, neural, version=named.get(neural), by_confidence=by_confidence),
-        serve_model(store, models_dir, outcome_filter, version=named.get(outcome_filter)),
-        exploration=exploration,
-    )
+
+    def serve(model_type: str, version: str | None) -> ServedModel | MissingModel:
+        confident = by_confidence and model_type == neural
+        return serve_model(store, models_dir, model_type, version=version, by_confidence=confident)
+
+    champion = {model_type: serve(model_type, named.get(model_type)) for model_type in (neural, outcome_filter)}
+    # One object per version, whichever arms it answers for: a scorer asks it once for all their rows.
+    opened = {(model_type, model.version): model for model_type, model in champion.items()}
+    served = []
+    for arm in challengers:
+        models = {}
+        for model_type, model in champion.items():
+            asked = model_type, arm.versions.get(model_type) or model.version
+            if asked not in opened:
+                opened[asked] = serve(*asked)
+            models[model_type] = opened[asked]
+        told = replace(arm, versions={model_type: model.version for model_type, model in models.items()})
+        served.append(ServedArm(told, models[neural], models[outcome_filter]))
+    return Scorer(champion[neural], champion[outcome_filter], challengers=served, salt=salt, exploration=exploration)

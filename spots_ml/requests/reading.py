@@ -1,7 +1,7 @@
 """Reads score requests: JSON lines, a Parquet file or an export of the app, in bounded memory, nothing dropped.
 
 How each kind is cut and read is in `request_lines`, `request_records` and `request_parquet`; which values may be scored
-is in `scoring.preparing`.
+is in `judging`.
 """
 
 import contextlib

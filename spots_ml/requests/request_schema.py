@@ -1,7 +1,7 @@
 """The columns of score requests, whatever they are read from (`requests`), and the keys that only a request may have.
 
 A request is a record in the app's layout (`record_layout`) that asks for a score: its labels may be absent and are
-never looked at, and it may say a few things more. The rules its values must obey are in `scoring.preparing`.
+never looked at, and it may say a few things more. The rules its values must obey are in `judging`.
 """
 
 from typing import Final
@@ -15,6 +15,8 @@ HISTORY_KEY: Final = "history_features"
 """Key of the object that brings all six history features along; any of them may be null."""
 EXTRA_NUMBERS: Final = ("trend_boost", "trajectory_potential", "positive_influence")
 """Keys of numbers that are not among the features; null or absent: unknown."""
+TREND_BOOST_RANGE: Final = (-0.1, 0.2)
+"""Least and greatest trend boost."""
 LABEL_KEYS: Final = (
     "formula_calling_score",
     "formula_is_called",
@@ -54,6 +56,7 @@ ANSWER_COLUMNS: Final = (
     "group",
     "version",
     "outcome_version",
+    "arm",
     "weight",
     "blocked",
     "explored",

@@ -7,12 +7,10 @@ import numpy as np
 
 from spots_ml.scoring.formula import CALLED_FROM
 
-__all__ = ["CALLED_FROM", "OUTCOME_ABOVE", "TREND_BOOST_RANGE", "Decision", "decide"]
+__all__ = ["CALLED_FROM", "OUTCOME_ABOVE", "Decision", "decide"]
 
 OUTCOME_ABOVE: Final = 0.70
 """A call needs a P(positive) above this."""
-TREND_BOOST_RANGE: Final = (-0.1, 0.2)
-"""Least and greatest trend boost."""
 
 
 @dataclass(frozen=True)

@@ -2,167 +2,47 @@
 
 Rows are worked off in pieces that fit the processor's cache, on as many threads as there are cores; no row depends on
 another, so that one row alone gives the very bits that it gives among a million. A model that does not answer never
-stops a score: the formula, or the outcome rule, stands in, and the reason is kept with the row.
+stops a score: the formula, or the outcome rule, stands in, and the reason is kept with the row. Rows of several arms
+are scored together: each version answers all of its rows of a piece at once.
 """
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 
-from spots_ml.errors import ConfigError, ContractError
-from spots_ml.features.contract import FEATURES, HISTORY_FEATURES, UNKNOWN_VALUE
-from spots_ml.models.declared import model_in, model_spec
-from spots_ml.models.spec import Role
-from spots_ml.scoring.decision import TREND_BOOST_RANGE, decide
+from spots_ml.errors import ConfigError
+from spots_ml.features.contract import FEATURES, HISTORY_FEATURES
+from spots_ml.requests.request_schema import TREND_BOOST_RANGE
+from spots_ml.scoring.arms import CHAMPION_POSITION, FORMULA_ARM, FORMULA_POSITION, Arm, arm_id
+from spots_ml.scoring.assignment import Assignment, FixedAssignment
+from spots_ml.scoring.decision import decide
 from spots_ml.scoring.exploration import MAX_EXPLORATION, explore
-from spots_ml.scoring.fallback import ANSWERED, FALLBACK_REASONS, ModelUnavailableError, fallback_code
-from spots_ml.scoring.formula import FormulaScore, score_columns
+from spots_ml.scoring.fallback import ANSWERED, ModelUnavailableError, fallback_code
+from spots_ml.scoring.formula import score_columns
+from spots_ml.scoring.inputs import ScoringInputs, check_range, check_shapes, check_unit
 from spots_ml.scoring.outcome_rule import outcome_rule
-from spots_ml.scoring.served import MissingModel, ServedModel
+from spots_ml.scoring.scores import Scores, WholeScores, by_model
+from spots_ml.scoring.served import MissingModel, ServedArm, ServedModel
 
 _PIECE_ROWS: Final = 2048
-_One = TypeVar("_One")
-
-
-@dataclass(frozen=True)
-class ScoringInputs:
-    """What is known about each (agent, opportunity) pair when it is scored.
-
-    Attributes:
-        features: `(n_rows, 39)` float32 in [0, 1], contract order; unknown is 0.5 already.
-        history: `(n_rows, 6)` float32 in [0, 1], as of the moment of scoring.
-        hybrid: `(n_rows,)` bool, whether the agent is in the group `hybrid` (see `groups`).
-        trend_boost: In [-0.1, 0.2], a number or `(n_rows,)`.
-        trajectory_potential: In [0, 1], a number or `(n_rows,)`; 0.5 when unknown.
-        positive_influence: In [0, 1], a number or `(n_rows,)`; 0.5 when unknown.
-        chance: `(n_rows, 2)` as `exploration.chances` draws it; needed by a scorer that explores.
-    """
-
-    features: np.ndarray
-    history: np.ndarray
-    hybrid: np.ndarray
-    trend_boost: np.ndarray | float = 0.0
-    trajectory_potential: np.ndarray | float = UNKNOWN_VALUE
-    positive_influence: np.ndarray | float = UNKNOWN_VALUE
-    chance: np.ndarray | None = None
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return len(self.features)
-
-    def fed_to(self, model_type: str) -> np.ndarray:
-        """Assemble what a model is fed.
-
-        Args:
-            model_type: Which model.
-
-        Returns:
-            `(n_rows, 39)` or, where the model sees the history, `(n_rows, 45)` float32 in [0, 1].
-        """
-        if not model_spec(model_type).sees_history:
-            return self.features
-        return np.concatenate([self.features, self.history], axis=1)
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Everything that is known after scoring, one value per row.
-
-    Attributes:
-        formula: The formula's score with its breakdown.
-        neural_score: float64 in [0, 1], NaN where the model did not answer. Also computed for agents of the group
-            `formulaBased`, whose decision it does not touch.
-        outcome_probability: float64 in [0, 1], P(positive); the outcome rule's where the model did not answer.
-        weight: float64, share of the neural score; 0 for the group `formulaBased` and where the model did not answer.
-        hybrid_score: float64 in [0, 1], formula and neural score blended.
-        score: float64 in [0, 1], the calling score.
-        called: bool.
-        blocked: bool, whether the outcome filter said no.
-        explored: bool, whether the decision was left to a fair coin.
-        propensity: float64 in (0, 1], how probable the decision was, given the features.
-        hybrid: bool, the agent's group.
-        calling_score_fallback: int8, position in `FALLBACK_REASONS`, or `ANSWERED`.
-        outcome_fallback: int8, likewise.
-        version: The calling-score version that was to answer; None: there is none.
-        outcome_version: The outcome version that was to answer; None: there is none.
-    """
-
-    formula: FormulaScore
-    neural_score: np.ndarray
-    outcome_probability: np.ndarray
-    weight: np.ndarray
-    hybrid_score: np.ndarray
-    score: np.ndarray
-    called: np.ndarray
-    blocked: np.ndarray
-    explored: np.ndarray
-    propensity: np.ndarray
-    hybrid: np.ndarray
-    calling_score_fallback: np.ndarray
-    outcome_fallback: np.ndarray
-    version: str | None
-    outcome_version: str | None
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return len(self.score)
-
-    @property
-    def answers(self) -> dict[str, np.ndarray]:
-        """`(n_rows,)` answers by model, each as it entered the decision."""
-        return _by_model(self.neural_score, self.outcome_probability)
-
-    @property
-    def fallbacks(self) -> dict[str, np.ndarray]:
-        """`(n_rows,)` fallback codes by model."""
-        return _by_model(self.calling_score_fallback, self.outcome_fallback)
-
-    @property
-    def fell_back(self) -> np.ndarray:
-        """`(n_rows,)` bool: whether the formula or the rule stood in for any model."""
-        fallen: np.ndarray = (self.calling_score_fallback != ANSWERED) | (self.outcome_fallback != ANSWERED)
-        return fallen
-
-    def fallback_texts(self) -> list[str | None]:
-        """Say per row which models did not answer and why.
-
-        Returns:
-            `(n_rows,)` texts such as `calling_score: damaged, outcome: slow`; None where both answered.
-        """
-        pairs = zip(self.calling_score_fallback.tolist(), self.outcome_fallback.tolist(), strict=True)
-        return [_FALLBACK_TEXTS[pair] for pair in pairs]
-
-    def fallback_counts(self) -> dict[str, int]:
-        """Count fallbacks by model and reason.
-
-        Returns:
-            Rows by `model: reason`, such as `outcome: slow`; only what occurred.
-        """
-        counts = {}
-        for model_type, codes in self.fallbacks.items():
-            found = np.bincount(codes.astype(np.int64) + 1, minlength=len(FALLBACK_REASONS) + 1)[1:]
-            for reason, count in zip(FALLBACK_REASONS, found.tolist(), strict=True):
-                if count:
-                    counts[f"{model_type}: {reason}"] = count
-        return counts
 
 
 class Scorer:
-    """Scores rows with one calling-score and one outcome version, or what stands in for them.
+    """Scores rows with the versions of each row's arm, or what stands in for them.
 
     Args:
-        calling_score: The calling-score model.
-        outcome: The outcome model.
+        calling_score: The champion's calling-score model; the formula's arm asks it too, and does not use its answer.
+        outcome: The champion's and the formula's outcome model.
+        challengers: Further arms; each takes its share of the hybrid group from the champion.
+        salt: Of the hash that places agents; needed with challengers.
         exploration: Share of decisions left to chance, in [0, 0.2]; see `exploration`.
         n_threads: Threads for large batches; None: one per core this process may use.
 
     Raises:
-        ConfigError: When the exploration or a weight is out of its range.
+        ConfigError: When the exploration or a weight is out of its range, or the arms do not divide the hybrid group.
     """
 
     def __init__(
@@ -170,22 +50,26 @@ class Scorer:
         calling_score: ServedModel | MissingModel,
         outcome: ServedModel | MissingModel,
         *,
+        challengers: Sequence[ServedArm] = (),
+        salt: str = "",
         exploration: float = 0.0,
         n_threads: int | None = None,
     ) -> None:
         if not 0.0 <= exploration <= MAX_EXPLORATION:
             raise ConfigError(f"exploration is {exploration:g}; expected a share from 0 to {MAX_EXPLORATION:g}")
-        if isinstance(calling_score, ServedModel) and not 0.0 <= calling_score.weight <= 1.0:
-            raise ConfigError(f"the weight of {calling_score.version} is {calling_score.weight:g}; expected 0 to 1")
         self.calling_score = calling_score
         self.outcome = outcome
+        self.assignment: Assignment = _assignment(calling_score, outcome, [one.arm for one in challengers], salt)
+        self._arms = self.assignment.arms
+        self._neural = _Asked([calling_score, calling_score, *(one.calling_score for one in challengers)])
+        self._filter = _Asked([outcome, outcome, *(one.outcome for one in challengers)])
         self.exploration = exploration
         self.n_threads = n_threads or len(os.sched_getaffinity(0))
 
     @property
     def models(self) -> dict[str, ServedModel | MissingModel]:
         """The versions that are to answer, by model."""
-        return _by_model(self.calling_score, self.outcome)
+        return by_model(self.calling_score, self.outcome)
 
     def score(self, inputs: ScoringInputs) -> Scores:
         """Score rows.
@@ -200,11 +84,11 @@ class Scorer:
             ContractError: When an array has the wrong shape, or holds NaN or a value out of its range: nothing is
                 scored then. Unknown values are to be 0.5 by now.
         """
-        _check_shapes(inputs, explores=self.exploration > 0.0)
+        check_shapes(inputs, explores=self.exploration > 0.0, n_arms=len(self._arms))
         first = self._score_piece(inputs, 0, min(_PIECE_ROWS, inputs.n_rows), _Scratch())
         if inputs.n_rows <= _PIECE_ROWS:
             return first
-        whole = _WholeScores(first, inputs.n_rows)
+        whole = WholeScores(first, inputs.n_rows)
         starts = iter(range(_PIECE_ROWS, inputs.n_rows, _PIECE_ROWS))
 
         def work(_: int) -> None:
@@ -227,21 +111,25 @@ class Scorer:
             value[start:stop] if isinstance(value, np.ndarray) else value
             for value in (inputs.trend_boost, inputs.trajectory_potential, inputs.positive_influence)
         )
-        _check_unit("features", features, FEATURES, start)
-        _check_unit("history", history, HISTORY_FEATURES, start)
-        _check_range("trend_boost", boost, *TREND_BOOST_RANGE, start)
-        _check_range("trajectory_potential", potential, 0.0, 1.0, start)
-        _check_range("positive_influence", influence, 0.0, 1.0, start)
+        check_unit("features", features, FEATURES, start)
+        check_unit("history", history, HISTORY_FEATURES, start)
+        check_range("trend_boost", boost, *TREND_BOOST_RANGE, start)
+        check_range("trajectory_potential", potential, 0.0, 1.0, start)
+        check_range("positive_influence", influence, 0.0, 1.0, start)
 
         formula = score_columns(scratch.columns(features), trajectory_potential=potential, positive_influence=influence)
-        neural, neural_fallback = _answers(self.calling_score, features)
+        hybrid = inputs.hybrid[start:stop]
+        if inputs.position is None:
+            position = np.where(hybrid, np.int8(CHAMPION_POSITION), np.int8(FORMULA_POSITION))
+        else:
+            position = inputs.position[start:stop]
+        neural, neural_fallback = self._neural.answers(features, position)
         both = scratch.side_by_side(features, history)
-        probability, outcome_fallback = _answers(self.outcome, both)
+        probability, outcome_fallback = self._filter.answers(both, position)
         silent = outcome_fallback != ANSWERED
         if silent.any():
             probability[silent] = outcome_rule(both[silent])
-        hybrid = inputs.hybrid[start:stop]
-        weight = self._weights(features, hybrid & (neural_fallback == ANSWERED))
+        weight = self._weights(features, position, neural_fallback == ANSWERED)
         decision = decide(formula.score, neural, probability, weight=weight, trend_boost=boost)
         called, explored, propensity = decision.called, np.zeros(stop - start, bool), np.ones(stop - start)
         if self.exploration > 0.0 and inputs.chance is not None:
@@ -262,17 +150,64 @@ class Scorer:
             hybrid=hybrid,
             calling_score_fallback=neural_fallback,
             outcome_fallback=outcome_fallback,
-            version=self.calling_score.version,
-            outcome_version=self.outcome.version,
+            position=position,
+            arms=self._arms,
         )
 
-    def _weights(self, features: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        model = self.calling_score
-        if isinstance(model, MissingModel):
-            return np.zeros(len(features))
-        if model.confidence is None:
-            return np.where(counts, model.weight, 0.0)
-        return np.where(counts, model.confidence.weights(features, model.weight), 0.0)
+    def _weights(self, features: np.ndarray, position: np.ndarray, answered: np.ndarray) -> np.ndarray:
+        weights = np.zeros(len(features))
+        for place in range(CHAMPION_POSITION, len(self._arms)):
+            arm, model = self._arms[place], self._neural.models[place]
+            counts = answered & (position == place)
+            if isinstance(model, ServedModel) and model.confidence is not None:
+                rows = np.flatnonzero(counts)
+                weights[rows] = model.confidence.weights(features[rows], arm.weight)
+            else:
+                weights[counts] = arm.weight
+        return weights
+
+
+def _assignment(
+    calling_score: ServedModel | MissingModel,
+    outcome: ServedModel | MissingModel,
+    challengers: Sequence[Arm],
+    salt: str,
+) -> FixedAssignment:
+    versions = by_model(calling_score.version, outcome.version)
+    weight = calling_score.weight if isinstance(calling_score, ServedModel) else 0.0
+    share = 1.0 - sum(arm.share for arm in challengers)
+    return FixedAssignment(
+        formula=Arm(FORMULA_ARM, versions, weight=0.0),
+        champion=Arm(arm_id(calling_score.version), versions, weight, share),
+        challengers=tuple(challengers),
+        salt=salt,
+    )
+
+
+class _Asked:
+    """The models that answer for the arms: each is asked once for all rows of all arms that have it.
+
+    Args:
+        models: By the position of the arm.
+    """
+
+    def __init__(self, models: Sequence[ServedModel | MissingModel]) -> None:
+        self.models = tuple(models)
+        self._different = list({id(model): model for model in models}.values())
+        numbers = {id(model): number for number, model in enumerate(self._different)}
+        self._number = np.array([numbers[id(model)] for model in models], np.int8)
+
+    def answers(self, inputs: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Answer rows, each by the model of its arm; NaN and the reason where that one does not answer."""
+        if len(self._different) == 1:
+            return _answers(self._different[0], inputs)
+        answers, fallback = np.empty(len(inputs)), np.empty(len(inputs), np.int8)
+        number = self._number[position]
+        for which, model in enumerate(self._different):
+            rows = np.flatnonzero(number == which)
+            if len(rows):
+                answers[rows], fallback[rows] = _answers(model, inputs[rows])
+        return answers, fallback
 
 
 def _answers(model: ServedModel | MissingModel, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -287,49 +222,6 @@ def _answers(model: ServedModel | MissingModel, inputs: np.ndarray) -> tuple[np.
     fallback = np.full(n_rows, ANSWERED, np.int8)
     fallback[np.isnan(answers)] = fallback_code("bad_answer")
     return answers, fallback
-
-
-def _check_shapes(inputs: ScoringInputs, *, explores: bool) -> None:
-    n_rows = inputs.n_rows
-    expected: dict[str, tuple[object, tuple[int, ...]]] = {
-        "features": (inputs.features, (n_rows, len(FEATURES))),
-        "history": (inputs.history, (n_rows, len(HISTORY_FEATURES))),
-        "hybrid": (inputs.hybrid, (n_rows,)),
-    }
-    for name in ("trend_boost", "trajectory_potential", "positive_influence"):
-        if isinstance(getattr(inputs, name), np.ndarray):
-            expected[name] = (getattr(inputs, name), (n_rows,))
-    if explores:
-        expected["chance"] = (inputs.chance, (n_rows, 2))
-    problems = [
-        f"{name} has the shape {getattr(value, 'shape', None)}, expected {shape}"
-        for name, (value, shape) in expected.items()
-        if getattr(value, "shape", None) != shape
-    ]
-    if problems:
-        raise ContractError(f"rows cannot be scored: {'; '.join(problems)}")
-
-
-def _check_unit(what: str, values: np.ndarray, names: tuple[str, ...], start: int) -> None:
-    # NaN fails both comparisons; min and max hand it through.
-    if len(values) == 0 or (values.min() >= 0.0 and values.max() <= 1.0):
-        return
-    row, column = np.argwhere(~((values >= 0.0) & (values <= 1.0)))[0]
-    raise ContractError(
-        f"{names[column]} of row {start + row} is {values[row, column]}, expected a number in [0, 1] ({what}); "
-        "unknown values are fed as 0.5: see scoring.requests.scoring_inputs"
-    )
-
-
-def _check_range(name: str, value: np.ndarray | float, low: float, high: float, start: int) -> None:
-    if not isinstance(value, np.ndarray):
-        if not low <= value <= high:
-            raise ContractError(f"{name} is {value}, expected a number in [{low:g}, {high:g}]")
-        return
-    if len(value) == 0 or (value.min() >= low and value.max() <= high):
-        return
-    row = int(np.flatnonzero(~((value >= low) & (value <= high)))[0])
-    raise ContractError(f"{name} of row {start + row} is {value[row]}, expected a number in [{low:g}, {high:g}]")
 
 
 class _Scratch:
@@ -357,56 +249,3 @@ class _Scratch:
         both[:, : len(FEATURES)] = features
         both[:, len(FEATURES) :] = history
         return both
-
-
-class _WholeScores:
-    """Scores of all rows, into which pieces are put in any order, by several threads.
-
-    Args:
-        first: The scores of the first rows.
-        n_rows: How many there will be.
-    """
-
-    def __init__(self, first: Scores, n_rows: int) -> None:
-        self._version, self._outcome_version = first.version, first.outcome_version
-        self._columns, self._breakdown = (
-            {name: np.empty(n_rows, values.dtype) for name, values in _arrays(one).items()}
-            for one in (first, first.formula)
-        )
-        self.put(first, 0)
-
-    def put(self, piece: Scores, start: int) -> None:
-        """Copy a piece to where it belongs."""
-        for whole, part in ((self._columns, piece), (self._breakdown, piece.formula)):
-            for name, values in whole.items():
-                values[start : start + piece.n_rows] = getattr(part, name)
-
-    def scores(self) -> Scores:
-        """Hand out what was put together."""
-        return Scores(
-            formula=FormulaScore(**self._breakdown),
-            version=self._version,
-            outcome_version=self._outcome_version,
-            **self._columns,
-        )
-
-
-def _arrays(one: Scores | FormulaScore) -> dict[str, np.ndarray]:
-    return {name: values for name, values in vars(one).items() if isinstance(values, np.ndarray)}
-
-
-def _by_model(neural_score: _One, outcome_filter: _One) -> dict[str, _One]:
-    return {model_in(Role.NEURAL_SCORE).name: neural_score, model_in(Role.OUTCOME_FILTER).name: outcome_filter}
-
-
-def _fallback_text(calling_score: int, outcome: int) -> str | None:
-    told = [
-        f"{model_type}: {FALLBACK_REASONS[code]}"
-        for model_type, code in _by_model(calling_score, outcome).items()
-        if code != ANSWERED
-    ]
-    return ", ".join(told) or None
-
-
-_CODES: Final = range(ANSWERED, len(FALLBACK_REASONS))
-_FALLBACK_TEXTS: Final = {(one, other): _fallback_text(one, other) for one in _CODES for other in _CODES}

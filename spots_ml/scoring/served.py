@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from spots_ml.scoring.arms import Arm
 from spots_ml.scoring.fallback import FallbackReason
 
 
@@ -76,3 +77,18 @@ class MissingModel:
     reason: FallbackReason
     detail: str
     version: str | None = None
+
+
+@dataclass(frozen=True)
+class ServedArm:
+    """An arm with the models that answer for it.
+
+    Attributes:
+        arm: The arm; its weight counts, not that of the model.
+        calling_score: Its calling-score model.
+        outcome: Its outcome model; the same object as another arm's where the version is the same.
+    """
+
+    arm: Arm
+    calling_score: ServedModel | MissingModel
+    outcome: ServedModel | MissingModel

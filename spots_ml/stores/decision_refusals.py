@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pyarrow as pa
 
 from spots_ml.errors import InputError
-from spots_ml.scoring.decision_log.fields import FIELDS, DecisionField
+from spots_ml.scoring.decision_log.fields import FIELDS, DecisionField, said_by
 
 
 def refuse_other_content(position: int, known: Mapping[str, Any], given: Mapping[str, Any]) -> NoReturn:
@@ -23,7 +23,9 @@ def refuse_other_content(position: int, known: Mapping[str, Any], given: Mapping
     Raises:
         InputError: Always.
     """
-    differing = [field for field in FIELDS if field.content and known[field.name] != given[field.name]]
+    differing = [
+        field for field in FIELDS if field.content and said_by(known, field) and known[field.name] != given[field.name]
+    ]
     told = ", ".join(_change(field, known[field.name], given[field.name]) for field in differing)
     raise InputError(
         f"decision {position} of the table ({given['decision_id']}) is logged already with other content: {told}. "

@@ -6,8 +6,8 @@ import pytest
 from spots_ml.scoring.decision_log.field_rules import Between, HexDigits, NotEmpty, OneOf
 from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES, FIELDS
 from spots_ml.stores.supabase.decision_rows import COLUMNS
-from spots_ml_tests.database.decision_calls import log
-from spots_ml_tests.database.roles import decision
+from spots_ml_tests.database.decision_calls import log, stage
+from spots_ml_tests.database.roles import decision, hours
 
 TYPES = {
     "string": "text",
@@ -15,10 +15,11 @@ TYPES = {
     "double": "double precision",
     "float": "double precision",
     "bool": "boolean",
+    "int64": "bigint",
 }
 """What Postgres calls the types of fields."""
 OF_THE_STORE = {"row_sequence", "logged_at"}
-WRONG = {Between: [-0.1, 1.1], OneOf: ["", "Hybrid", "other"], NotEmpty: [""], HexDigits: ["", "0" * 63, "A" * 64]}
+WRONG = {Between: [-1, 1001], OneOf: ["", "Hybrid", "other"], NotEmpty: [""], HexDigits: ["", "0" * 63, "A" * 64]}
 
 
 def columns(connection, table):
@@ -35,7 +36,7 @@ def test_the_table_has_the_columns_of_the_declared_fields_and_no_others(shared):
         found = columns(connection, "decisions")
 
     assert set(found) - OF_THE_STORE == {field.sql_name for field in FIELDS}
-    assert {field.sql_name: (TYPES[str(field.type)], not field.known) for field in FIELDS} == {
+    assert {field.sql_name: (TYPES[str(field.type)], field.nullable) for field in FIELDS} == {
         name: told for name, told in found.items() if name not in OF_THE_STORE
     }
 
@@ -56,7 +57,37 @@ def test_the_database_keeps_the_rule_of_each_field(shared, field):
             log(connection, decision("1") | {field.sql_name: value})
 
 
-@pytest.mark.parametrize("field", [field for field in FIELDS if field.known], ids=lambda field: field.name)
+@pytest.mark.parametrize("field", [field for field in FIELDS if not field.nullable], ids=lambda field: field.name)
 def test_the_database_refuses_a_decision_without_what_must_be_known(shared, field):
     with shared.service() as connection, pytest.raises(psycopg.errors.NotNullViolation):
         log(connection, decision("1") | {field.sql_name: None})
+
+
+ARMS = {"arm": "calling_score v1.0-synthetic", "experiment": None, "stage": None, "share": 1.0}
+
+
+def test_what_a_row_of_before_there_were_arms_does_not_say_is_no_other_content(database):
+    with database.service() as connection:
+        log(connection, decision("1"))
+        assert log(connection, decision("1") | ARMS) == {"status": "ok", "n_new": 0, "n_known": 1}
+        assert log(connection, decision("1", score=0.9) | ARMS)["status"] == "refused"
+
+
+def test_what_a_row_says_of_its_arm_is_content(database):
+    with database.service() as connection:
+        log(connection, decision("1") | ARMS)
+        for other in ({"arm": "formula"}, {"experiment": "exp-1"}, {"stage": 1}, {"share": 0.5}):
+            report = log(connection, decision("1") | ARMS | other)
+            assert report["status"] == "refused"
+            assert {name for name in ARMS if report["known"][name] != report["given"][name]} == set(other)
+
+
+def test_fields_that_the_table_lacks_are_refused_and_not_dropped(database):
+    with database.service() as connection:
+        batch = stage(connection, decision("1") | {"mood": 0.5})
+        fields = [*decision("1"), "mood", "logged", "cmin"]
+        answer = connection.execute(
+            "select public.log_decisions(%s, 1, %s, %s) as told", (batch, hours(0), fields)
+        ).fetchone()["told"]
+        assert answer == {"status": "other_fields", "missing": ["cmin", "logged", "mood"]}
+        assert connection.execute("select count(*) as n from public.decisions").fetchone()["n"] == 0

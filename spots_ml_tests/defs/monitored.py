@@ -66,6 +66,8 @@ def serve_decisions(world, n_rows=300, *, version="v1.0-real", change=lambda row
                 "decided_at": row["scored_at"],
                 "group": groups[place],
                 "version": version,
+                "arm": "formula" if groups[place] == "formulaBased" else f"calling_score {version or 'none'}",
+                "share": 1.0,
                 "watermark": served.watermark,
                 **dict(zip(HISTORY_FEATURES, map(float, served.values[place]), strict=True)),
             }

@@ -28,6 +28,11 @@ _DEFAULTS = {
     **dict.fromkeys(HISTORY_FEATURES, 0.5),
     "watermark": None,
     "fallback": None,
+    # As they are read of a log of before there were arms.
+    "arm": None,
+    "experiment": None,
+    "stage": None,
+    "share": None,
 }
 
 

@@ -9,7 +9,7 @@ from spots_ml.errors import ConfigError, RegistryError
 from spots_ml.models.declared import declared_types
 from spots_ml.registry import serving
 from spots_ml.registry.serving import open_scorer, serve_model, serving_version
-from spots_ml.scoring.scorer import ScoringInputs
+from spots_ml.scoring.inputs import ScoringInputs
 from spots_ml.scoring.served import MissingModel, ServedModel
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.registry.building import hours, make_candidate, register_network
@@ -168,6 +168,6 @@ def test_a_scorer_over_both_models(place):
     scores = scorer.score(inputs)
 
     assert not scores.fell_back.any()
-    assert (scores.version, scores.outcome_version) == ("v1.0-synthetic", "v1.0-synthetic")
+    assert [arm.versions for arm in scores.arms] == [dict.fromkeys(declared_types(), "v1.0-synthetic")] * 2
     assert scores.explored.any()
     assert json.dumps(scores.fallback_counts()) == "{}"

@@ -1,11 +1,13 @@
 """Decisions as the platform makes them: requests, scored without any model, put into the log's table."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 
 from spots_ml.requests.request_schema import REQUESTS
 from spots_ml.scoring.decision_log.log import decision_table
-from spots_ml.scoring.preparing import scoring_inputs
+from spots_ml.scoring.inputs import scoring_inputs
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel
 
@@ -29,6 +31,8 @@ def decide(rows, *, now, server=None, up_to=None, origin="served", scorer=NO_MOD
         served = server.serve_history(batch["agent_id"], moments, up_to=up_to)
         history, watermark = served.values, served.watermark
     inputs = scoring_inputs(batch, history)
+    moments = batch["scored_at"].fill_null(pa.scalar(now, batch["scored_at"].type)).to_numpy()
+    inputs = replace(inputs, position=scorer.assignment.assign(batch["agent_id"], inputs.hybrid, moments))
     return decision_table(batch, inputs, scorer.score(inputs), origin=origin, now=now, watermark=watermark)
 
 

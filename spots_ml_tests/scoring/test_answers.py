@@ -22,7 +22,7 @@ from spots_ml.scoring.answering.score_tally import ScoreTally, fallbacks_told, m
 from spots_ml.scoring.answering.score_writing import open_score_writer
 from spots_ml.scoring.decision_log.recording import decisions_of
 from spots_ml.scoring.exploration import chances
-from spots_ml.scoring.preparing import scoring_inputs
+from spots_ml.scoring.inputs import scoring_inputs
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel, ServedModel
 from spots_ml.scoring.served_history import ServedHistory

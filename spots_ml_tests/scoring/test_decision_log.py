@@ -13,7 +13,7 @@ from spots_ml.scoring.decision_log.checks import check_decisions
 from spots_ml.scoring.decision_log.fields import DECISIONS
 from spots_ml.scoring.decision_log.log import decision_table
 from spots_ml.scoring.groups import group_of
-from spots_ml.scoring.preparing import scoring_inputs
+from spots_ml.scoring.inputs import scoring_inputs
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel, ServedModel
 from spots_ml_tests.scoring.deciding import NO_MODELS, changed, decide, requests
@@ -161,6 +161,11 @@ def test_what_does_not_belong_together_is_refused():
         ("neural_score", float("nan"), "has the neural_score nan"),
         ("propensity", 2.0, r"has the propensity 2\.0"),
         ("past_positive_rate", 1.5, r"has the past_positive_rate 1\.5"),
+        ("arm", None, "decision 2 of the table has no arm .*decision_table"),
+        ("arm", "", "has the arm ''; expected a name"),
+        ("share", None, "decision 2 of the table has no share"),
+        ("share", 1.5, r"has the share 1\.5"),
+        ("stage", 0, r"has the stage 0; expected a number in \[1, 1000\]"),
         ("feature_digest", "abc", "has the feature_digest 'abc'; expected 64"),
     ],
 )

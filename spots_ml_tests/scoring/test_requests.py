@@ -18,10 +18,11 @@ from spots_ml.interactions.judging.reasons import codes
 from spots_ml.interactions.learning.dataset import labelled_rows
 from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS
 from spots_ml.interactions.schema import INTERACTIONS
+from spots_ml.requests.judging import find_request_problems
 from spots_ml.requests.reading import REQUESTS, read_requests
 from spots_ml.requests.single_records import read_request
 from spots_ml.scoring.groups import group_of
-from spots_ml.scoring.preparing import count_unknown, find_request_problems, scoring_inputs
+from spots_ml.scoring.inputs import count_unknown, scoring_inputs
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel
 from spots_ml_tests.scoring.asking import HISTORY, lines, make_request

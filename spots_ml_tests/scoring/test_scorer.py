@@ -14,8 +14,10 @@ from spots_ml.features.derived import derive
 from spots_ml.scoring.fallback import ANSWERED, FALLBACK_REASONS, ModelUnavailableError
 from spots_ml.scoring.formula import FormulaScore, formula_score
 from spots_ml.scoring.outcome_rule import outcome_rule
-from spots_ml.scoring.scorer import _PIECE_ROWS, Scorer, Scores, ScoringInputs
+from spots_ml.scoring.scorer import _PIECE_ROWS, Scorer
+from spots_ml.scoring.scores import Scores
 from spots_ml.scoring.served import MissingModel, ServedModel
+from spots_ml_tests.scoring.scoring_rows import assert_same, columns, make_inputs, take
 
 
 class Blend:
@@ -44,34 +46,6 @@ MISSING = {
     reason: (MissingModel(reason, "said so"), MissingModel(reason, "said so", "v2.0-real"))
     for reason in FALLBACK_REASONS
 }
-
-
-def make_inputs(n_rows, seed=0, **changes):
-    generator = np.random.default_rng(seed)
-    values = {
-        "features": derive(generator.random((n_rows, len(RAW_FEATURES)))),
-        "history": generator.random((n_rows, 6), dtype=np.float32),
-        "hybrid": generator.random(n_rows) < 0.5,
-        "trend_boost": generator.uniform(-0.1, 0.2, n_rows),
-        "trajectory_potential": generator.random(n_rows),
-        "positive_influence": generator.random(n_rows),
-        "chance": generator.random((n_rows, 2)),
-    }
-    return ScoringInputs(**(values | changes))
-
-
-def take(inputs, rows):
-    return ScoringInputs(**{name: value[rows] for name, value in vars(inputs).items()})
-
-
-def columns(scores):
-    told = {name: value for name, value in vars(scores).items() if isinstance(value, np.ndarray)}
-    return told | {f"formula {name}": value for name, value in vars(scores.formula).items()}
-
-
-def assert_same(one, other):
-    for name, values in columns(one).items():
-        np.testing.assert_array_equal(values, columns(other)[name], err_msg=name)
 
 
 SCORERS = {
@@ -144,7 +118,7 @@ def test_without_models_the_formula_and_the_rule_answer_and_every_row_says_why(r
     assert scores.fell_back.all()
     assert set(scores.fallback_texts()) == {f"calling_score: {reason}, outcome: {reason}"}
     assert scores.fallback_counts() == {f"calling_score: {reason}": 500, f"outcome: {reason}": 500}
-    assert (scores.version, scores.outcome_version) == (None, "v2.0-real")
+    assert [arm.versions for arm in scores.arms] == [{"calling_score": None, "outcome": "v2.0-real"}] * 2
 
 
 def test_falling_back_gives_the_very_scores_of_a_formula_based_agent():

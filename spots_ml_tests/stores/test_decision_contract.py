@@ -45,6 +45,19 @@ def test_the_smallest_numbers_and_the_strangest_texts_are_read_back_bit_by_bit(s
     assert store.decisions.read_decisions(*EVER).select(DECISIONS.names).combine_chunks().equals(table.combine_chunks())
 
 
+def test_arms_experiments_stages_and_shares_are_read_back(store):
+    table = decided(*range(3))
+    for name, value in (("arm", "wild ärm"), ("experiment", "exp-1"), ("stage", 3), ("share", 0.1 + 0.2)):
+        table = changed(table, name, 1, value)
+    log(store, table)
+
+    read = store.decisions.read_decisions(*EVER)
+    assert read.select(DECISIONS.names).combine_chunks().equals(table.combine_chunks())
+    told = [[row[name] for name in ("arm", "experiment", "stage", "share")] for row in read.to_pylist()]
+    assert told[1] == ["wild ärm", "exp-1", 3, 0.1 + 0.2]
+    assert told[0][1:] == [None, None, 1.0]
+
+
 def test_more_decisions_than_any_page_holds_are_all_read_in_order(store):
     log(store, decide([interaction(number, scored_at=NOW) for number in range(1100)], now=NOW))
 
@@ -106,6 +119,10 @@ def test_the_same_decision_with_the_history_of_another_watermark_is_the_same(sto
         ("called", True, "called 0 -> 1"),
         ("propensity", None, "propensity 1.0 -> None"),
         ("group", "formulaBased", "group .hybrid. -> .formulaBased."),
+        ("arm", "another", "arm .* -> .another."),
+        ("experiment", "exp-1", "experiment None -> .exp-1."),
+        ("stage", 2, "stage None -> 2"),
+        ("share", 0.5, r"share 1\.0 -> 0\.5"),
     ],
 )
 def test_a_known_decision_with_other_content_is_refused_and_nothing_is_logged(store, name, value, told):

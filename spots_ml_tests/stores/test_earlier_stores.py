@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import psycopg
+import pyarrow as pa
 import pytest
 
 from spots_ml.digests import digest_bytes, digest_file
+from spots_ml.scoring.decision_log.deciding_arms import deciding_arms
 from spots_ml.scoring.decision_log.fields import DECISIONS
 from spots_ml.stores.embedded.schema import STEPS
 from spots_ml.stores.embedded.store import embedded_store
@@ -162,12 +164,20 @@ def imported(store, rows):
     return report.n_new, report.n_updated, report.n_new_labels
 
 
+def with_arms(decisions):
+    """The same decisions as a program that knows arms makes them."""
+    share = pa.repeat(pa.scalar(1.0), decisions.num_rows)
+    for name, values in (("arm", deciding_arms(decisions)), ("share", share)):
+        decisions = decisions.set_column(decisions.column_names.index(name), DECISIONS.field(name), values)
+    return decisions
+
+
 def decisions_are_known_and_go_on(store):
     logged = store.decisions.read_decisions(SINCE, UNTIL)
     (linked,) = (row for row in logged.to_pylist() if row["opportunity_id"] == "spot 3")
     assert {name: linked[name] for name in OUTCOME} == OUTCOME
 
-    again = store.decisions.log_decisions(logged.select(DECISIONS.names), now=LATER)
+    again = store.decisions.log_decisions(with_arms(logged.select(DECISIONS.names)), now=LATER)
     more = store.decisions.log_decisions(decide([NEW], now=LATER, server=store.history), now=LATER)
     assert (again.n_new, again.n_known, more.n_new) == (0, len(logged), 1)
 

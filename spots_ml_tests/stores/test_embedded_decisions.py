@@ -13,7 +13,8 @@ from spots_ml.scoring.decision_log.fields import FIELDS
 from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.stores.embedded import decision_sql
 from spots_ml.stores.embedded import decisions as embedded_decisions
-from spots_ml.stores.embedded.decision_columns import sqlite_type
+from spots_ml.stores.embedded.decision_columns import COLUMNS, sqlite_type
+from spots_ml.stores.embedded.decision_rows import to_rows
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.scoring.deciding import changed
 from spots_ml_tests.stores.behind import file_of
@@ -89,8 +90,22 @@ def test_the_table_has_the_columns_of_the_declared_fields(embedded):
     assert found.pop("identity") == ("BLOB", True)
     assert found.pop("history") == ("BLOB", True)
     assert found == {
-        field.sql_name: (sqlite_type(field), field.known) for field in FIELDS if field.packing != "history"
+        field.sql_name: (sqlite_type(field), not field.nullable) for field in FIELDS if field.packing != "history"
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("arm", ""), ("experiment", ""), ("stage", 0), ("share", 1.5), ("share", -0.5)]
+)
+def test_the_table_keeps_the_rules_of_the_fields_that_were_added(embedded, name, value):
+    table = changed(decided(0), name, 0, value)
+    (row,) = to_rows(table.to_batches()[0], 0)
+    names, places = ", ".join(COLUMNS), ", ".join("?" * len(COLUMNS))
+
+    connection = sqlite3.connect(file_of(embedded))
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+        connection.execute(f"INSERT INTO decisions (logged_at, {names}) VALUES ('now', {places})", row[1:])
+    connection.close()
 
 
 @pytest.mark.parametrize("statement", ["UPDATE decisions SET score = 0.5", "DELETE FROM decisions"])

@@ -8,15 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spots_ml.errors import ArtifactError
+from spots_ml.errors import ArtifactError, InputError
+from spots_ml.scoring.decision_log.deciding_arms import deciding_arms
+from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.stores.embedded import database
-from spots_ml.stores.embedded.schema import SCHEMA_VERSION
+from spots_ml.stores.embedded.decision_columns import COLUMNS
+from spots_ml.stores.embedded.decision_rows import to_rows
+from spots_ml.stores.embedded.schema import SCHEMA_VERSION, STEPS
 from spots_ml.stores.embedded.store import embedded_store
-from spots_ml_tests.scoring.deciding import decide
+from spots_ml_tests.scoring.deciding import changed, decide
 from spots_ml_tests.stores.behind import file_of
-from spots_ml_tests.stores.keeping_decisions import decided, log, outcome, outcomes
+from spots_ml_tests.stores.keeping_decisions import EVER, decided, log, outcome, outcomes
 from spots_ml_tests.stores.keeping_interactions import NOW, interaction, read, take_in
 
+ARMS = ["arm", "experiment", "stage", "share"]
 FORK = multiprocessing.get_context("fork")
 
 
@@ -30,6 +35,19 @@ def old_file(tmp_path):
 def run(path, script):
     connection = sqlite3.connect(path)
     connection.executescript(script)
+    connection.close()
+
+
+def log_without_arms(path, table):
+    """Log decisions as a program did that knew no arms."""
+    names = [name for name in COLUMNS if name not in ARMS]
+    places = [COLUMNS.index(name) + 1 for name in names]
+    connection = sqlite3.connect(path)
+    connection.executemany(
+        f"INSERT INTO decisions (logged_at, {', '.join(names)}) VALUES ('then', {', '.join('?' * len(names))})",
+        [[row[place] for place in places] for batch in table.to_batches() for row in to_rows(batch, 0)],
+    )
+    connection.commit()
     connection.close()
 
 
@@ -96,7 +114,7 @@ def test_interactions_and_decisions_of_an_earlier_file_are_told_by_the_milliseco
         earlier.setattr(database, "SCHEMA_VERSION", 4)
         store = embedded_store(old_file)
     take_in(store, rows[:2])
-    log(store, decide([interaction(0, scored_at=exact)], now=NOW))
+    log_without_arms(old_file, decide([interaction(0, scored_at=exact)], now=NOW))
     run(
         old_file,
         "DROP TRIGGER decisions_are_not_changed; UPDATE decisions SET identity = randomblob(16);"
@@ -109,6 +127,44 @@ def test_interactions_and_decisions_of_an_earlier_file_are_told_by_the_milliseco
     report = take_in(store, rows)
     assert (report.n_new, report.n_updated, report.n_unchanged, report.n_repeated) == (0, 1, 1, 1)
     assert outcomes(store)["spot 0"] == [("positive", 0.9, exact + timedelta(microseconds=1))]
+
+
+@pytest.fixture
+def file_without_arms(tmp_path):
+    """A file of version 2 with two decisions, logged by the program of that time."""
+    path = tmp_path / "store.sqlite"
+    run(path, "".join(STEPS[:2]) + "PRAGMA user_version = 2;")
+    log_without_arms(path, decided(0, 1))
+    return path
+
+
+def test_decisions_of_before_there_were_arms_are_read_as_they_are(file_without_arms):
+    store, table = embedded_store(file_without_arms), decided(0, 1)
+
+    read = store.decisions.read_decisions(*EVER)
+    assert read.drop_columns(ARMS).select(table.drop_columns(ARMS).column_names).equals(table.drop_columns(ARMS))
+    assert [[row[name] for name in ARMS] for row in read.to_pylist()] == [[None] * 4] * 2
+    assert deciding_arms(read).to_pylist() == table["arm"].to_pylist()
+
+
+def test_decisions_of_before_there_were_arms_may_be_logged_again_but_not_otherwise(file_without_arms):
+    store, table = embedded_store(file_without_arms), decided(0, 1, 2)
+
+    assert log(store, table) == LogReport(n_new=1, n_known=2)
+    with pytest.raises(InputError, match=r"other content: score 0\.\d+ -> 0\.125\. Nothing"):
+        log(store, changed(table, "score", 1, 0.125))
+    with pytest.raises(InputError, match=r"other content: arm .* -> 'another'\. Nothing"):
+        log(store, changed(table, "arm", 2, "another"))
+    assert store.decisions.read_decisions(*EVER)["arm"].null_count == 2
+
+
+def test_the_step_that_added_arms_is_what_it_always_was():
+    assert STEPS[5] == (
+        "ALTER TABLE decisions ADD COLUMN arm TEXT CHECK (arm <> '');\n"
+        "ALTER TABLE decisions ADD COLUMN experiment TEXT CHECK (experiment <> '');\n"
+        "ALTER TABLE decisions ADD COLUMN stage INTEGER CHECK (stage BETWEEN 1 AND 1000);\n"
+        "ALTER TABLE decisions ADD COLUMN share REAL CHECK (share BETWEEN 0 AND 1);"
+    )
 
 
 def test_opening_a_file_again_changes_nothing(old_file):

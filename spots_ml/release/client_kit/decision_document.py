@@ -24,8 +24,9 @@ from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.models.spec import Role
 from spots_ml.release.certification.client_limits import INPUT_NAME, OUTPUT_NAME
 from spots_ml.release.client_kit.published import PublishedModel
+from spots_ml.requests.request_schema import TREND_BOOST_RANGE
 from spots_ml.scoring import formula
-from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE, TREND_BOOST_RANGE, decide
+from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE, decide
 from spots_ml.scoring.fallback import REASON_TEXTS
 from spots_ml.scoring.groups import FORMULA_BASED, HYBRID, HYBRID_BELOW, group_of
 from spots_ml.scoring.outcome_rule import RULE_WEIGHTS

@@ -18,11 +18,13 @@ from spots_ml.models.spec import Role
 from spots_ml.release.client_kit.records import Record, draw_records
 from spots_ml.release.client_kit.situations import SITUATIONS, Situation
 from spots_ml.requests.single_records import read_texts
+from spots_ml.scoring.arms import CHAMPION_POSITION
 from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE
 from spots_ml.scoring.groups import FORMULA_BASED, HYBRID
+from spots_ml.scoring.inputs import scoring_inputs
 from spots_ml.scoring.outcome_rule import outcome_rule
-from spots_ml.scoring.preparing import scoring_inputs
-from spots_ml.scoring.scorer import Scorer, Scores
+from spots_ml.scoring.scorer import Scorer
+from spots_ml.scoring.scores import Scores
 from spots_ml.scoring.served import MissingModel, ServedModel
 
 MARGIN: Final = 1e-5
@@ -102,7 +104,7 @@ def _chosen_lines(
         raise ArtifactError(
             f"of {len(records)} records ({situation.name}) {int(clear.sum())} are {MARGIN:g} or more away from the "
             f"thresholds, expected at least {situation.n_lines}: a model that answers at a threshold all the time is "
-            f"no reference; make the kit of other versions than {scores.version} and {scores.outcome_version}"
+            f"no reference; make the kit of other versions than {' and '.join(_asked(scores).values())}"
         )
     rule = outcome_rule(inputs.fed_to(model_in(Role.OUTCOME_FILTER).name))
     model_inputs, model_answers = inputs.fed_to(model_type), scores.answers[model_type]
@@ -131,10 +133,13 @@ def _answered(scores: Scores) -> Scores:
         told = ", ".join(f"{what} ({count} rows)" for what, count in scores.fallback_counts().items())
         raise ArtifactError(
             f"a golden file needs the answers of both models, but there is none from {told}; run `spots-ml verify` for "
-            f"{model_in(Role.NEURAL_SCORE).name} {scores.version} and {model_in(Role.OUTCOME_FILTER).name} "
-            f"{scores.outcome_version}, or name other versions"
+            f"{' and '.join(f'{kind} {version}' for kind, version in _asked(scores).items())}, or name other versions"
         )
     return scores
+
+
+def _asked(scores: Scores) -> dict[str, str]:
+    return {kind: str(version) for kind, version in scores.arms[CHAMPION_POSITION].versions.items()}
 
 
 def _is_clear(scores: Scores) -> np.ndarray:

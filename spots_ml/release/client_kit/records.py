@@ -19,7 +19,7 @@ from spots_ml.interactions.generators.hybrid_law import HIGHEST_SHARE, HYBRID_OU
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.generators.timeline import DEFAULT_UNTIL
 from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS
-from spots_ml.scoring.decision import TREND_BOOST_RANGE
+from spots_ml.requests.request_schema import TREND_BOOST_RANGE
 
 Record = dict[str, Any]
 Law = Literal["seed", "hybrid", "close"]

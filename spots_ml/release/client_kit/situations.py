@@ -10,7 +10,7 @@ from spots_ml.features.contract import CONTEXT_FEATURES, HISTORY_FEATURES, TIMIN
 from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS
 from spots_ml.release.client_kit.decision_document import AGENTS_AT_THE_EDGE
 from spots_ml.release.client_kit.records import Law, Record
-from spots_ml.scoring.decision import TREND_BOOST_RANGE
+from spots_ml.requests.request_schema import TREND_BOOST_RANGE
 
 Edit = Callable[[Record, np.random.Generator], None]
 

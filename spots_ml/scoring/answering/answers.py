@@ -14,9 +14,11 @@ import pyarrow as pa
 from spots_ml.features.history import NO_HISTORY
 from spots_ml.interactions.judging.columns import times
 from spots_ml.interactions.judging.validation_config import ValidationConfig
+from spots_ml.requests.judging import find_request_problems
 from spots_ml.scoring.exploration import chances
-from spots_ml.scoring.preparing import find_request_problems, given_history, scoring_inputs
-from spots_ml.scoring.scorer import Scorer, Scores, ScoringInputs
+from spots_ml.scoring.inputs import ScoringInputs, given_history, scoring_inputs
+from spots_ml.scoring.scorer import Scorer
+from spots_ml.scoring.scores import Scores
 from spots_ml.scoring.served_history import HistoryServer
 
 
@@ -70,6 +72,7 @@ def answer_requests(
         moments = np.where(np.isnat(moments), _moment(now), moments)
         served, watermark = _serve(scored, moments, history, up_to)
         inputs = scoring_inputs(scored, served)
+        inputs = replace(inputs, position=scorer.assignment.assign(scored["agent_id"], inputs.hybrid, moments))
         if scorer.exploration > 0.0:
             agents, opportunities = scored["agent_id"].to_pylist(), scored["opportunity_id"].to_pylist()
             inputs = replace(inputs, chance=chances(agents, opportunities, moments))

@@ -8,10 +8,12 @@ import pyarrow.compute as pc
 
 from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.interactions.judging.reasons import codes
+from spots_ml.models.declared import model_in
+from spots_ml.models.spec import Role
 from spots_ml.requests.request_schema import ANSWER_COLUMNS, REQUESTS
 from spots_ml.scoring.answering.answers import Answers
 from spots_ml.scoring.groups import group_names
-from spots_ml.scoring.preparing import count_unknown
+from spots_ml.scoring.inputs import count_unknown
 
 _ANSWERS: Final[dict[str, tuple[pa.DataType, str]]] = {
     "formula_score": (pa.float64(), "the formula's score in [0, 1]"),
@@ -22,6 +24,7 @@ _ANSWERS: Final[dict[str, tuple[pa.DataType, str]]] = {
     "group": (pa.string(), "the agent's group: hybrid or formulaBased"),
     "version": (pa.string(), "calling-score version that was to answer; null: none"),
     "outcome_version": (pa.string(), "outcome version that was to answer; null: none"),
+    "arm": (pa.string(), "what decided, such as 'formula' or 'calling_score v1.0-synthetic'"),
     "weight": (pa.float64(), "share of the neural score, as it took effect"),
     "blocked": (pa.bool_(), "whether the outcome filter said no"),
     "explored": (pa.bool_(), "whether the decision was left to a coin"),
@@ -69,7 +72,7 @@ def score_table(answers: Answers, *, with_requests: bool = False) -> pa.RecordBa
 
 def _answered(answers: Answers) -> dict[str, pa.Array]:
     """The `k` answers of the rows that were scored, by column."""
-    scores, n_scored = answers.scores, answers.scored.num_rows
+    scores = answers.scores
     named: dict[str, Any] = {
         name: getattr(scores, name)
         for name in ("outcome_probability", "score", "called", "weight", "blocked", "explored", "propensity")
@@ -78,8 +81,9 @@ def _answered(answers: Answers) -> dict[str, pa.Array]:
         "formula_score": pa.array(scores.formula.score),
         "neural_score": pa.array(scores.neural_score, from_pandas=True),
         "group": group_names(scores.hybrid),
-        "version": pa.repeat(pa.scalar(scores.version, pa.string()), n_scored),
-        "outcome_version": pa.repeat(pa.scalar(scores.outcome_version, pa.string()), n_scored),
+        "version": scores.of_arm(model_in(Role.NEURAL_SCORE).name, pa.string()),
+        "outcome_version": scores.of_arm(model_in(Role.OUTCOME_FILTER).name, pa.string()),
+        "arm": scores.of_arm("id", pa.string()),
         "fallback": pa.array(scores.fallback_texts(), pa.string()),
         "n_unknown": pa.array(count_unknown(answers.scored)),
     }

@@ -13,7 +13,7 @@ from spots_ml.scoring.answering.answers import Answers
 from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.scoring.fallback import REASON_TEXTS
 from spots_ml.scoring.groups import FORMULA_BASED, HYBRID, Group
-from spots_ml.scoring.preparing import count_unknown
+from spots_ml.scoring.inputs import count_unknown
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel
 
@@ -148,7 +148,7 @@ def models_told(scorer: Scorer) -> dict[str, str]:
         scorer: The scorer.
 
     Returns:
-        One text per model, such as `v1.0-synthetic (weight 0.1)` or `v1.0-synthetic: damaged: …`.
+        One text per model of the champion, such as `v1.0-synthetic (weight 0.1)` or `v1.0-synthetic: damaged: …`.
     """
     told = {}
     for model_type, model in scorer.models.items():
@@ -179,8 +179,10 @@ def fallbacks_told(tally: ScoreTally, scorer: Scorer) -> list[str]:
     for cause, n_rows in sorted(tally.fallbacks.items(), key=lambda item: (-item[1], item[0])):
         model_type, _, reason = cause.partition(": ")
         model = scorer.models[model_type]
-        why = model.detail if isinstance(model, MissingModel) else why_not[reason]
-        name = f"{model_type} {model.version}" if model.version else model_type
+        asked = {arm.versions[model_type] for arm in scorer.assignment.arms}
+        # Of several versions, the rows do not say here which one did not answer.
+        why = model.detail if isinstance(model, MissingModel) and len(asked) == 1 else why_not[reason]
+        name = f"{model_type} {model.version}" if model.version and len(asked) == 1 else model_type
         sentences.append(
             f"{name}: {reason}: {why} - {model_spec(model_type).stand_in} answered "
             f"{n_rows:,} of {tally.n_scored:,} rows"

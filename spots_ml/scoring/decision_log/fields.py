@@ -4,8 +4,9 @@ What tables of decisions look like, which of them are refused, how a store keeps
 decisions differ: all of it follows from here. How a store writes a type is the store's business.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import pyarrow as pa
 
@@ -23,6 +24,7 @@ are kept as one value."""
 
 TIME: Final = pa.timestamp("us", tz="UTC")
 _UNIT: Final = Between(0.0, 1.0)
+_NAMED: Final = NotEmpty("expected a name, or null where there is none")
 _LINKING: Final = NotEmpty("a decision is linked to its outcome by it: leave such rows out")
 
 
@@ -40,6 +42,7 @@ class DecisionField:
         content: Whether two decisions of one id must agree on it.
         column: Its name in databases; empty: `name`.
         packing: How a store of files may keep it.
+        since: Layout of the log that has it first. Rows of an earlier one do not say it; from then on `known` holds.
     """
 
     name: str
@@ -51,6 +54,7 @@ class DecisionField:
     content: bool = True
     column: str = ""
     packing: Packing = "plain"
+    since: int = 1
 
     @property
     def sql_name(self) -> str:
@@ -60,7 +64,12 @@ class DecisionField:
     @property
     def arrow(self) -> pa.Field:
         """Itself in the schema of a table."""
-        return pa.field(self.name, self.type, nullable=not self.known, metadata={"doc": self.doc})
+        return pa.field(self.name, self.type, nullable=self.nullable, metadata={"doc": self.doc})
+
+    @property
+    def nullable(self) -> bool:
+        """Whether there are decisions without it."""
+        return not self.known or self.since > 1
 
 
 def _text(name: str, doc: str, rule: Rule | None = None, *, known: bool = True) -> DecisionField:
@@ -124,8 +133,55 @@ FIELDS: Final[tuple[DecisionField, ...]] = (
         content=False,
     ),
     _text("fallback", "which model did not answer and why; null: both answered", known=False),
+    DecisionField(
+        "arm",
+        pa.string(),
+        "what decided, such as 'formula' or 'calling_score v1.0-real'; null: logged before there were arms",
+        rule=_NAMED,
+        since=2,
+    ),
+    DecisionField(
+        "experiment",
+        pa.string(),
+        "experiment that the arm belongs to; null: outside of any",
+        known=False,
+        rule=_NAMED,
+        since=2,
+    ),
+    DecisionField(
+        "stage",
+        pa.int64(),
+        "number of the experiment's stage, from 1; null: outside of any",
+        known=False,
+        rule=Between(1, 1000),
+        since=2,
+    ),
+    DecisionField(
+        "share",
+        pa.float64(),
+        "share of the agents of its group that were assigned to the arm; null: logged before there were arms",
+        rule=_UNIT,
+        since=2,
+    ),
 )
-"""All fields of a decision in their order; new ones are added at the end."""
+"""All fields of a decision in their order; new ones are added at the end, with the next layout."""
+
+LAYOUT_MARKS: Final = {field.since: field for field in reversed(FIELDS) if field.since > 1 and field.known}
+"""Layout -> the field that tells by being known that a row is of that layout."""
+
+
+def said_by(row: Mapping[str, Any], field: DecisionField) -> bool:
+    """Tell whether the row of a log is of a layout that has a field.
+
+    Args:
+        row: A decision by the names of its fields.
+        field: A field.
+
+    Returns:
+        Whether what it says, also that there is nothing to say, is meant.
+    """
+    return field.since not in LAYOUT_MARKS or row[LAYOUT_MARKS[field.since].name] is not None
+
 
 DECISIONS: Final = pa.schema([field.arrow for field in FIELDS])
 """What was decided and on what grounds."""

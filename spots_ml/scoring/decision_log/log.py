@@ -17,9 +17,12 @@ import pyarrow as pa
 from spots_ml.digests import canonical_json, digest_bytes
 from spots_ml.errors import ContractError
 from spots_ml.features.contract import HISTORY_FEATURES
+from spots_ml.models.declared import model_in
+from spots_ml.models.spec import Role
 from spots_ml.scoring.decision_log.fields import DECISIONS, TIME, Origin
 from spots_ml.scoring.groups import group_names
-from spots_ml.scoring.scorer import Scores, ScoringInputs
+from spots_ml.scoring.inputs import ScoringInputs
+from spots_ml.scoring.scores import Scores
 
 _ID_DIGITS: Final = 32
 """Hexadecimal digits of a decision's id: 128 bits, so that two decisions never share one by chance."""
@@ -102,7 +105,7 @@ def decision_table(
     if now.tzinfo is None:
         raise ContractError(f"the time {now} has no zone; expected UTC")
     decided_at = requests["scored_at"].fill_null(pa.scalar(now, TIME))
-    versions = scores.version, scores.outcome_version
+    versions = [scores.of_arm(model_in(role).name, pa.string()) for role in (Role.NEURAL_SCORE, Role.OUTCOME_FILTER)]
     history = np.asarray(inputs.history, dtype=np.float32)
     no_propensity = np.full(n_rows, origin == "replayed")
     columns: dict[str, Any] = {
@@ -112,8 +115,12 @@ def decision_table(
         "opportunity_id": requests["opportunity_id"],
         "decided_at": decided_at,
         "group": group_names(scores.hybrid),
-        "version": pa.repeat(pa.scalar(scores.version, pa.string()), n_rows),
-        "outcome_version": pa.repeat(pa.scalar(scores.outcome_version, pa.string()), n_rows),
+        "version": versions[0],
+        "outcome_version": versions[1],
+        "arm": scores.of_arm("id", pa.string()),
+        "experiment": scores.of_arm("experiment", pa.string()),
+        "stage": scores.of_arm("stage", pa.int64()),
+        "share": scores.of_arm("share", pa.float64()),
         "formula_score": scores.formula.score,
         "neural_score": pa.array(scores.neural_score, mask=np.isnan(scores.neural_score)),
         "propensity": pa.array(scores.propensity, mask=no_propensity),
@@ -131,11 +138,12 @@ def decision_table(
 
 
 def _ids(
-    origin: Origin, agents: pa.Array, opportunities: pa.Array, decided_at: pa.Array, versions: tuple[str | None, ...]
+    origin: Origin, agents: pa.Array, opportunities: pa.Array, decided_at: pa.Array, versions: list[pa.Array]
 ) -> pa.Array:
     moments = decided_at.cast(pa.int64()).to_pylist()
-    rows = zip(agents.to_pylist(), opportunities.to_pylist(), moments, strict=True)
-    return pa.array([digest_bytes(canonical_json([origin, *row, *versions]))[:_ID_DIGITS] for row in rows], pa.string())
+    asked = (version.to_pylist() for version in versions)
+    rows = zip(agents.to_pylist(), opportunities.to_pylist(), moments, *asked, strict=True)
+    return pa.array([digest_bytes(canonical_json([origin, *row]))[:_ID_DIGITS] for row in rows], pa.string())
 
 
 def _feature_digests(features: np.ndarray, history: np.ndarray) -> pa.Array:

@@ -9,7 +9,8 @@ from typing import Final
 import pyarrow as pa
 
 from spots_ml.errors import ContractError
-from spots_ml.scoring.decision_log.fields import FIELDS, DecisionField
+from spots_ml.scoring.decision_log.field_rules import Between, NotEmpty
+from spots_ml.scoring.decision_log.fields import FIELDS, LAYOUT_MARKS, DecisionField
 
 HISTORY: Final = "history"
 IDENTITY: Final = "identity"
@@ -26,8 +27,36 @@ COLUMNS: Final = (*TOLD, IDENTITY)
 
 _ASIDE: Final = ("decision_id", *(field.sql_name for field in FIELDS if not field.content))
 
-CONTENT: Final = tuple(name for name in COLUMNS if name not in _ASIDE)
-"""What makes two decisions of one id the same."""
+_MARKS: Final = {field.sql_name: LAYOUT_MARKS[field.since].sql_name for field in FIELDS if field.since in LAYOUT_MARKS}
+
+CONTENT: Final = {name: _MARKS.get(name) for name in COLUMNS if name not in _ASIDE}
+"""What makes two decisions of one id the same -> the column without which the logged one does not say it, if any."""
+
+
+def added_columns(since: int) -> str:
+    """Write the SQL that adds the columns of a layout to the table of the one before.
+
+    Args:
+        since: The layout.
+
+    Returns:
+        Statements.
+    """
+    fields = [field for field in FIELDS if field.since == since]
+    return "\n".join(
+        f"ALTER TABLE decisions ADD COLUMN {field.sql_name} {sqlite_type(field)}{_check(field)};" for field in fields
+    )
+
+
+def _check(field: DecisionField) -> str:
+    match field.rule:
+        case None:
+            return ""
+        case Between(low, high):
+            return f" CHECK ({field.sql_name} BETWEEN {low:g} AND {high:g})"
+        case NotEmpty():
+            return f" CHECK ({field.sql_name} <> '')"
+    raise ContractError(f"the rule of the field {field.name} of decisions is {field.rule}; it has no SQL here yet")
 
 
 def sqlite_type(field: DecisionField) -> str:

@@ -6,6 +6,12 @@ from spots_ml.stores.embedded.decision_columns import COLUMNS, CONTENT, TOLD
 
 _NAMES: Final = ", ".join(COLUMNS)
 
+
+def _differs(name: str, mark: str | None) -> str:
+    differs = f"incoming.{name} IS NOT known.{name}"
+    return differs if mark is None else f"(known.{mark} IS NOT NULL AND {differs})"
+
+
 STAGE: Final = f"CREATE TEMP TABLE incoming (position INTEGER PRIMARY KEY, {_NAMES})"
 """Holds the decisions of one call, seen by nobody else."""
 
@@ -23,7 +29,7 @@ CONFLICTS: Final = f"""
 SELECT incoming.position, {", ".join(f"known.{name}" for name in TOLD)},
     {", ".join(f"incoming.{name}" for name in TOLD)}
 FROM incoming JOIN decisions AS known ON known.decision_id = incoming.decision_id
-WHERE {" OR ".join(f"incoming.{name} IS NOT known.{name}" for name in CONTENT)}
+WHERE {" OR ".join(_differs(name, mark) for name, mark in CONTENT.items())}
 ORDER BY incoming.position
 LIMIT 1
 """  # noqa: S608 - names of columns

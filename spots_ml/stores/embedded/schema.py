@@ -6,6 +6,8 @@ brought up to date. `identity_of` is the function of that name in `identity`.
 
 from typing import Final
 
+from spots_ml.stores.embedded.decision_columns import added_columns
+
 _INTERACTIONS_AND_VERSIONS: Final = """
 CREATE TABLE model_versions (
     registered_order INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -153,6 +155,7 @@ STEPS: Final = (
     _WEIGHT_AND_TRAFFIC,
     _BOUNDED_READING,
     _IDENTITIES_BY_THE_MILLISECOND,
+    added_columns(since=2),
 )
 """The first step makes version 1 out of an empty file, each further one the next version."""
 

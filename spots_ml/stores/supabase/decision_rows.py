@@ -13,6 +13,9 @@ _FIELDS: Final = {field.name: field for field in FIELDS}
 COLUMNS: Final = tuple(_FIELDS[name].sql_name if name in _FIELDS else name for name in DECISIONS_WITH_OUTCOMES.names)
 """The columns of `decisions_with_outcomes`, in the order of the schema."""
 
+SENT: Final = tuple(field.sql_name for field in FIELDS)
+"""The names of what is sent."""
+
 _BATCH_ROWS: Final = 500
 
 

@@ -15,7 +15,7 @@ from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES
 from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.stores.decision_refusals import refuse_other_content
 from spots_ml.stores.moments import check_period, to_text
-from spots_ml.stores.supabase.decision_rows import COLUMNS, to_batch, to_items
+from spots_ml.stores.supabase.decision_rows import COLUMNS, SENT, to_batch, to_items
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.postgres.same_rows import newest_row, require_same_row
 from spots_ml.stores.supabase.staging import send_batch
@@ -65,7 +65,12 @@ class SupabaseDecisionLog:
         if checked.num_rows == 0:
             return LogReport(n_new=0, n_known=0)
         batch = send_batch(self._calls, to_items(checked))
-        values: dict[str, Any] = {"p_batch": batch.id, "p_n_rows": batch.n_rows, "p_logged_at": logged_at}
+        values: dict[str, Any] = {
+            "p_batch": batch.id,
+            "p_n_rows": batch.n_rows,
+            "p_logged_at": logged_at,
+            "p_fields": list(SENT),
+        }
 
         def build(client: "SyncPostgrestClient") -> "SyncRPCFilterRequestBuilder":
             return client.rpc(_LOG, values)
@@ -80,6 +85,11 @@ class SupabaseDecisionLog:
                 raise InputError(
                     f"{n_rows} of the {batch.n_rows:,} decisions that were sent are there: what waits for more than a "
                     "day is swept away. Nothing was logged; log them again"
+                )
+            case {"status": "other_fields", "missing": list(missing)}:
+                raise InputError(
+                    f"the project's table {_TABLE} lacks {', '.join(map(str, missing))}: apply the migrations in "
+                    "supabase/migrations (`spots-ml db push`). Nothing was logged"
                 )
         raise InputError(
             f"the function {_LOG} answered {str(report)[:100]!r}; expected what this program's migrations let it "

@@ -16,9 +16,9 @@ from spots_ml.models.declared import declared_types, model_spec
 from spots_ml.release.client_kit.golden import MARGIN, golden_lines
 from spots_ml.release.client_kit.kit import write_kit
 from spots_ml.release.client_kit.situations import SITUATIONS
+from spots_ml.requests.judging import find_request_problems
 from spots_ml.requests.single_records import read_texts
 from spots_ml.scoring.groups import group_of
-from spots_ml.scoring.preparing import find_request_problems
 from spots_ml.scoring.served import ServedModel
 
 

@@ -102,6 +102,14 @@ def test_a_database_with_other_functions_is_one_clear_error(relay, store):
         log(store, decided(*range(20)))
 
 
+def test_a_project_without_the_columns_of_arms_is_one_clear_error(relay, store):
+    lacking = {"status": "other_fields", "missing": ["arm", "share"]}
+    relay.faults.extend([*[script.behave] * STAGING, script.refuse(200, lacking)])
+
+    with pytest.raises(InputError, match=r"table decisions lacks arm, share: apply the migrations.*Nothing was logged"):
+        log(store, decided(*range(20)))
+
+
 def test_decisions_that_are_logged_while_others_are_read_are_left_out(monkeypatch, relay, store):
     monkeypatch.setattr(paging.read_pages, "__kwdefaults__", {"page_rows": 4})
     log(store, decided(*range(5, 15)))

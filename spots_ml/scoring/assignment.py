@@ -1,0 +1,143 @@
+"""Which agent belongs to which arm, reproducible on every platform.
+
+The app's own group comes first (see `groups`): the group `formulaBased` belongs to the formula. Agents of the group
+`hybrid` are placed in [0, 1) by a hash of their id and a salt; challengers take the lower end, one after another, the
+champion what they leave. With the same salt an agent that a challenger has stays with it when its share grows.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from spots_ml.errors import ConfigError
+from spots_ml.interactions.judging.identity import coded
+from spots_ml.scoring.arms import CHAMPION_POSITION, FORMULA_POSITION, Arm
+from spots_ml.scoring.groups import HYBRID, group_of
+
+_ROUNDING: Final = 1e-9
+"""How far the sum of shares that were added in another order may lie above 1."""
+
+
+class Assignment(Protocol):
+    """A pure function of agent and moment."""
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The formula, the champion, and any challengers."""
+        ...
+
+    def assign(self, agent_ids: pa.Array | Sequence[str | None], hybrid: np.ndarray, moments: np.ndarray) -> np.ndarray:
+        """Assign many rows.
+
+        Args:
+            agent_ids: `(n_rows,)` ids; null or None where the agent is unknown.
+            hybrid: `(n_rows,)` bool, whether the agent is in the group `hybrid`.
+            moments: `(n_rows,)` datetime64 in UTC, when each is decided.
+
+        Returns:
+            `(n_rows,)` int8 positions in `arms`.
+        """
+        ...
+
+
+def place_of(agent_id: str, salt: str) -> float:
+    """Place an agent in [0, 1).
+
+    Args:
+        agent_id: The pseudonymous id.
+        salt: Another salt, another place.
+
+    Returns:
+        The first 53 bits of SHA-256 of `salt:agent_id` (UTF-8), as a fraction.
+
+    >>> round(place_of("agent-1", "a"), 6), round(place_of("agent-1", "b"), 6)
+    (0.112186, 0.81066)
+    """
+    digest = hashlib.sha256(f"{salt}:{agent_id}".encode("utf-8", "surrogatepass")).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) * 2.0**-53
+
+
+@dataclass(frozen=True)
+class FixedAssignment:
+    """An assignment that does not depend on the moment.
+
+    Attributes:
+        formula: The arm of the group `formulaBased`.
+        champion: The arm of those of the group `hybrid` that no challenger takes; its share is what they leave.
+        challengers: Further arms, in the order in which they take their shares.
+        salt: Of the hash that places agents.
+    """
+
+    formula: Arm
+    champion: Arm
+    challengers: tuple[Arm, ...] = ()
+    salt: str = ""
+
+    def __post_init__(self) -> None:
+        """Check that the arms divide the group.
+
+        Raises:
+            ConfigError: When shares do not add up to 1, two arms have the same id, or challengers have no salt.
+        """
+        ids = [arm.id for arm in self.arms]
+        if len(set(ids)) < len(ids):
+            raise ConfigError(f"arms are called {', '.join(ids)}; expected an id for each")
+        total = sum(arm.share for arm in (self.champion, *self.challengers))
+        if abs(total - 1.0) > _ROUNDING:
+            raise ConfigError(
+                f"champion and challengers have {total:g} of the hybrid group together; expected shares that add up "
+                "to 1"
+            )
+        if self.challengers and not self.salt:
+            raise ConfigError("challengers have no salt; give each experiment one of its own, and keep it")
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The formula, the champion, and any challengers."""
+        return (self.formula, self.champion, *self.challengers)
+
+    def assign(self, agent_ids: pa.Array | Sequence[str | None], hybrid: np.ndarray, moments: np.ndarray) -> np.ndarray:
+        """Assign many rows; each agent is hashed once, and none while there are no challengers.
+
+        Args:
+            agent_ids: `(n_rows,)` ids; null or None where the agent is unknown.
+            hybrid: `(n_rows,)` bool, whether the agent is in the group `hybrid`.
+            moments: `(n_rows,)`; without influence here.
+
+        Returns:
+            `(n_rows,)` int8 positions in `arms`.
+        """
+        positions = np.where(hybrid, np.int8(CHAMPION_POSITION), np.int8(FORMULA_POSITION))
+        if not self.challengers:
+            return positions
+        agents, codes = coded(agent_ids)
+        # The last place is for the unknown agent, whose code is -1: in no group, so it is never looked at.
+        of_agent = np.array([*(self._position(place_of(agent, self.salt)) for agent in agents), 0], np.int8)
+        return np.where(hybrid, of_agent[codes], positions)
+
+    def arm_of(self, agent_id: str, moment: datetime) -> Arm:
+        """Assign one agent.
+
+        Args:
+            agent_id: The pseudonymous id.
+            moment: Without influence here.
+
+        Returns:
+            The arm.
+        """
+        if group_of(agent_id) != HYBRID:
+            return self.formula
+        return self.arms[self._position(place_of(agent_id, self.salt))]
+
+    def _position(self, place: float) -> int:
+        end = 0.0
+        for position, arm in enumerate(self.challengers, start=CHAMPION_POSITION + 1):
+            end += arm.share
+            if place < end:
+                return position
+        return CHAMPION_POSITION
