@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
-REQUIRED_RATIO = 1.3
+REQUIRED_RATIO = 1.25
 
 
 def main() -> None:

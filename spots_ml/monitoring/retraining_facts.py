@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Protocol
 from spots_ml.models.declared import ModelType
 from spots_ml.monitoring.retraining import RetrainState, SourceChoice
 from spots_ml.monitoring.run_history import RunHistory
-from spots_ml.registry.records import ModelVersion
 
 if TYPE_CHECKING:
     from spots_ml.interactions.keeping.interaction_store import ArrivedLabels
+    from spots_ml.registry.records import ModelVersion
 
 
 class RegisteredVersions(Protocol):
     """The part of the registry that is asked."""
 
-    def newest(self, model_type: ModelType) -> ModelVersion | None:
+    def newest(self, model_type: ModelType) -> "ModelVersion | None":
         """The version that was registered last, reaffirming counts; None without any."""
         ...
 

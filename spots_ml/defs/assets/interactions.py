@@ -13,7 +13,6 @@ from spots_ml.defs.lineage import result, upstream_digest
 from spots_ml.defs.pages.interactions import dataset_metadata, expectations_table
 from spots_ml.defs.resources import Platform
 from spots_ml.interactions.kinds import Source
-from spots_ml.interactions.learning.fitness import EXPECTATIONS_GATE, LABELS_GATE
 
 if TYPE_CHECKING:
     from spots_ml.pipeline.data_steps import DatasetBuilt
@@ -83,12 +82,12 @@ def raw_training_data(
     check_specs=[
         gate_check(
             DATASET,
-            LABELS_GATE,
+            "enough_labels",
             "At least 1,000 labelled interactions, at least half of all labelled, and labels that vary.",
         ),
         gate_check(
             DATASET,
-            EXPECTATIONS_GATE,
+            "expectations",
             "Great Expectations on the accepted rows: the contract's ranges, the labels, the shape.",
         ),
     ],
