@@ -102,6 +102,7 @@ def fit(
     with _one_thread():
         run = _Run(train, validation, config, model_type, seed)
         work = work_digest(train, validation, config, model_type, seed) if checkpoint_dir else ""
+        del train, validation, inputs  # what was standardised is learned from: a caller that keeps no rows, frees them
         if checkpoint_dir:
             run.restore(load_checkpoint(checkpoint_dir, work))
         while not run.done:

@@ -91,3 +91,4 @@ def test_inputs_are_the_same_selected_converted_or_whole(
         found = rows.inputs(model_type, mask, dtype=dtype)
         assert found.dtype == dtype
         assert np.array_equal(found, expected)
+    assert np.array_equal(rows.inputs(model_type, np.array([9, 2, 9]), dtype=dtype), everything[[9, 2, 9]])

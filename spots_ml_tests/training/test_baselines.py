@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -9,6 +10,7 @@ from spots_ml.interactions.learning.splits import TEST, TRAIN
 from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.scoring.formula import formula_score
 from spots_ml.training.baselines import baseline_predictions, recorded_formula
+from spots_ml_tests.training.learning_rows import rows_of_a_step
 
 
 @pytest.mark.parametrize("model_type", declared_types())
@@ -60,3 +62,21 @@ def test_linear_rivals_are_those_of_a_plain_pipeline(rows: LabelledRows, split: 
     logistic.fit(train.inputs("outcome").astype(np.float64), train.positive)
     found = baseline_predictions(rows, split == TRAIN, test, "outcome", seed=0)["logistic"]
     assert found == pytest.approx(logistic.predict_proba(test.inputs("outcome"))[:, 1], abs=1e-6)
+
+
+@pytest.mark.parametrize("model_type", declared_types())
+def test_boosting_of_many_rows_stops_as_scikit_learn_lets_it_stop(model_type: ModelType) -> None:
+    many = rows_of_a_step(1_300, noise=0.3)
+    training = np.arange(many.n_rows) < 10_400
+    test = many.take(~training)
+    found = baseline_predictions(many, training, test, model_type, seed=3)["gradient_boosting"]
+    options = {"random_state": 3, "max_iter": 150, "max_leaf_nodes": 8, "min_samples_leaf": 50}
+    train, asked = many.take(training), test.inputs(model_type)
+    if model_type == "outcome":
+        classifier = HistGradientBoostingClassifier(**options).fit(train.inputs(model_type), train.positive.astype(int))
+        expected = classifier.predict_proba(asked)[:, 1]
+    else:
+        expected = (
+            HistGradientBoostingRegressor(**options).fit(train.inputs(model_type), train.outcome_score).predict(asked)
+        )
+    assert np.array_equal(found, np.clip(expected, 0, 1))

@@ -53,7 +53,7 @@ class LabelledRows:
 
         Args:
             model_type: Name of the kind.
-            rows: `(n_rows,)` bool mask of the rows wanted; None: all.
+            rows: `(n_rows,)` bool mask of the rows wanted, or their positions in the order wanted; None: all.
             dtype: Type of the numbers; float64 holds the same ones.
 
         Returns:
@@ -62,7 +62,7 @@ class LabelledRows:
         sees_history = model_spec(model_type).sees_history
         if rows is None and not sees_history and self.features.dtype == dtype:
             return self.features
-        chosen = np.arange(self.n_rows) if rows is None else np.flatnonzero(rows)
+        chosen = np.arange(self.n_rows) if rows is None else np.flatnonzero(rows) if rows.dtype == bool else rows
         sources = (self.features, self.history) if sees_history else (self.features,)
         inputs = np.empty((len(chosen), sum(source.shape[1] for source in sources)), dtype)
         for start in range(0, len(chosen), _BLOCK_ROWS):
