@@ -1,6 +1,7 @@
 """Which version answers, and that whatever is wrong with its files is a reason, never an exception."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from spots_ml.errors import ConfigError, RegistryError
 from spots_ml.models.declared import declared_types
 from spots_ml.registry import serving
 from spots_ml.registry.serving import open_scorer, serve_model, serving_version
+from spots_ml.scoring.arms import Arm
+from spots_ml.scoring.groups import hybrid_mask
 from spots_ml.scoring.inputs import ScoringInputs
 from spots_ml.scoring.served import MissingModel, ServedModel
 from spots_ml.stores.embedded.store import embedded_store
@@ -171,3 +174,36 @@ def test_a_scorer_over_both_models(place):
     assert [arm.versions for arm in scores.arms] == [dict.fromkeys(declared_types(), "v1.0-synthetic")] * 2
     assert scores.explored.any()
     assert json.dumps(scores.fallback_counts()) == "{}"
+
+
+def test_a_scorer_opens_the_versions_of_all_arms_and_each_once(place):
+    store, models_dir = place
+    for model_type in declared_types():
+        register_network(store, models_dir, model_type)
+    arms = [
+        Arm("same", {"calling_score": "v1.0-synthetic"}, 0.3, 0.25, "exp-1", 1),
+        Arm("champion's", {}, 0.2, 0.25, "exp-1", 1),
+    ]
+    scorer = open_scorer(store, models_dir, challengers=arms, salt="exp-1")
+
+    *_, champion, same, other = scorer.assignment.arms
+    asked = dict.fromkeys(declared_types(), "v1.0-synthetic")
+    assert [arm.versions for arm in (champion, same, other)] == [asked] * 3
+    assert (champion.share, same.weight, other.weight, same.stage) == (0.5, 0.3, 0.2, 1)
+    agents = [f"agent-{number}" for number in range(200)]
+    hybrid = hybrid_mask(agents)
+    rng = np.random.default_rng(0)
+    inputs = ScoringInputs(rng.random((200, 39), dtype=np.float32), rng.random((200, 6), dtype=np.float32), hybrid)
+    inputs = replace(inputs, position=scorer.assignment.assign(agents, hybrid, np.zeros(200, "datetime64[us]")))
+    scores = scorer.score(inputs)
+    assert not scores.fell_back.any()
+    assert [set(scores.weight[inputs.position == place].tolist()) for place in range(4)] == [{0.0}, {0.1}, {0.3}, {0.2}]
+
+
+def test_an_arm_of_a_version_that_is_not_registered_is_an_error(place):
+    store, models_dir = place
+    for model_type in declared_types():
+        register_network(store, models_dir, model_type)
+
+    with pytest.raises(RegistryError, match=r"there is no calling_score v9\.9-real"):
+        open_scorer(store, models_dir, challengers=[Arm("a", {"calling_score": "v9.9-real"}, 0.1, 0.5)], salt="s")
