@@ -40,6 +40,7 @@ def input_groups(inputs: Sequence[str]) -> dict[str, tuple[int, ...]]:
         Positions in the contract by name of the group, in contract order; every input is in exactly one group.
         Without the history features there is no such group.
 
+    >>> from spots_ml.features.contract import FEATURES
     >>> input_groups(FEATURES)["match"]
     (30, 31, 32, 33)
     """
@@ -60,6 +61,7 @@ def group_of_input(inputs: Sequence[str]) -> dict[str, str]:
     Returns:
         Name of the group by name of the input, in contract order.
 
+    >>> from spots_ml.features.contract import FEATURES_AND_HISTORY
     >>> group_of_input(FEATURES_AND_HISTORY)["activity_level"]
     'history'
     """

@@ -8,7 +8,6 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pytest
-from spots_ml.release.certification.runtimes import default_runtimes
 
 from spots_ml.defs.build import build_definitions
 from spots_ml.errors import ContractError
@@ -22,6 +21,7 @@ from spots_ml.places import Places
 from spots_ml.registry.phone_manifest import phone_manifest
 from spots_ml.registry.serving import open_scorer
 from spots_ml.registry.verification import verify_version
+from spots_ml.release.certification.certify import default_runtimes
 from spots_ml.release.latency.report import LatencyConfig
 from spots_ml.release.onnx.predictor import OnnxPredictor
 from spots_ml.settings import Settings
