@@ -8,10 +8,8 @@ import dagster as dg
 from spots_ml.defs.build import build_definitions
 from spots_ml.defs.resources import Platform
 from spots_ml.settings import Settings
-
-N_ROWS = 6_000
-"""As few as both gates pass on with room to spare."""
-QUIET = "telemetry: {enabled: false}\n"
+from spots_ml_tests.defs.homes import make_home
+from spots_ml_tests.pipeline.chosen_data import N_ROWS, Told
 
 
 @dataclasses.dataclass
@@ -61,11 +59,10 @@ class Chain:
 
     folder: object
     options: dict = dataclasses.field(default_factory=dict)
-    expectations: object = None
+    expectations: object = dataclasses.field(default_factory=Told)
 
     def __post_init__(self):
-        self.home.mkdir(parents=True, exist_ok=True)
-        (self.home / "dagster.yaml").write_text(QUIET)
+        make_home(self.home)
         self.settings = Settings(
             data_dir=self.folder / "data",
             artifacts_dir=self.folder / "artifacts",

@@ -3,6 +3,7 @@
 import dagster as dg
 import pytest
 
+from spots_ml_tests.defs.homes import make_home
 from spots_ml_tests.defs.two_steps import built, make_elsewhere, two_steps
 
 
@@ -78,6 +79,14 @@ def test_a_resumed_run_does_not_take_what_somebody_else_made_meanwhile_however_m
     resumed, digest = run(instance, resumed=killed)
     assert digest == "before the crash"
     assert told(instance, resumed) == [f"builds on the made of run {killed}, on which this run goes on"]
+
+
+def test_it_is_the_same_where_every_run_has_a_database_of_its_own(tmp_path):
+    with dg.DagsterInstance.from_config(str(make_home(tmp_path / "home"))) as instance:
+        killed, _ = run(instance, digest="before the crash", fail=True)
+        make_elsewhere(instance, "another's")
+        assert run(instance, resumed=killed)[1] == "before the crash"
+        assert run(instance, steps=["built"])[1] == "another's"
 
 
 def test_a_run_that_goes_on_from_one_that_was_to_make_it_and_did_not_refuses_what_others_made(instance):

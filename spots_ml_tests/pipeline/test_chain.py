@@ -119,8 +119,11 @@ def test_every_step_says_what_it_built_on(finished):
     assert outcome.measured.onnx_digest == outcome.exported.digest
 
 
-def test_the_same_inputs_give_the_same_version_and_another_seed_the_next(world):
-    (again,) = world.run().models
+def test_the_same_inputs_give_the_same_version_and_another_seed_the_next(finished, world):
+    result, before = world.run(), finished[1]
+    (again,), (first,) = result.models, before.models
+    assert (result.snapshot.digest, result.dataset.digest) == (before.snapshot.digest, before.dataset.digest)
+    assert (again.trained.digest, again.exported.digest) == (first.trained.digest, first.exported.digest)
     assert (again.registered.version.version, again.registered.created) == ("v1.0-synthetic", False)
     (other,) = world.run(seed=1).models
     assert (other.registered.version.version, other.registered.created) == ("v1.1-synthetic", True)
