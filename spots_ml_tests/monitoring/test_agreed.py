@@ -4,8 +4,9 @@ from datetime import timedelta
 
 from spots_ml.interactions.learning.maturity import DEFAULT_WINDOW
 from spots_ml.monitoring.formula_baseline import OUTCOME_GAIN, SCORE_GAIN
-from spots_ml.monitoring.performance import FORMULA_ARM, METRICS, WINDOW_DAYS
+from spots_ml.monitoring.performance import METRICS, WINDOW_DAYS
 from spots_ml.monitoring.retraining import RetrainConfig
+from spots_ml.scoring.arms import FORMULA_ARM
 from spots_ml.settings import Settings
 
 

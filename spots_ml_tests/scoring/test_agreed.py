@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from spots_ml.features.contract import RAW_FEATURES
+from spots_ml.requests.request_schema import TREND_BOOST_RANGE
 from spots_ml.scoring.answering.score_table import SCORES
 from spots_ml.scoring.confidence import DECIMALS, FARTHEST, LARGEST_FACTOR, N_INPUTS_MAX
-from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE, TREND_BOOST_RANGE
+from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE
 from spots_ml.scoring.decision_log.fields import DECISIONS
 from spots_ml.scoring.exploration import EXPLORED_FROM, MAX_EXPLORATION, chances
 from spots_ml.scoring.fallback import FALLBACK_REASONS
