@@ -61,10 +61,15 @@ $$;
 create function private.merged_group(p_known jsonb, p_told jsonb, p_features text[]) returns jsonb
 language sql immutable set search_path = ''
 as $$
-    select case when p_known is null then p_told else p_known || coalesce((
-        select jsonb_object_agg(key, private.surer(p_known -> key, value)) from jsonb_each(p_told)
-        where key = any(p_features) and jsonb_typeof(value) <> 'null'
-    ), '{}') end
+    select case
+        -- Mostly nothing is told that is not known, which is quickly seen.
+        when p_told is null or p_known @> jsonb_strip_nulls(p_told) then p_known
+        when p_known is null then p_told
+        else p_known || coalesce((
+            select jsonb_object_agg(key, private.surer(p_known -> key, value)) from jsonb_each(p_told)
+            where key = any(p_features) and jsonb_typeof(value) <> 'null' and p_known -> key is distinct from value
+        ), '{}')
+    end
 $$;
 
 -- All that two records of one interaction say together. What the pipeline does not read (ids of the app, its grounds for
@@ -88,43 +93,39 @@ declare
     types constant text[] := array['positive', 'neutral', 'negative'];
     said public.calling_score_training_data := p_told;
     known_groups jsonb[] := array[
-        p_known.user_vibe_dimensions, p_known.spot_vibe_dimensions, p_known.context_features, p_known.timing_features
+        p_known.user_vibe_dimensions, p_known.spot_vibe_dimensions,
+        p_known.context_features - derived, p_known.timing_features - derived
     ];
     told_groups jsonb[] := array[
-        p_told.user_vibe_dimensions, p_told.spot_vibe_dimensions, p_told.context_features, p_told.timing_features
+        p_told.user_vibe_dimensions, p_told.spot_vibe_dimensions,
+        p_told.context_features - derived, p_told.timing_features - derived
     ];
     groups jsonb[];
     is_known boolean := p_known.outcome_type is not null and p_known.outcome_score is not null;
     is_told boolean := p_told.outcome_type is not null and p_told.outcome_score is not null;
 begin
-    if told_groups <> known_groups then
-        groups := array[
-            private.merged_group(p_known.user_vibe_dimensions, p_told.user_vibe_dimensions, vibes),
-            private.merged_group(p_known.spot_vibe_dimensions, p_told.spot_vibe_dimensions, vibes),
-            private.merged_group(p_known.context_features - derived, p_told.context_features - derived, array[
-                'location_proximity', 'journey_alignment', 'user_receptivity', 'opportunity_availability',
-                'network_effects', 'community_patterns'
-            ]),
-            private.merged_group(p_known.timing_features - derived, p_told.timing_features - derived, array[
-                'optimal_time_of_day', 'optimal_day_of_week', 'user_patterns', 'opportunity_timing'
-            ])
-        ];
-        if groups = array[
-            p_known.user_vibe_dimensions, p_known.spot_vibe_dimensions,
-            p_known.context_features - derived, p_known.timing_features - derived
-        ] then
-            groups := known_groups;
-        elsif groups = array[
-            p_told.user_vibe_dimensions, p_told.spot_vibe_dimensions,
-            p_told.context_features - derived, p_told.timing_features - derived
-        ] then
-            groups := told_groups;
-        end if;
-        said.user_vibe_dimensions := groups[1];
-        said.spot_vibe_dimensions := groups[2];
-        said.context_features := groups[3];
-        said.timing_features := groups[4];
+    groups := array[
+        private.merged_group(known_groups[1], told_groups[1], vibes),
+        private.merged_group(known_groups[2], told_groups[2], vibes),
+        private.merged_group(known_groups[3], told_groups[3], array[
+            'location_proximity', 'journey_alignment', 'user_receptivity', 'opportunity_availability',
+            'network_effects', 'community_patterns'
+        ]),
+        private.merged_group(known_groups[4], told_groups[4], array[
+            'optimal_time_of_day', 'optimal_day_of_week', 'user_patterns', 'opportunity_timing'
+        ])
+    ];
+    if groups = known_groups then
+        groups[3] := p_known.context_features;
+        groups[4] := p_known.timing_features;
+    elsif groups = told_groups then
+        groups[3] := p_told.context_features;
+        groups[4] := p_told.timing_features;
     end if;
+    said.user_vibe_dimensions := groups[1];
+    said.spot_vibe_dimensions := groups[2];
+    said.context_features := groups[3];
+    said.timing_features := groups[4];
     said."timestamp" := greatest(p_known."timestamp", p_told."timestamp");
     said.formula_calling_score := private.surer(p_known.formula_calling_score, p_told.formula_calling_score);
     said.formula_is_called := least(p_known.formula_is_called, p_told.formula_is_called);
