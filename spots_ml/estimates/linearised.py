@@ -1,7 +1,7 @@
 """Ratios by the delta method: errors, covariances and bounds over agents without resampling.
 
 Better than resampling where a bound must be the same whatever the seed, or is one-sided and far out. With unequal
-agents and two-sided, `interval` holds the truth more often.
+agents and two-sided, `estimate` holds the truth more often.
 """
 
 import math

@@ -6,10 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from spots_ml.estimates.agents import Agents
-from spots_ml.estimates.estimate import Estimate
-from spots_ml.estimates.interval import estimate_of
-from spots_ml.estimates.resampling import Resampling
+from spots_ml.estimates.agents import Agents, Resampling
+from spots_ml.estimates.estimate import Estimate, estimate_of
 
 
 class Statistic(Protocol):
@@ -17,7 +15,7 @@ class Statistic(Protocol):
 
     @property
     def sides(self) -> tuple[np.ndarray, ...]:
-        """What must be there, `(n_agents,)` each; see `interval.estimate_of`."""
+        """What must be there, `(n_agents,)` each; see `estimate.estimate_of`."""
         ...
 
     @property

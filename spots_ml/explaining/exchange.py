@@ -9,8 +9,7 @@ import numpy as np
 
 from spots_ml.errors import InsufficientDataError
 from spots_ml.estimates.agents import Agents
-from spots_ml.estimates.estimate import Estimate
-from spots_ml.estimates.interval import estimate_of
+from spots_ml.estimates.estimate import Estimate, estimate_of
 from spots_ml.explaining.shapley import Predict
 
 Change = Callable[[np.ndarray], dict[int, np.ndarray]]

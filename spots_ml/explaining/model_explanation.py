@@ -172,7 +172,7 @@ def explain_model(
 
 def _from_torch(trained_dir: Path, row: ModelVersion | None, inputs: np.ndarray) -> tuple[_Torch | None, str | None]:
     from spots_ml.explaining.attribution import integrated_gradients
-    from spots_ml.training.trained_files import load_trained_model
+    from spots_ml.training.trained_model import load_trained_model
 
     if row is None:
         return None, "there is no version"

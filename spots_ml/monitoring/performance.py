@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
 from spots_ml.errors import ConfigError
+from spots_ml.estimates.agents import N_RESAMPLES, Resampling
 from spots_ml.estimates.estimate import Estimate
-from spots_ml.estimates.resampling import N_RESAMPLES, Resampling
 from spots_ml.estimates.statistic import estimate_all, ratio
-from spots_ml.interactions.agent_column import agents_by_name
+from spots_ml.interactions.columns import agents_by_name
 from spots_ml.interactions.learning.maturity import DEFAULT_WINDOW, Maturity, mature
 from spots_ml.scoring.decision_log.deciding_arms import deciding_arms
 from spots_ml.scoring.decision_log.fields import Origin

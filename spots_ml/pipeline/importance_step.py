@@ -7,7 +7,7 @@ from spots_ml.explaining.importance import FeatureImportance, measure_importance
 from spots_ml.explaining.importance_files import save_importance
 from spots_ml.interactions.learning.validation import load_labelled_rows
 from spots_ml.places import Places
-from spots_ml.training.trained_files import load_trained_model
+from spots_ml.training.trained_model import load_trained_model
 
 
 @dataclass(frozen=True)

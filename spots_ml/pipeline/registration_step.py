@@ -18,8 +18,7 @@ from spots_ml.release.documents import environment_versions
 from spots_ml.release.latency.report import LatencyReport, load_latency
 from spots_ml.release.manifest import ContentDigests, Manifest
 from spots_ml.release.onnx.kept_files import load_onnx
-from spots_ml.training.trained_files import load_trained_model
-from spots_ml.training.trained_model import TrainedModel
+from spots_ml.training.trained_model import TrainedModel, load_trained_model
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from spots_ml.features.contract import HISTORY_FEATURES
-from spots_ml.interactions.judging.columns import floats
+from spots_ml.interactions.columns import floats
 from spots_ml.interactions.judging.reasons import bit
 from spots_ml.interactions.judging.rules import find_problems
 from spots_ml.interactions.judging.validation_config import ValidationConfig

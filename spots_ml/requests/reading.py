@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from spots_ml.errors import ConfigError
 from spots_ml.interactions.parquet import rebatch
-from spots_ml.interactions.reading.export_bytes import read_chunks
+from spots_ml.interactions.reading.export import read_chunks
 from spots_ml.interactions.reading.json_array import Decoded, Elements, read_document
 from spots_ml.interactions.reading.json_window import MAX_VALUE_BYTES
 from spots_ml.interactions.reading.record_layout import ARRAY_NAME, FEATURE_GROUPS

@@ -14,7 +14,7 @@ from spots_ml.errors import ContractError
 from spots_ml.features.contract import FEATURES, HISTORY_FEATURES, RAW_FEATURES, UNKNOWN_VALUE
 from spots_ml.features.derived import derive
 from spots_ml.features.history import NO_HISTORY
-from spots_ml.interactions.judging.columns import floats
+from spots_ml.interactions.columns import floats
 from spots_ml.models.declared import model_spec
 from spots_ml.scoring.arms import CHAMPION_POSITION, FORMULA_POSITION
 from spots_ml.scoring.groups import hybrid_mask

@@ -10,9 +10,8 @@ from typing import Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from spots_ml.estimates.agents import Agents
+from spots_ml.estimates.agents import Agents, Resampling
 from spots_ml.estimates.estimate import Estimate
-from spots_ml.estimates.resampling import Resampling
 from spots_ml.estimates.statistic import Difference, Statistic, estimate_all
 from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.models.declared import ModelType, model_spec

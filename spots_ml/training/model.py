@@ -23,13 +23,14 @@ from spots_ml.training.config import TrainingConfig
 from spots_ml.training.evaluation import NETWORK, evaluate, judge
 from spots_ml.training.fit import Epoch, fit
 from spots_ml.training.network import ScoringNetwork
-from spots_ml.training.trained_files import load_trained_model, save_trained_model
 from spots_ml.training.trained_model import (
     TrainedDocument,
     TrainedModel,
     ignored_inputs,
+    load_trained_model,
     predict,
     predict_logits,
+    save_trained_model,
     weights_content,
 )
 

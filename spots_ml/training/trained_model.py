@@ -1,17 +1,22 @@
-"""A trained model and all that is known about it, as one value.
+"""A trained model and all that is known about it, as one value, and as files that are checked on reading.
 
-How it comes about is in `model`, how it is kept in `trained_files`.
+On disk: `<digest>/weights.safetensors` and `<digest>/model.json`. How it comes about is in `model`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
-from safetensors.torch import save
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 
 from spots_ml.digests import canonical_json, digest_bytes
+from spots_ml.errors import ArtifactError, ContractError
+from spots_ml.features.contract import CONTRACT_DIGEST
+from spots_ml.files import publish_directory, write_whole
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.scoring.confidence import ConfidenceProfile
@@ -186,3 +191,88 @@ def ignored_inputs(network: ScoringNetwork) -> tuple[str, ...]:
     """
     names = model_spec(network.model_type).inputs
     return tuple(name for name, scale in zip(names, network.scale.tolist(), strict=True) if scale == 0.0)
+
+
+WEIGHTS_FILE = "weights.safetensors"
+DOCUMENT_FILE = "model.json"
+
+
+def save_trained_model(model: TrainedModel, trained_dir: Path) -> str:
+    """Keep a trained model; one that is there already stays as it is.
+
+    Args:
+        model: The model.
+        trained_dir: Folder of trained models; created.
+
+    Returns:
+        Its digest, the name of its folder.
+
+    Raises:
+        ArtifactError: When what lies under that name is damaged.
+    """
+    digest = model.digest
+
+    def fill(directory: Path) -> None:
+        write_whole(directory / WEIGHTS_FILE, weights_content(model.network, model.golden))
+        write_whole(directory / DOCUMENT_FILE, model.document.content())
+
+    publish_directory(trained_dir / digest, fill)
+    load_trained_model(trained_dir, digest)
+    return digest
+
+
+def load_trained_model(trained_dir: Path, digest: str) -> TrainedModel:
+    """Read a trained model back.
+
+    Args:
+        trained_dir: Folder of trained models.
+        digest: Name of the model.
+
+    Returns:
+        The model, as it was saved.
+
+    Raises:
+        ArtifactError: When it is not there, or any byte of it has changed.
+        ContractError: When it was made for another feature contract.
+    """
+    directory = trained_dir / digest
+    document_bytes, weights = _read(directory / DOCUMENT_FILE), _read(directory / WEIGHTS_FILE)
+    _compare(directory / DOCUMENT_FILE, document_bytes, digest)
+    try:
+        document = TrainedDocument.model_validate_json(document_bytes)
+    except ValidationError as error:
+        raise ArtifactError(
+            f"{directory / DOCUMENT_FILE} is not a model of this layout: {error}; train again"
+        ) from error
+    _compare(directory / WEIGHTS_FILE, weights, document.weights_digest)
+    if document.contract_digest != CONTRACT_DIGEST:
+        raise ContractError(
+            f"{directory} was trained for the feature contract {document.contract_digest[:12]}; "
+            f"{CONTRACT_DIGEST[:12]} is in force: train again"
+        )
+    network = ScoringNetwork(document.model_type)
+    try:
+        tensors = load(weights)
+        golden = tensors.pop(GOLDEN_INPUTS).numpy()
+        network.load_state_dict(tensors)
+    except (SafetensorError, KeyError, RuntimeError) as error:
+        raise ArtifactError(f"{directory / WEIGHTS_FILE} does not fit the network: {error}; train again") from error
+    return TrainedModel(network.requires_grad_(False).eval(), golden, document)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(
+            f"{path} cannot be read ({error.strerror}); expected a trained model: train again"
+        ) from error
+
+
+def _compare(path: Path, content: bytes, expected: str) -> None:
+    found = digest_bytes(content)
+    if found != expected:
+        raise ArtifactError(
+            f"{path} has digest {found[:12]}, expected {expected[:12]}: it is damaged; remove "
+            f"{path.parent} and train again"
+        )

@@ -5,9 +5,8 @@ import pytest
 from scipy.stats import mannwhitneyu
 from sklearn import metrics as peer
 
-from spots_ml.estimates.agents import Agents
+from spots_ml.estimates.agents import Agents, Resampling
 from spots_ml.estimates.answers import AreaUnderCurve, answer_quality
-from spots_ml.estimates.resampling import Resampling
 from spots_ml.estimates.statistic import estimate_all
 
 N_ROWS = 300

@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta, binomtest
 
-from spots_ml.estimates.agents import Agents
-from spots_ml.estimates.interval import LEAST_AGENTS, binomial_interval, estimate_of
-from spots_ml.estimates.resampling import Resampling
+from spots_ml.estimates.agents import Agents, Resampling
+from spots_ml.estimates.estimate import LEAST_AGENTS, binomial_interval, estimate_of
 from spots_ml.estimates.statistic import OfSums, estimate_all
 from spots_ml_tests.estimates.laws import LAWS, Law
 

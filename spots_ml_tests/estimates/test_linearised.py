@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from spots_ml.estimates.agents import Agents
+from spots_ml.estimates.agents import Agents, Resampling
 from spots_ml.estimates.linearised import linearised, lower_bound
-from spots_ml.estimates.resampling import Resampling
 from spots_ml.estimates.statistic import Difference, OfSums, ratio
 
 

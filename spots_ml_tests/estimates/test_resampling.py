@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spots_ml.errors import ConfigError
-from spots_ml.estimates.resampling import Resampling
+from spots_ml.estimates.agents import Resampling
 
 
 def drawn(n_agents: int, n_resamples: int) -> np.ndarray:
@@ -26,7 +26,7 @@ def test_agents_are_drawn_with_equal_chances() -> None:
 
 def test_drawing_in_parts_gives_what_drawing_at_once_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = drawn(7, 30)
-    monkeypatch.setattr("spots_ml.estimates.resampling._CHUNK", 21)
+    monkeypatch.setattr("spots_ml.estimates.agents._CHUNK", 21)
     parts = list(Resampling(3, 30).counts(7))
     assert [len(part) for part in parts] == [3] * 10
     assert (np.concatenate(parts) == whole).all()

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from spots_ml.errors import ConfigError
-from spots_ml.estimates.agents import Agents, effective_number
-from spots_ml.estimates.resampling import Resampling
+from spots_ml.estimates.agents import Agents, Resampling, effective_number
 from spots_ml.estimates.statistic import Difference, estimate_all, mean, ratio
 
 AGENTS = Agents.of(np.array([7, 3, 3, 9]))

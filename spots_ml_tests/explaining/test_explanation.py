@@ -15,7 +15,7 @@ from spots_ml.models.declared import model_spec
 from spots_ml.registry.serving import open_scorer
 from spots_ml.requests.reading import read_requests
 from spots_ml.scoring.answering.answers import answer_requests
-from spots_ml.training.trained_files import load_trained_model
+from spots_ml.training.trained_model import load_trained_model
 from spots_ml_tests.explaining.explaining import (
     FORMULA_AGENT,
     NOW,

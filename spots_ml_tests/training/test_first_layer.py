@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spots_ml.training.first_layer import start_first_layer
+from spots_ml.training.learner import start_first_layer
 
 
 @pytest.mark.parametrize(("n_inputs", "n_known"), [(39, 51), (45, 57)])

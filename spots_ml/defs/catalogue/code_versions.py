@@ -31,7 +31,7 @@ MADE_BY: Final[dict[str, tuple[str, ...]]] = {
         "pipeline/data_steps.py",
         "interactions/judging",
         "interactions/learning",
-        "interactions/agent_column.py",
+        "interactions/columns.py",
         "features",
     ),
     "trained_model": ("pipeline/model_steps.py", "training", "estimates", "models", "features", "scoring/formula.py"),

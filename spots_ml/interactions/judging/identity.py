@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spots_ml.interactions.judging.columns import numbers, outcome_codes, times
+from spots_ml.interactions.columns import numbers, outcome_codes, times
 from spots_ml.interactions.judging.merging import truncated
 
 

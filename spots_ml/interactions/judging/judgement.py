@@ -17,7 +17,7 @@ import pyarrow as pa
 from spots_ml.features.contract import FEATURES, HISTORY_FEATURES, RAW_FEATURES
 from spots_ml.features.derived import derive
 from spots_ml.features.history import history_features
-from spots_ml.interactions.judging.columns import floats, outcome_codes, times
+from spots_ml.interactions.columns import floats, outcome_codes, times
 from spots_ml.interactions.judging.identity import Codes, fingerprints, firsts
 from spots_ml.interactions.judging.merging import merged
 from spots_ml.interactions.judging.reasons import bit, codes

@@ -32,7 +32,7 @@ import numpy as np
 import pyarrow as pa
 
 from spots_ml.features.contract import RAW_FEATURES, UNKNOWN_VALUE
-from spots_ml.interactions.judging.columns import floats, outcome_codes, times
+from spots_ml.interactions.columns import floats, outcome_codes, times
 from spots_ml.interactions.schema import INTERACTIONS
 
 MOMENT_US: Final = 1000

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spots_ml.interactions.judging.columns import UNIT_COLUMNS, floats, numbers, outcome_codes, times
+from spots_ml.interactions.columns import UNIT_COLUMNS, floats, numbers, outcome_codes, times
 from spots_ml.interactions.judging.merging import truncated
 from spots_ml.interactions.judging.reasons import bit
 from spots_ml.interactions.judging.validation_config import ValidationConfig

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from spots_ml.features.contract import FEATURES, HISTORY_FEATURES, UNKNOWN_VALUE
-from spots_ml.interactions.agent_column import agents_by_appearance
+from spots_ml.interactions.columns import agents_by_appearance
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.models.spec import Target
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from spots_ml.features.history import NO_HISTORY
-from spots_ml.interactions.judging.columns import times
+from spots_ml.interactions.columns import times
 from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.requests.judging import find_request_problems
 from spots_ml.scoring.exploration import chances

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from spots_ml.features.contract import RAW_FEATURES
-from spots_ml.interactions.judging.columns import floats, times
+from spots_ml.interactions.columns import floats, times
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.stores.embedded.identity import identity_of
 

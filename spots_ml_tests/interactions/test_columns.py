@@ -1,6 +1,6 @@
 import pyarrow as pa
 
-from spots_ml.interactions.agent_column import agents_by_appearance, agents_by_name
+from spots_ml.interactions.columns import agents_by_appearance, agents_by_name
 
 NAMES = pa.chunked_array([["c", None], ["a", "c", None]])
 
