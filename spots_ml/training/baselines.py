@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -64,7 +63,6 @@ class _Race:
         chosen = self.training if places is None else self.training[places]
         return self.rows.inputs(self.spec.name, chosen, dtype=np.float64)
 
-    @cached_property
     def standardised(self) -> tuple[np.ndarray, Any]:
         """Standardise the training inputs where they lie, once; and give the scaler for others."""
         from sklearn.preprocessing import StandardScaler
@@ -86,7 +84,7 @@ def _formula(race: _Race) -> np.ndarray:
 def _ridge(race: _Race) -> np.ndarray:
     from sklearn.linear_model import Ridge
 
-    inputs, scaler = race.standardised
+    inputs, scaler = race.standardised()
     asked = scaler.transform(race.asked.astype(np.float64))
     return np.asarray(Ridge(copy_X=False).fit(inputs, race.target).predict(asked))
 
@@ -94,7 +92,7 @@ def _ridge(race: _Race) -> np.ndarray:
 def _logistic(race: _Race) -> np.ndarray:
     from sklearn.linear_model import LogisticRegression
 
-    inputs, scaler = race.standardised
+    inputs, scaler = race.standardised()
     learner = LogisticRegression(max_iter=_LOGISTIC_STEPS).fit(inputs, race.target.astype(np.int64))
     return np.asarray(learner.predict_proba(scaler.transform(race.asked, copy=True))[:, 1])
 
