@@ -299,7 +299,21 @@ begin
         group by identity
     ), merging as materialized (
         select once.place, known,
-            case when known.id is null then once.told else private.merged_interaction(known, once.told) end as said
+            case
+                when known.id is null then once.told
+                -- Mostly what is imported again says what is known.
+                when (
+                    (once.told)."timestamp", (once.told).user_vibe_dimensions, (once.told).spot_vibe_dimensions,
+                    (once.told).context_features, (once.told).timing_features, (once.told).formula_calling_score,
+                    (once.told).formula_is_called, (once.told).outcome_type, (once.told).outcome_score,
+                    (once.told).outcome_timestamp
+                ) is not distinct from (
+                    known."timestamp", known.user_vibe_dimensions, known.spot_vibe_dimensions,
+                    known.context_features, known.timing_features, known.formula_calling_score,
+                    known.formula_is_called, known.outcome_type, known.outcome_score, known.outcome_timestamp
+                ) then known
+                else private.merged_interaction(known, once.told)
+            end as said
         from once left join public.calling_score_training_data as known on known.identity = once.identity
     ), written as (
         insert into public.calling_score_training_data as known (
