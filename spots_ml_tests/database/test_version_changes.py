@@ -241,7 +241,7 @@ def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_pat
                 elif kind in NUMBERS:
                     function, argument = NUMBERS[kind]
                     answer = change(connection, function, number, at, model, **{argument: share})
-                    expected = getattr(embedded, kind)(model, name, share, **arguments, reason="better")
+                    expected = getattr(embedded.versions, kind)(model, name, share, **arguments, reason="better")
                 else:
                     answer = change(connection, kind, number, at, model)
                     expected = getattr(embedded.versions, kind)(model, name, **arguments, reason="better")
