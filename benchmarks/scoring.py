@@ -25,7 +25,7 @@ from spots_ml.release.onnx.graph import build_onnx
 from spots_ml.release.onnx.predictor import OnnxPredictor
 from spots_ml.release.onnx.sessions import open_session
 from spots_ml.scoring.arms import Arm
-from spots_ml.scoring.groups import hybrid_mask
+from spots_ml.scoring.assignment import hybrid_mask
 from spots_ml.scoring.inputs import ScoringInputs
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import ServedArm, ServedModel

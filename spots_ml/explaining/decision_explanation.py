@@ -22,8 +22,8 @@ from spots_ml.registry.serving import open_scorer
 from spots_ml.registry.version_store import ServableVersions
 from spots_ml.scoring import formula
 from spots_ml.scoring.answering.answers import Answers, answer_requests
+from spots_ml.scoring.assignment import FORMULA_BASED, HYBRID
 from spots_ml.scoring.fallback import ANSWERED, FALLBACK_REASONS, REASON_TEXTS
-from spots_ml.scoring.groups import FORMULA_BASED, HYBRID
 from spots_ml.scoring.inputs import given_history
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel

@@ -1,7 +1,7 @@
 """The inputs of a model in groups that a person can reason about; explanations and importances are told by them.
 
 Some groups are not independent of others: the match slots are functions of the two sides' vibes, and the timing
-alignment is one of the other timing features. The agents' own groups (hybrid or not) are `scoring.groups`.
+alignment is one of the other timing features. The agents' own groups (hybrid or not) are `scoring.assignment`.
 """
 
 from collections.abc import Sequence

@@ -18,9 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from spots_ml.digests import digest_json, seal, unseal
 from spots_ml.errors import ArtifactError, InsufficientDataError
 from spots_ml.estimates.agents import N_RESAMPLES, Agents, Resampling
-from spots_ml.estimates.answers import AreaUnderCurve, answer_quality
 from spots_ml.estimates.estimate import Estimate
-from spots_ml.estimates.statistic import estimate_all, mean
+from spots_ml.estimates.statistic import AreaUnderCurve, answer_quality, estimate_all, mean
 from spots_ml.files import write_whole
 from spots_ml.interactions.columns import agents_by_name
 from spots_ml.interactions.kinds import SourceKind

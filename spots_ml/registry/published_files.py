@@ -16,8 +16,7 @@ from spots_ml.files import publish_directory, write_whole
 from spots_ml.models.declared import ModelType
 from spots_ml.registry.records import VersionContent
 from spots_ml.registry.version_store import VersionFiles
-from spots_ml.release.manifest import Manifest
-from spots_ml.release.versions import parse_version
+from spots_ml.release.manifest import Manifest, parse_version
 
 ONNX_NAME: Final = "model.onnx"
 MANIFEST_NAME: Final = "manifest.json"

@@ -24,8 +24,7 @@ from spots_ml.registry.published_files import (
 )
 from spots_ml.registry.records import Candidate, Registration, VersionContent
 from spots_ml.registry.version_store import VersionLookup, VersionRegistration
-from spots_ml.release.manifest import Manifest
-from spots_ml.release.versions import next_version, parse_version
+from spots_ml.release.manifest import Manifest, next_version, parse_version
 
 
 def propose_version(

@@ -1,23 +1,23 @@
-"""Which agent belongs to which arm, reproducible on every platform.
+"""Which group an agent is in and which arm it belongs to, reproducible bit by bit on every platform.
 
-The app's own group comes first (see `groups`): the group `formulaBased` belongs to the formula. Agents of the group
-`hybrid` are placed in [0, 1) by a hash of their id and a salt; challengers take the lower end, one after another, the
-champion what they leave. With the same salt an agent that a challenger has stays with it when its share grows.
+The app's own group comes first: the first byte of SHA-256 of the agent's id (UTF-8) decides, below 128 the agent is in
+the group `hybrid`, else in `formulaBased`, for ever. The group `formulaBased` belongs to the formula. Agents of the
+group `hybrid` are placed in [0, 1) by a hash of their id and a salt; challengers take the lower end, one after another,
+the champion what they leave. With the same salt an agent that a challenger has stays with it when its share grows.
 """
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from spots_ml.errors import ConfigError
-from spots_ml.interactions.judging.identity import coded
+from spots_ml.interactions.judging.merging import coded
 from spots_ml.scoring.arms import CHAMPION_POSITION, FORMULA_POSITION, Arm
-from spots_ml.scoring.groups import HYBRID, group_of
 
 _ROUNDING: Final = 1e-9
 """How far the sum of shares that were added in another order may lie above 1."""
@@ -141,3 +141,58 @@ class FixedAssignment:
             if place < end:
                 return position
         return CHAMPION_POSITION
+
+
+Group = Literal["hybrid", "formulaBased"]
+HYBRID: Final[Group] = "hybrid"
+FORMULA_BASED: Final[Group] = "formulaBased"
+
+HYBRID_BELOW: Final = 128
+"""First byte of the digest below which an agent is in the group `hybrid`."""
+
+
+def group_of(agent_id: str) -> Group:
+    """Tell an agent's group.
+
+    Args:
+        agent_id: The pseudonymous id.
+
+    Returns:
+        `hybrid` or `formulaBased`.
+
+    >>> group_of("agent-1"), group_of("agent-2")
+    ('hybrid', 'formulaBased')
+    """
+    return HYBRID if _is_hybrid(agent_id) else FORMULA_BASED
+
+
+def hybrid_mask(agent_ids: pa.Array | pa.ChunkedArray | Sequence[str | None]) -> np.ndarray:
+    """Tell the groups of many rows; each agent is hashed once.
+
+    Args:
+        agent_ids: `(n_rows,)` ids; null or None where the agent is unknown.
+
+    Returns:
+        `(n_rows,)` bool: whether the agent is in the group `hybrid`. An unknown agent is not: nothing says so.
+    """
+    agents, codes = coded(agent_ids)
+    # The last place is for the unknown agent, whose code is -1.
+    of_agent = np.array([*map(_is_hybrid, agents), False], dtype=bool)
+    groups: np.ndarray = of_agent[codes]
+    return groups
+
+
+def group_names(hybrid: np.ndarray) -> pa.Array:
+    """Name the groups of many rows.
+
+    Args:
+        hybrid: `(n_rows,)` bool.
+
+    Returns:
+        `(n_rows,)` strings.
+    """
+    return pa.array(np.where(hybrid, HYBRID, FORMULA_BASED), pa.string())
+
+
+def _is_hybrid(agent_id: str) -> bool:
+    return hashlib.sha256(agent_id.encode("utf-8")).digest()[0] < HYBRID_BELOW

@@ -7,7 +7,7 @@ import numpy as np
 
 from spots_ml.scoring.formula import CALLED_FROM
 
-__all__ = ["CALLED_FROM", "OUTCOME_ABOVE", "Decision", "decide"]
+__all__ = ["CALLED_FROM", "OUTCOME_ABOVE", "Decision", "decide_calls"]
 
 OUTCOME_ABOVE: Final = 0.70
 """A call needs a P(positive) above this."""
@@ -30,7 +30,7 @@ class Decision:
     called: np.ndarray
 
 
-def decide(
+def decide_calls(
     formula: np.ndarray,
     neural: np.ndarray,
     outcome_probability: np.ndarray,
@@ -53,7 +53,8 @@ def decide(
     Returns:
         The decision; each row depends on itself alone, bit by bit.
 
-    >>> both = decide(np.array([0.9, 0.9]), np.array([0.5, np.nan]), np.array([0.9, 0.7]), weight=np.array([0.1, 0.1]))
+    >>> neural, positive = np.array([0.5, np.nan]), np.array([0.9, 0.7])
+    >>> both = decide_calls(np.array([0.9, 0.9]), neural, positive, weight=np.array([0.1, 0.1]))
     >>> both.hybrid_score.round(3).tolist(), both.score.round(3).tolist(), both.blocked.tolist(), both.called.tolist()
     ([0.86, 0.9], [0.774, 0.9], [False, True], [True, False])
     """

@@ -17,7 +17,7 @@ from spots_ml.features.history import NO_HISTORY
 from spots_ml.interactions.columns import floats
 from spots_ml.models.declared import model_spec
 from spots_ml.scoring.arms import CHAMPION_POSITION, FORMULA_POSITION
-from spots_ml.scoring.groups import hybrid_mask
+from spots_ml.scoring.assignment import hybrid_mask
 
 
 @dataclass(frozen=True)

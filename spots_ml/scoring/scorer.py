@@ -18,7 +18,7 @@ from spots_ml.features.contract import FEATURES, HISTORY_FEATURES
 from spots_ml.requests.request_schema import TREND_BOOST_RANGE
 from spots_ml.scoring.arms import CHAMPION_POSITION, FORMULA_ARM, FORMULA_POSITION, Arm, arm_id
 from spots_ml.scoring.assignment import Assignment, FixedAssignment
-from spots_ml.scoring.decision import decide
+from spots_ml.scoring.decision import decide_calls
 from spots_ml.scoring.exploration import MAX_EXPLORATION, explore
 from spots_ml.scoring.fallback import ANSWERED, ModelUnavailableError, fallback_code
 from spots_ml.scoring.formula import score_columns
@@ -130,7 +130,7 @@ class Scorer:
         if silent.any():
             probability[silent] = outcome_rule(both[silent])
         weight = self._weights(features, position, neural_fallback == ANSWERED)
-        decision = decide(formula.score, neural, probability, weight=weight, trend_boost=boost)
+        decision = decide_calls(formula.score, neural, probability, weight=weight, trend_boost=boost)
         called, explored, propensity = decision.called, np.zeros(stop - start, bool), np.ones(stop - start)
         if self.exploration > 0.0 and inputs.chance is not None:
             called, explored, propensity = explore(

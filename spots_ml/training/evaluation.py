@@ -119,7 +119,7 @@ def evaluate(
     )
 
 
-def judge(evaluation: Evaluation, config: TrainingConfig) -> Verdict:
+def judge_network(evaluation: Evaluation, config: TrainingConfig) -> Verdict:
     """Decide whether the network is worth shipping.
 
     Its headline number, where that is an error, must be below `1 - required_gain` times that of each rival to beat

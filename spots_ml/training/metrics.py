@@ -9,8 +9,7 @@ import numpy as np
 from scipy.special import xlogy
 
 from spots_ml.estimates.agents import Agents
-from spots_ml.estimates.answers import AreaUnderCurve, answer_quality
-from spots_ml.estimates.statistic import OfSums, Statistic, mean, ratio
+from spots_ml.estimates.statistic import AreaUnderCurve, OfSums, Statistic, answer_quality, mean, ratio
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.models.spec import Unit
 from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE

@@ -20,7 +20,7 @@ from spots_ml.training.baselines import baseline_predictions, recorded_formula
 from spots_ml.training.calibration import fit_calibration
 from spots_ml.training.confidence import fit_confidence
 from spots_ml.training.config import TrainingConfig
-from spots_ml.training.evaluation import NETWORK, evaluate, judge
+from spots_ml.training.evaluation import NETWORK, evaluate, judge_network
 from spots_ml.training.fit import Epoch, fit
 from spots_ml.training.network import ScoringNetwork
 from spots_ml.training.trained_model import (
@@ -119,7 +119,7 @@ def train_model(
         calibration_slope=float(network.calibration_slope),
         calibration_intercept=float(network.calibration_intercept),
         evaluation=evaluation,
-        verdict=judge(evaluation, config),
+        verdict=judge_network(evaluation, config),
         confidence=_confidence(network, rows, split) if model_spec(model_type).has_confidence else None,
     )
     return TrainedModel(network, golden, document)

@@ -7,8 +7,8 @@ import pyarrow.compute as pc
 
 from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.interactions.source import InteractionStream
+from spots_ml.scoring.assignment import group_names, hybrid_mask
 from spots_ml.scoring.decision_log.fields import DECISIONS
-from spots_ml.scoring.groups import group_names, hybrid_mask
 from spots_ml_tests.defs.building import INTERACTIONS
 from spots_ml_tests.monitoring.deciding import decision
 

@@ -6,8 +6,7 @@ from scipy.stats import mannwhitneyu
 from sklearn import metrics as peer
 
 from spots_ml.estimates.agents import Agents, Resampling
-from spots_ml.estimates.answers import AreaUnderCurve, answer_quality
-from spots_ml.estimates.statistic import estimate_all
+from spots_ml.estimates.statistic import AreaUnderCurve, answer_quality, estimate_all
 
 N_ROWS = 300
 

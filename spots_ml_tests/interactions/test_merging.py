@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from spots_ml.features.contract import RAW_FEATURES
 from spots_ml.interactions.columns import UNIT_COLUMNS
-from spots_ml.interactions.judging.identity import Codes, fingerprints, firsts
-from spots_ml.interactions.judging.merging import merged
+from spots_ml.interactions.judging.merging import Codes, fingerprints, firsts, merged
 from spots_ml.interactions.judging.rules import find_problems
 from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.interactions.schema import INTERACTIONS

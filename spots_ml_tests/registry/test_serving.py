@@ -11,7 +11,7 @@ from spots_ml.models.declared import declared_types
 from spots_ml.registry import serving
 from spots_ml.registry.serving import open_scorer, serve_model, serving_version
 from spots_ml.scoring.arms import Arm
-from spots_ml.scoring.groups import hybrid_mask
+from spots_ml.scoring.assignment import hybrid_mask
 from spots_ml.scoring.inputs import ScoringInputs
 from spots_ml.scoring.served import MissingModel, ServedModel
 from spots_ml.stores.embedded.store import embedded_store

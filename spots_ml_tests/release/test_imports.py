@@ -6,7 +6,7 @@ import sys
 
 def test_manifests_are_read_without_heavy_imports():
     code = (
-        "import sys, spots_ml.release.manifest, spots_ml.release.versions;"
+        "import sys, spots_ml.release.manifest, spots_ml.release.manifest;"
         "print(sorted({'torch', 'onnx', 'onnxruntime', 'numpy', 'pyarrow'} & set(sys.modules)))"
     )
 

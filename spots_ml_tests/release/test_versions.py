@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spots_ml.errors import ConfigError
-from spots_ml.release.versions import SOURCE_KINDS, VersionName, next_version, parse_version
+from spots_ml.release.manifest import SOURCE_KINDS, VersionName, next_version, parse_version
 
 NUMBERS = st.integers(0, 999_999_999)
 

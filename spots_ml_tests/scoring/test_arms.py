@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from spots_ml.errors import ConfigError, ContractError
 from spots_ml.scoring.arms import Arm
-from spots_ml.scoring.assignment import FixedAssignment, place_of
+from spots_ml.scoring.assignment import FixedAssignment, group_of, hybrid_mask, place_of
 from spots_ml.scoring.decision_log.deciding_arms import deciding_arms
-from spots_ml.scoring.groups import group_of, hybrid_mask
 from spots_ml.scoring.scorer import _PIECE_ROWS, Scorer
 from spots_ml.scoring.served import MissingModel, ServedArm, ServedModel
 from spots_ml_tests.scoring.deciding import decide

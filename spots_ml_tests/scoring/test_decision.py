@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spots_ml.scoring.decision import decide
+from spots_ml.scoring.decision import decide_calls
 from spots_ml.scoring.exploration import chances, explore
 
 unit = st.floats(0.0, 1.0)
@@ -28,7 +28,7 @@ rows = st.lists(st.tuples(unit, unit | st.just(math.nan), unit, unit, st.floats(
 @given(rows)
 def test_many_rows_are_decided_as_the_rule_decides_each(told):
     formula, neural, probability, weight, boost = map(np.array, zip(*told, strict=True))
-    found = decide(formula, neural, probability, weight=weight, trend_boost=boost)
+    found = decide_calls(formula, neural, probability, weight=weight, trend_boost=boost)
 
     for index, row in enumerate(told):
         one = (found.hybrid_score[index], found.score[index], found.blocked[index], found.called[index])
@@ -37,7 +37,7 @@ def test_many_rows_are_decided_as_the_rule_decides_each(told):
 
 @given(unit, unit, st.floats(0.0, 1.0))
 def test_the_blend_lies_between_both_scores_and_a_weight_of_0_is_the_formula_itself(formula, neural, weight):
-    some, none = decide(
+    some, none = decide_calls(
         np.array([formula, formula]),
         np.array([neural, neural]),
         np.array([0.9, 0.9]),
@@ -61,7 +61,7 @@ def test_the_blend_lies_between_both_scores_and_a_weight_of_0_is_the_formula_its
     ],
 )
 def test_edges(formula, probability, boost, blocked, called):
-    found = decide(
+    found = decide_calls(
         np.array([formula]), np.array([np.nan]), np.array([probability]), weight=np.zeros(1), trend_boost=boost
     )
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spots_ml.scoring.groups import group_names, group_of, hybrid_mask
+from spots_ml.scoring.assignment import group_names, group_of, hybrid_mask
 
 # Made with `printf %s ID | sha256sum`: the first two digits below 80 (hexadecimal) are the hybrid group.
 KNOWN = {"agent-1": "hybrid", "agent-2": "formulaBased", "agent-3": "formulaBased", "b": "hybrid"}

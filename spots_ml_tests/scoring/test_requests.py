@@ -21,7 +21,7 @@ from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.requests.judging import find_request_problems
 from spots_ml.requests.reading import REQUESTS, read_requests
 from spots_ml.requests.single_records import read_request
-from spots_ml.scoring.groups import group_of
+from spots_ml.scoring.assignment import group_of
 from spots_ml.scoring.inputs import count_unknown, scoring_inputs
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel

@@ -13,8 +13,8 @@ from spots_ml.scoring.decision_log.fields import FIELDS
 from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.stores.embedded import decision_sql
 from spots_ml.stores.embedded import decisions as embedded_decisions
-from spots_ml.stores.embedded.decision_columns import COLUMNS, sqlite_type
-from spots_ml.stores.embedded.decision_rows import to_rows
+from spots_ml.stores.embedded.decision_rows import rows_of_decisions
+from spots_ml.stores.embedded.decision_sql import COLUMNS, sqlite_type
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.scoring.deciding import changed
 from spots_ml_tests.stores.behind import file_of
@@ -99,7 +99,7 @@ def test_the_table_has_the_columns_of_the_declared_fields(embedded):
 )
 def test_the_table_keeps_the_rules_of_the_fields_that_were_added(embedded, name, value):
     table = changed(decided(0), name, 0, value)
-    (row,) = to_rows(table.to_batches()[0], 0)
+    (row,) = rows_of_decisions(table.to_batches()[0], 0)
     names, places = ", ".join(COLUMNS), ", ".join("?" * len(COLUMNS))
 
     connection = sqlite3.connect(file_of(embedded))

@@ -12,8 +12,8 @@ from spots_ml.errors import ArtifactError, InputError
 from spots_ml.scoring.decision_log.deciding_arms import deciding_arms
 from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.stores.embedded import database
-from spots_ml.stores.embedded.decision_columns import COLUMNS
-from spots_ml.stores.embedded.decision_rows import to_rows
+from spots_ml.stores.embedded.decision_rows import rows_of_decisions
+from spots_ml.stores.embedded.decision_sql import COLUMNS
 from spots_ml.stores.embedded.schema import SCHEMA_VERSION, STEPS
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.scoring.deciding import changed, decide
@@ -45,7 +45,7 @@ def log_without_arms(path, table):
     connection = sqlite3.connect(path)
     connection.executemany(
         f"INSERT INTO decisions (logged_at, {', '.join(names)}) VALUES ('then', {', '.join('?' * len(names))})",
-        [[row[place] for place in places] for batch in table.to_batches() for row in to_rows(batch, 0)],
+        [[row[place] for place in places] for batch in table.to_batches() for row in rows_of_decisions(batch, 0)],
     )
     connection.commit()
     connection.close()

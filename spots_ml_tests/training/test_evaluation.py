@@ -9,7 +9,7 @@ from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.models.spec import Demand, Headline, Rival
 from spots_ml.training.config import TrainingConfig
-from spots_ml.training.evaluation import Evaluation, evaluate, judge
+from spots_ml.training.evaluation import Evaluation, evaluate, judge_network
 from spots_ml.verdicts import Verdict
 from spots_ml_tests.models.third_kind import TREND, declaring
 
@@ -31,7 +31,7 @@ GOOD_OUTCOME = {"network": 0.20, "constant": 0.24, "formula": 0.1, "logistic": 0
 
 @pytest.mark.parametrize(("model_type", "errors"), [("calling_score", GOOD_SCORE), ("outcome", GOOD_OUTCOME)])
 def test_a_network_ahead_of_all_passes(model_type: ModelType, errors: dict[str, float]) -> None:
-    verdict = judge(evaluation_of(model_type, errors), TrainingConfig())
+    verdict = judge_network(evaluation_of(model_type, errors), TrainingConfig())
     assert verdict.gate == "beats_baselines"
     assert verdict.passed
     assert verdict.required
@@ -53,23 +53,23 @@ def test_a_network_ahead_of_all_passes(model_type: ModelType, errors: dict[str, 
 )
 def test_a_network_behind_any_one_is_refused_with_the_numbers(model_type: ModelType, name: str, error: float) -> None:
     errors = {**(GOOD_SCORE if model_type == "calling_score" else GOOD_OUTCOME), name: error}
-    verdict = judge(evaluation_of(model_type, errors), TrainingConfig())
+    verdict = judge_network(evaluation_of(model_type, errors), TrainingConfig())
     assert not verdict.passed
     assert f"{name} {error:.5f} (fails)" in verdict.message
 
 
 def test_a_simple_learner_may_be_ahead_by_the_margin_but_constant_and_formula_may_not() -> None:
     errors = {**GOOD_SCORE, "ridge": 0.0196}
-    assert judge(evaluation_of("calling_score", errors), TrainingConfig(tolerated_excess=0.03)).passed
-    assert not judge(evaluation_of("calling_score", errors), TrainingConfig(tolerated_excess=0.01)).passed
+    assert judge_network(evaluation_of("calling_score", errors), TrainingConfig(tolerated_excess=0.03)).passed
+    assert not judge_network(evaluation_of("calling_score", errors), TrainingConfig(tolerated_excess=0.01)).passed
 
 
 @pytest.mark.parametrize("missing", list(GOOD_SCORE))
 def test_what_was_not_measured_is_a_no(missing: str) -> None:
     absent = {name: error for name, error in GOOD_SCORE.items() if name != missing}
-    assert not judge(evaluation_of("calling_score", absent), TrainingConfig()).passed
+    assert not judge_network(evaluation_of("calling_score", absent), TrainingConfig()).passed
     undefined = {**GOOD_SCORE, missing: None}
-    assert not judge(evaluation_of("calling_score", undefined), TrainingConfig()).passed
+    assert not judge_network(evaluation_of("calling_score", undefined), TrainingConfig()).passed
 
 
 def test_where_more_is_better_the_network_must_lie_above() -> None:
@@ -82,7 +82,7 @@ def test_where_more_is_better_the_network_must_lie_above() -> None:
     def judged(**values: float) -> Verdict:
         found = {name: {"r2": Estimate(value=value, low=None, high=None)} for name, value in values.items()}
         evaluation = Evaluation(model_type="trend", n_rows=100, n_agents=10, n_resamples=20, predictors=found)
-        return judge(evaluation, TrainingConfig(required_gain=0.1, tolerated_excess=0.1))
+        return judge_network(evaluation, TrainingConfig(required_gain=0.1, tolerated_excess=0.1))
 
     with declaring(known):
         assert judged(network=0.221, formula=0.2, ridge=0.24).passed

@@ -18,8 +18,7 @@ from spots_ml.features.contract import FEATURES, HISTORY_FEATURES, RAW_FEATURES
 from spots_ml.features.derived import derive
 from spots_ml.features.history import history_features
 from spots_ml.interactions.columns import floats, outcome_codes, times
-from spots_ml.interactions.judging.identity import Codes, fingerprints, firsts
-from spots_ml.interactions.judging.merging import merged
+from spots_ml.interactions.judging.merging import Codes, fingerprints, firsts, merged
 from spots_ml.interactions.judging.reasons import bit, codes
 from spots_ml.interactions.judging.rules import find_problems
 from spots_ml.interactions.judging.validation_config import ValidationConfig

@@ -26,9 +26,9 @@ from spots_ml.release.certification.client_limits import INPUT_NAME, OUTPUT_NAME
 from spots_ml.release.client_kit.published import PublishedModel
 from spots_ml.requests.request_schema import TREND_BOOST_RANGE
 from spots_ml.scoring import formula
-from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE, decide
+from spots_ml.scoring.assignment import FORMULA_BASED, HYBRID, HYBRID_BELOW, group_of
+from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE, decide_calls
 from spots_ml.scoring.fallback import REASON_TEXTS
-from spots_ml.scoring.groups import FORMULA_BASED, HYBRID, HYBRID_BELOW, group_of
 from spots_ml.scoring.outcome_rule import RULE_WEIGHTS
 
 KIND: Final = "spots-ml client kit"
@@ -197,7 +197,7 @@ def _groups() -> dict[str, Any]:
 def _decided(
     formula_score: float, neural: float | None, weight: float, probability: float, trend_boost: float
 ) -> dict[str, Any]:
-    decision = decide(
+    decision = decide_calls(
         np.array([formula_score]),
         np.array([np.nan if neural is None else neural]),
         np.array([probability]),

@@ -12,7 +12,7 @@ from spots_ml.models.declared import model_in
 from spots_ml.models.spec import Role
 from spots_ml.requests.request_schema import ANSWER_COLUMNS, REQUESTS
 from spots_ml.scoring.answering.answers import Answers
-from spots_ml.scoring.groups import group_names
+from spots_ml.scoring.assignment import group_names
 from spots_ml.scoring.inputs import count_unknown
 
 _ANSWERS: Final[dict[str, tuple[pa.DataType, str]]] = {

@@ -10,9 +10,9 @@ from spots_ml.interactions.judging.reasons import codes
 from spots_ml.models.declared import model_in, model_spec
 from spots_ml.models.spec import Role
 from spots_ml.scoring.answering.answers import Answers
+from spots_ml.scoring.assignment import FORMULA_BASED, HYBRID, Group
 from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.scoring.fallback import REASON_TEXTS
-from spots_ml.scoring.groups import FORMULA_BASED, HYBRID, Group
 from spots_ml.scoring.inputs import count_unknown
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spots_ml.scoring.arms import FORMULA_ARM, arm_id
-from spots_ml.scoring.groups import FORMULA_BASED
+from spots_ml.scoring.assignment import FORMULA_BASED
 
 
 def deciding_arms(decisions: pa.Table) -> pa.ChunkedArray:

@@ -11,8 +11,8 @@ from typing import Any, Final, Literal, get_args
 import pyarrow as pa
 
 from spots_ml.features.contract import HISTORY_FEATURES
+from spots_ml.scoring.assignment import FORMULA_BASED, HYBRID
 from spots_ml.scoring.decision_log.field_rules import Between, HexDigits, NotEmpty, OneOf, Rule
-from spots_ml.scoring.groups import FORMULA_BASED, HYBRID
 
 Origin = Literal["served", "replayed"]
 """`served`: decided at that moment; `replayed`: scored again afterwards, as of that moment."""

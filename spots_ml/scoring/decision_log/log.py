@@ -19,8 +19,8 @@ from spots_ml.errors import ContractError
 from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.models.declared import model_in
 from spots_ml.models.spec import Role
+from spots_ml.scoring.assignment import group_names
 from spots_ml.scoring.decision_log.fields import DECISIONS, TIME, Origin
-from spots_ml.scoring.groups import group_names
 from spots_ml.scoring.inputs import ScoringInputs
 from spots_ml.scoring.scores import Scores
 

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from spots_ml.scoring.decision_log.fields import DECISIONS, DECISIONS_WITH_OUTCOMES, FIELDS, DecisionField
-from spots_ml.stores.embedded.decision_columns import COLUMNS, HISTORY, IDENTITY, TOLD
-from spots_ml.stores.embedded.identity import identity_of
+from spots_ml.stores.embedded.database import identity_of
+from spots_ml.stores.embedded.decision_sql import COLUMNS, HISTORY, IDENTITY, TOLD
 
 _HISTORY_DTYPE: Final = np.dtype("<f4")
 _PACKED: Final = tuple(field.name for field in FIELDS if field.packing == "history")
@@ -18,7 +18,7 @@ _READ: Final = (*TOLD, *_OUTCOME)
 """The columns of `decision_sql.READ`."""
 
 
-def to_rows(batch: pa.RecordBatch, first_position: int) -> Iterator[tuple[Any, ...]]:
+def rows_of_decisions(batch: pa.RecordBatch, first_position: int) -> Iterator[tuple[Any, ...]]:
     """Turn decisions into rows for SQLite.
 
     Args:
@@ -26,7 +26,7 @@ def to_rows(batch: pa.RecordBatch, first_position: int) -> Iterator[tuple[Any, .
         first_position: Position of the first of them in the call.
 
     Returns:
-        One tuple per row: its position, then `decision_columns.COLUMNS`; unknown is None.
+        One tuple per row: its position, then `decision_sql.COLUMNS`; unknown is None.
     """
     content = np.stack([batch[name].to_numpy() for name in _PACKED], axis=1).astype(_HISTORY_DTYPE).tobytes()
     columns: dict[str, Any] = {field.sql_name: _kept(field, batch[field.name]) for field in FIELDS}
@@ -36,7 +36,7 @@ def to_rows(batch: pa.RecordBatch, first_position: int) -> Iterator[tuple[Any, .
     return zip(positions, *(columns[name] for name in COLUMNS), strict=True)
 
 
-def to_batch(rows: Sequence[tuple[Any, ...]]) -> pa.RecordBatch:
+def decisions_of_rows(rows: Sequence[tuple[Any, ...]]) -> pa.RecordBatch:
     """Turn rows of SQLite into decisions.
 
     Args:
@@ -69,7 +69,9 @@ def to_pair(conflict: Sequence[Any]) -> tuple[int, dict[str, Any], dict[str, Any
     """
     position, *contents = conflict
     nothing = (None,) * len(_OUTCOME)
-    known, given = to_batch([(*contents[: len(TOLD)], *nothing), (*contents[len(TOLD) :], *nothing)]).to_pylist()
+    known, given = decisions_of_rows(
+        [(*contents[: len(TOLD)], *nothing), (*contents[len(TOLD) :], *nothing)]
+    ).to_pylist()
     return position, known, given
 
 

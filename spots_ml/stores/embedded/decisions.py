@@ -15,7 +15,7 @@ from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.stores.decision_refusals import refuse_other_content
 from spots_ml.stores.embedded import decision_sql as sql
 from spots_ml.stores.embedded.database import Database, transaction
-from spots_ml.stores.embedded.decision_rows import to_batch, to_pair, to_rows
+from spots_ml.stores.embedded.decision_rows import decisions_of_rows, rows_of_decisions, to_pair
 from spots_ml.stores.moments import check_period, to_microseconds, to_text
 
 _BATCH_ROWS: Final = 50_000
@@ -54,7 +54,7 @@ class EmbeddedDecisionLog:
             with transaction(connection):
                 first = 0
                 for batch in checked.to_batches(max_chunksize=_BATCH_ROWS):
-                    connection.executemany(sql.ADD, to_rows(batch, first))
+                    connection.executemany(sql.ADD, rows_of_decisions(batch, first))
                     first += batch.num_rows
             with transaction(connection):
                 n_new = connection.execute(sql.INSERT, (logged_at,)).rowcount
@@ -85,7 +85,7 @@ class EmbeddedDecisionLog:
             cursor.row_factory = None
             cursor.execute(sql.READ, limits)
             while rows := cursor.fetchmany(_BATCH_ROWS):
-                batches.append(to_batch(rows))
+                batches.append(decisions_of_rows(rows))
         table = pa.Table.from_batches(batches, schema=DECISIONS_WITH_OUTCOMES)
         if table.num_rows != expected:
             raise InputError(

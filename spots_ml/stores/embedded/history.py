@@ -10,11 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from spots_ml.interactions.judging.identity import coded
+from spots_ml.interactions.judging.merging import coded
 from spots_ml.scoring.served_history import Past, ServedHistory, history_at
 from spots_ml.stores import watermark
-from spots_ml.stores.embedded.arrival import present
-from spots_ml.stores.embedded.database import Database
+from spots_ml.stores.embedded.database import Database, present
 from spots_ml.stores.history_requests import check_moments, check_reached
 from spots_ml.stores.watermark import Watermark
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from spots_ml.interactions.judging.merging import merged
 from spots_ml.stores.embedded import interaction_sql as sql
-from spots_ml.stores.embedded.interaction_rows import to_batch, to_rows
+from spots_ml.stores.embedded.interaction_rows import interactions_of_rows, rows_of_interactions
 
 _PAGE_ROWS: Final = 20_000
 _SAID: Final = ("scored_at", "features", "formula_score", "is_called", "outcome_type", "outcome_score", "outcome_at")
@@ -58,6 +58,6 @@ def _pages(connection: sqlite3.Connection, query: str, table: str) -> Iterator[l
 
 def _together(records: list[sqlite3.Row]) -> Iterator[tuple[int, tuple[Any, ...]]]:
     places = np.array([row["place"] for row in records])
-    together = to_rows(merged(to_batch(records, 0), places))
+    together = rows_of_interactions(merged(interactions_of_rows(records, 0), places))
     for place, (_, _, _, _, *said) in zip(np.unique(places).tolist(), together, strict=True):
         yield place, tuple(said)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from spots_ml.features.contract import RAW_FEATURES
 from spots_ml.interactions.columns import floats, times
 from spots_ml.interactions.schema import INTERACTIONS
-from spots_ml.stores.embedded.identity import identity_of
+from spots_ml.stores.embedded.database import identity_of
 
 COLUMNS: Final = (
     "identity",
@@ -24,12 +24,12 @@ COLUMNS: Final = (
     "outcome_score",
     "outcome_at",
 )
-"""The columns of `to_rows`, in its order, behind the position."""
+"""The columns of `rows_of_interactions`, in its order, behind the position."""
 
 _FEATURES_DTYPE: Final = np.dtype("<f8")
 
 
-def to_rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
+def rows_of_interactions(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
     """Turn interactions into rows for SQLite.
 
     Args:
@@ -53,7 +53,7 @@ def to_rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
         yield position, identity, agent, opportunity, scored_at[row], *said
 
 
-def to_batch(rows: Sequence[sqlite3.Row], first_position: int) -> pa.RecordBatch:
+def interactions_of_rows(rows: Sequence[sqlite3.Row], first_position: int) -> pa.RecordBatch:
     """Turn rows of SQLite into interactions.
 
     Args:

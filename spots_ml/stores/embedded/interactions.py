@@ -15,10 +15,9 @@ from spots_ml.interactions.judging.intake import ImportReport, Intake
 from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.interactions.source import InteractionStream
 from spots_ml.stores.embedded import interaction_sql as sql
-from spots_ml.stores.embedded.arrival import present
-from spots_ml.stores.embedded.database import Database, transaction
+from spots_ml.stores.embedded.database import Database, present, transaction
 from spots_ml.stores.embedded.interaction_merging import merge_into_known, merge_repeated
-from spots_ml.stores.embedded.interaction_rows import to_rows
+from spots_ml.stores.embedded.interaction_rows import rows_of_interactions
 from spots_ml.stores.embedded.reading import read_stream
 from spots_ml.stores.moments import to_text
 from spots_ml.stores.read_bounds import ReadBounds
@@ -142,7 +141,7 @@ def _stage(connection: sqlite3.Connection, batches: Iterator[pa.RecordBatch], in
     """Put a stream into temporary tables, which hold up nobody, each interaction once."""
     with transaction(connection):
         for accepted, broken in intake.judged(batches):
-            connection.executemany(sql.ADD, to_rows(accepted))
+            connection.executemany(sql.ADD, rows_of_interactions(accepted))
             connection.executemany(
                 sql.ADD_BROKEN,
                 (

@@ -17,7 +17,7 @@ from spots_ml.interactions.kinds import SOURCE_KINDS, SourceKind, kind_of
 from spots_ml.interactions.source import InteractionStream
 from spots_ml.stores.embedded import interaction_sql as sql
 from spots_ml.stores.embedded.database import Database
-from spots_ml.stores.embedded.interaction_rows import to_batch
+from spots_ml.stores.embedded.interaction_rows import interactions_of_rows
 from spots_ml.stores.moments import to_microseconds
 from spots_ml.stores.read_bounds import ReadBounds
 from spots_ml.stores.watermark import Watermark
@@ -113,7 +113,7 @@ def _whole(pages: Iterator[list[sqlite3.Row]], expected: int, database: Database
     """Number the rows, and insist that they are as many as were counted."""
     position = 0
     for rows in pages:
-        yield to_batch(rows, position)
+        yield interactions_of_rows(rows, position)
         position += len(rows)
     if position != expected:
         raise InputError(

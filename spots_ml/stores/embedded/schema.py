@@ -6,7 +6,7 @@ brought up to date. `identity_of` is the function of that name in `identity`.
 
 from typing import Final
 
-from spots_ml.stores.embedded.decision_columns import added_columns
+from spots_ml.stores.embedded.decision_sql import added_columns
 
 _INTERACTIONS_AND_VERSIONS: Final = """
 CREATE TABLE model_versions (

@@ -33,7 +33,7 @@ def to_items(decisions: pa.Table) -> Iterator[dict[str, Any]]:
             yield {field.sql_name: _sent(item[field.name]) for field in FIELDS}
 
 
-def to_batch(rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
+def decisions_of_rows(rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
     """Turn what was read into decisions.
 
     Args:

@@ -15,7 +15,7 @@ from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES
 from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.stores.decision_refusals import refuse_other_content
 from spots_ml.stores.moments import check_period, to_text
-from spots_ml.stores.supabase.decision_rows import COLUMNS, SENT, to_batch, to_items
+from spots_ml.stores.supabase.decision_rows import COLUMNS, SENT, decisions_of_rows, to_items
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.postgres.same_rows import newest_row, require_same_row
 from spots_ml.stores.supabase.staging import send_batch
@@ -80,7 +80,7 @@ class SupabaseDecisionLog:
             case {"status": "ok", "n_new": int(n_new), "n_known": int(n_known)}:
                 return LogReport(n_new=n_new, n_known=n_known)
             case {"status": "refused", "position": int(position), "known": dict(known), "given": dict(given)}:
-                refuse_other_content(position, *to_batch([known, given]).to_pylist())
+                refuse_other_content(position, *decisions_of_rows([known, given]).to_pylist())
             case {"status": "incomplete", "n_rows": n_rows}:
                 raise InputError(
                     f"{n_rows} of the {batch.n_rows:,} decisions that were sent are there: what waits for more than a "
@@ -133,7 +133,7 @@ class SupabaseDecisionLog:
             filters=(Filter("decided_at", "gte", since), Filter("decided_at", "lt", until)),
         )
         for rows in read_pages(self._calls, read):
-            yield to_batch(rows)
+            yield decisions_of_rows(rows)
 
 
 def _read_directly(direct: DirectReads, since: str, until: str, newest: tuple[int, str]) -> Iterator[pa.RecordBatch]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spots_ml.interactions.columns import floats, times
-from spots_ml.interactions.judging.identity import coded
+from spots_ml.interactions.judging.merging import coded
 from spots_ml.interactions.judging.rules import find_problems
 from spots_ml.interactions.judging.validation_config import ValidationConfig
 from spots_ml.interactions.schema import INTERACTIONS

@@ -18,7 +18,7 @@ from spots_ml.release.client_kit.kit import write_kit
 from spots_ml.release.client_kit.situations import SITUATIONS
 from spots_ml.requests.judging import find_request_problems
 from spots_ml.requests.single_records import read_texts
-from spots_ml.scoring.groups import group_of
+from spots_ml.scoring.assignment import group_of
 from spots_ml.scoring.served import ServedModel
 
 
