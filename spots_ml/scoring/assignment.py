@@ -7,7 +7,7 @@ the champion what they leave. With the same salt an agent that a challenger has 
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, Protocol
@@ -58,8 +58,16 @@ def place_of(agent_id: str, salt: str) -> float:
     >>> round(place_of("agent-1", "a"), 6), round(place_of("agent-1", "b"), 6)
     (0.112186, 0.81066)
     """
-    digest = hashlib.sha256(f"{salt}:{agent_id}".encode("utf-8", "surrogatepass")).digest()
-    return (int.from_bytes(digest[:8], "big") >> 11) * 2.0**-53
+    place: float = _places([agent_id], salt)[0]
+    return float(place)
+
+
+def _places(agent_ids: Iterable[str], salt: str) -> np.ndarray:
+    begin = f"{salt}:".encode("utf-8", "surrogatepass")
+    sha256 = hashlib.sha256
+    digests = b"".join(sha256(begin + agent.encode("utf-8", "surrogatepass")).digest()[:8] for agent in agent_ids)
+    places: np.ndarray = (np.frombuffer(digests, ">u8") >> np.uint64(11)) * 2.0**-53
+    return places
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ class FixedAssignment:
         return (self.formula, self.champion, *self.challengers)
 
     def assign(self, agent_ids: pa.Array | Sequence[str | None], hybrid: np.ndarray, moments: np.ndarray) -> np.ndarray:
-        """Assign many rows; each agent is hashed once, and none while there are no challengers.
+        """Assign many rows; each agent of the group is hashed once, none while there are no challengers.
 
         Args:
             agent_ids: `(n_rows,)` ids; null or None where the agent is unknown.
@@ -116,9 +124,12 @@ class FixedAssignment:
         if not self.challengers:
             return positions
         agents, codes = coded(agent_ids)
-        # The last place is for the unknown agent, whose code is -1: in no group, so it is never looked at.
-        of_agent = np.array([*(self._position(place_of(agent, self.salt)) for agent in agents), 0], np.int8)
-        return np.where(hybrid, of_agent[codes], positions)
+        codes_of_hybrid = codes[hybrid]
+        needed = np.flatnonzero(np.bincount(codes_of_hybrid, minlength=len(agents)))
+        of_agent = np.empty(len(agents), np.int8)
+        of_agent[needed] = self._positions(_places([agents[code] for code in needed.tolist()], self.salt))
+        positions[hybrid] = of_agent[codes_of_hybrid]
+        return positions
 
     def arm_of(self, agent_id: str, moment: datetime) -> Arm:
         """Assign one agent.
@@ -132,15 +143,13 @@ class FixedAssignment:
         """
         if group_of(agent_id) != HYBRID:
             return self.formula
-        return self.arms[self._position(place_of(agent_id, self.salt))]
+        return self.arms[int(self._positions(np.array([place_of(agent_id, self.salt)]))[0])]
 
-    def _position(self, place: float) -> int:
-        end = 0.0
-        for position, arm in enumerate(self.challengers, start=CHAMPION_POSITION + 1):
-            end += arm.share
-            if place < end:
-                return position
-        return CHAMPION_POSITION
+    def _positions(self, places: np.ndarray) -> np.ndarray:
+        ends = np.cumsum([arm.share for arm in self.challengers])
+        taken = np.searchsorted(ends, places, side="right")
+        positions: np.ndarray = np.where(taken < len(ends), taken + CHAMPION_POSITION + 1, CHAMPION_POSITION)
+        return positions
 
 
 Group = Literal["hybrid", "formulaBased"]

@@ -28,6 +28,7 @@ from spots_ml.scoring.scores import Scores, WholeScores, by_model
 from spots_ml.scoring.served import MissingModel, ServedArm, ServedModel
 
 _PIECE_ROWS: Final = 2048
+"""Rows of a piece; twice as many where several versions answer, each for some: a call costs as much as many rows."""
 
 
 class Scorer:
@@ -61,6 +62,8 @@ class Scorer:
         self.outcome = outcome
         self.assignment: Assignment = _assignment(calling_score, outcome, [one.arm for one in challengers], salt)
         self._arms = self.assignment.arms
+        self._piece_rows = _PIECE_ROWS * (2 if challengers else 1)
+        self._limits = np.array([arm.weight for arm in self._arms])
         self._neural = _Asked([calling_score, calling_score, *(one.calling_score for one in challengers)])
         self._filter = _Asked([outcome, outcome, *(one.outcome for one in challengers)])
         self.exploration = exploration
@@ -85,16 +88,17 @@ class Scorer:
                 scored then. Unknown values are to be 0.5 by now.
         """
         check_shapes(inputs, explores=self.exploration > 0.0, n_arms=len(self._arms))
-        first = self._score_piece(inputs, 0, min(_PIECE_ROWS, inputs.n_rows), _Scratch())
-        if inputs.n_rows <= _PIECE_ROWS:
+        size = self._piece_rows
+        first = self._score_piece(inputs, 0, min(size, inputs.n_rows), _Scratch())
+        if inputs.n_rows <= size:
             return first
         whole = WholeScores(first, inputs.n_rows)
-        starts = iter(range(_PIECE_ROWS, inputs.n_rows, _PIECE_ROWS))
+        starts = iter(range(size, inputs.n_rows, size))
 
         def work(_: int) -> None:
             scratch = _Scratch()
             for start in starts:
-                stop = min(start + _PIECE_ROWS, inputs.n_rows)
+                stop = min(start + size, inputs.n_rows)
                 whole.put(self._score_piece(inputs, start, stop, scratch), start)
 
         if self.n_threads == 1:
@@ -123,9 +127,9 @@ class Scorer:
             position = np.where(hybrid, np.int8(CHAMPION_POSITION), np.int8(FORMULA_POSITION))
         else:
             position = inputs.position[start:stop]
-        neural, neural_fallback = self._neural.answers(features, position)
+        neural, neural_fallback = self._neural.answers(features, position, scratch)
         both = scratch.side_by_side(features, history)
-        probability, outcome_fallback = self._filter.answers(both, position)
+        probability, outcome_fallback = self._filter.answers(both, position, scratch)
         silent = outcome_fallback != ANSWERED
         if silent.any():
             probability[silent] = outcome_rule(both[silent])
@@ -155,15 +159,11 @@ class Scorer:
         )
 
     def _weights(self, features: np.ndarray, position: np.ndarray, answered: np.ndarray) -> np.ndarray:
-        weights = np.zeros(len(features))
-        for place in range(CHAMPION_POSITION, len(self._arms)):
-            arm, model = self._arms[place], self._neural.models[place]
-            counts = answered & (position == place)
-            if isinstance(model, ServedModel) and model.confidence is not None:
-                rows = np.flatnonzero(counts)
-                weights[rows] = model.confidence.weights(features[rows], arm.weight)
-            else:
-                weights[counts] = arm.weight
+        weights: np.ndarray = np.where(answered, self._limits[position], 0.0)
+        for place, model in enumerate(self._neural.models):
+            if place != FORMULA_POSITION and isinstance(model, ServedModel) and model.confidence is not None:
+                rows = np.flatnonzero(answered & (position == place))
+                weights[rows] = model.confidence.weights(features[rows], self._arms[place].weight)
         return weights
 
 
@@ -197,7 +197,7 @@ class _Asked:
         numbers = {id(model): number for number, model in enumerate(self._different)}
         self._number = np.array([numbers[id(model)] for model in models], np.int8)
 
-    def answers(self, inputs: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def answers(self, inputs: np.ndarray, position: np.ndarray, scratch: "_Scratch") -> tuple[np.ndarray, np.ndarray]:
         """Answer rows, each by the model of its arm; NaN and the reason where that one does not answer."""
         if len(self._different) == 1:
             return _answers(self._different[0], inputs)
@@ -206,7 +206,7 @@ class _Asked:
         for which, model in enumerate(self._different):
             rows = np.flatnonzero(number == which)
             if len(rows):
-                answers[rows], fallback[rows] = _answers(model, inputs[rows])
+                answers[rows], fallback[rows] = _answers(model, scratch.rows(inputs, rows))
         return answers, fallback
 
 
@@ -230,6 +230,7 @@ class _Scratch:
     def __init__(self) -> None:
         self._columns = np.empty((len(FEATURES), 0))
         self._both = np.empty((0, len(FEATURES) + len(HISTORY_FEATURES)), np.float32)
+        self._rows: dict[int, np.ndarray] = {}
 
     def columns(self, features: np.ndarray) -> dict[str, np.ndarray]:
         """Lay `(k, 39)` features out by name, each `(k,)` float64; valid until the next call."""
@@ -249,3 +250,12 @@ class _Scratch:
         both[:, : len(FEATURES)] = features
         both[:, len(FEATURES) :] = history
         return both
+
+    def rows(self, inputs: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Take the rows at `(k,)` positions out of `(n, w)` float32 inputs; valid until the next call of that width."""
+        width = inputs.shape[1]
+        if len(self._rows.get(width, ())) < len(rows):
+            self._rows[width] = np.empty((len(inputs), width), np.float32)
+        # Positions that are in range anyway: checking each would copy everything once more.
+        taken: np.ndarray = inputs.take(rows, axis=0, out=self._rows[width][: len(rows)], mode="clip")
+        return taken

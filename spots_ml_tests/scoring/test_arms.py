@@ -172,7 +172,7 @@ def test_arms_that_do_not_divide_the_group_are_refused():
 
 def test_rows_of_several_arms_get_the_very_scores_that_their_arm_alone_gives():
     scorer = several()
-    inputs = rows_of(scorer, 3 * _PIECE_ROWS + 17)
+    inputs = rows_of(scorer, 5 * _PIECE_ROWS + 17)
     scores = scorer.score(inputs)
 
     alone = {"champion": Scorer(*CHAMPION)}
@@ -190,7 +190,7 @@ def test_rows_of_several_arms_get_the_very_scores_that_their_arm_alone_gives():
 
 def test_one_row_of_several_arms_is_as_many_on_any_number_of_threads():
     scorer = several()
-    inputs = rows_of(scorer, _PIECE_ROWS + 300)
+    inputs = rows_of(scorer, 2 * _PIECE_ROWS + 300)
     scores = scorer.score(inputs)
 
     assert_same(several(n_threads=1).score(inputs), scores)
@@ -202,7 +202,7 @@ def test_one_row_of_several_arms_is_as_many_on_any_number_of_threads():
 
 def test_each_version_is_asked_once_for_all_of_its_rows_of_a_piece():
     scorer = several(n_threads=1)
-    inputs = rows_of(scorer, _PIECE_ROWS)
+    inputs = rows_of(scorer, 2 * _PIECE_ROWS)
     models = {id(one): one for pair in (CHAMPION, *OTHERS.values()) for one in pair if isinstance(one, ServedModel)}
     for one in models.values():
         one.predictor.asked.clear()
