@@ -40,6 +40,8 @@ RIGHT_RECORDS = {
     "no formula score": {"formula_calling_score": None},
     "times with an offset": {"timestamp": "2026-05-01T10:00:00.123456+05:30"},
     "times as Postgres writes them": {"timestamp": "2026-05-01 10:00:00.5+00"},
+    "the first moment of the calendar": {"timestamp": "0001-01-01T00:00:00Z"},
+    "the last moment of the calendar": {"timestamp": "9999-12-31T23:59:59.999999Z"},
     "nanoseconds": {"timestamp": "2026-05-01T10:00:00.123456789Z"},
     "other scripts": {"agent_id": "Ångström 東京 🙂", "opportunity_id": 'a "quoted", {spot}'},
 }

@@ -332,6 +332,13 @@ def test_a_time_outside_the_calendar_refuses_its_row_only(write_parquet):
     assert rows[1]["scored_at"] is None
 
 
+def test_the_calendar_ends_with_its_last_day(write_parquet):
+    last = np.datetime64("9999-12-31T23:59:59.999999", "us").astype(np.int64).item()
+    times = pa.array([last, last + 1, None], pa.timestamp("us", tz="UTC"))
+    rows = read(write_parquet(raw_table(scored_at=times)), "parquet")
+    assert [row["problems"] for row in rows] == [None, ["invalid_timestamp"], None]
+
+
 def test_derived_columns_are_compared_and_a_refused_row_stays_refused(write_parquet):
     features = derive(np.stack([raw_table()[name].to_numpy() for name in RAW_FEATURES], axis=1))
     claimed = {

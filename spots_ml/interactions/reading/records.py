@@ -33,7 +33,7 @@ _Number = float | None
 _Text = str | None
 _TIME: Final = INTERACTIONS.field("scored_at").type
 FIRST_US: Final = int(np.datetime64("0001-01-01", "us").astype(np.int64))
-LAST_US: Final = int(np.datetime64("9999-12-31", "us").astype(np.int64))
+LAST_US: Final = int(np.datetime64("9999-12-31T23:59:59.999999", "us").astype(np.int64))
 """Least and greatest time in microseconds since 1970: the calendar of `datetime`, so that everybody can hold them."""
 _DERIVED_INDEX: Final = [FEATURES.index(name) for name in DERIVED_FEATURES]
 

@@ -7,7 +7,7 @@ import numpy as np
 import psycopg
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from spots_ml.features.contract import HISTORY_FEATURES
@@ -124,6 +124,7 @@ APP_ROWS = st.lists(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=APP_ROWS)
+@example(rows=[{"timestamp": datetime.max.replace(tzinfo=UTC), "context_features": {"vibe_compatibility": 0.3}}])
 def test_whatever_the_app_wrote_is_read_as_the_reader_of_exports_reads_it(ways, app, project, tmp_path, rows):
     project.empty()
     records = [record(number) | row for number, row in enumerate(rows)]
