@@ -2,7 +2,8 @@
 
 No IO manager and no pickle: files lie under their digest (see `data/README.md`). A step builds on what its own run made
 or, in a run that goes on where another stopped, on what that one made; what anybody else made meanwhile is none of its
-business. Only where none of these runs was to make it, as when a step is launched alone, it is what was there last.
+business. Only where none of these runs was to make it, as when a step is launched alone, it is what was there last when
+the first of them started: all of its steps build on the same, whatever is made while they work.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from spots_ml.errors import ArtifactError
 DIGEST_KEY: Final = "digest"
 _MADE: Final = dg.DagsterEventType.ASSET_MATERIALIZATION
 _PLANNED: Final = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+_STARTED: Final = dg.DagsterEventType.RUN_START
 
 
 def upstream_digest(context: dg.AssetExecutionContext, key: dg.AssetKey) -> str:
@@ -26,15 +28,15 @@ def upstream_digest(context: dg.AssetExecutionContext, key: dg.AssetKey) -> str:
 
     Returns:
         What this run made, else what the nearest of the runs made that it goes on from. When none of them was to make
-        the asset: what was there last, by whomever, when the first of them began.
+        the asset: what was there last, by whomever, when the first of them started.
 
     Raises:
         ArtifactError: When one of these runs was to make the asset and did not, or its history was deleted, or when
             the asset was never materialised.
     """
-    name, begun_at = key.to_user_string(), None
+    name, started_at = key.to_user_string(), None
     for run in _with_ancestors(context, name):
-        events = context.instance.all_logs(run.run_id, of_type={_MADE, _PLANNED})
+        events = context.instance.all_logs(run.run_id, of_type={_MADE, _PLANNED, _STARTED})
         about = [event for event in events if event.dagster_event and event.dagster_event.asset_key == key]
         made = [event.asset_materialization for event in about if event.asset_materialization is not None]
         if made:
@@ -46,9 +48,10 @@ def upstream_digest(context: dg.AssetExecutionContext, key: dg.AssetKey) -> str:
                 f"{name} was to be made by run {run.run_id} and was not, and what others made is not taken instead; "
                 "launch the whole job"
             )
-        # The first of these runs was launched then; a run that goes on from none takes what is there now.
-        begun_at = min((event.timestamp for event in events), default=None) if run is not context.run else None
-    return _of_anybody(context, key, before=begun_at)
+        # Not when it was launched: what the run before it in the queue makes is there when it starts.
+        started = [event.timestamp for event in events if event.dagster_event_type == _STARTED]
+        started_at = min(started, default=started_at)
+    return _of_anybody(context, key, before=started_at)
 
 
 def _with_ancestors(context: dg.AssetExecutionContext, name: str) -> Iterator[dg.DagsterRun]:

@@ -17,6 +17,7 @@ from spots_ml.release.certification.certificate import Certificate
 from spots_ml.release.documents import environment_versions
 from spots_ml.release.latency.report import LatencyReport, load_latency
 from spots_ml.release.manifest import ContentDigests, Manifest
+from spots_ml.release.onnx.graph import named_trained_model
 from spots_ml.release.onnx.kept_files import load_onnx
 from spots_ml.training.trained_model import TrainedModel, load_trained_model
 
@@ -75,6 +76,11 @@ def register_model(
     onnx, certificate = load_onnx(places.onnx_dir, onnx_digest)
     latency = load_latency(places.benchmarks_dir, latency_digest)
     model = load_trained_model(places.trained_dir, trained_digest)
+    if (named := named_trained_model(onnx)) != model.digest:
+        raise ArtifactError(
+            f"the ONNX file {onnx_digest[:12]} was written from the trained model {named and named[:12]}, and the one "
+            f"to register is {model.digest[:12]}; materialise onnx_model again"
+        )
     version = propose_version(
         store,
         places.models_dir,

@@ -117,6 +117,14 @@ def test_a_step_launched_alone_and_resumed_builds_on_what_was_there_when_it_was_
     assert run(instance, again=[killed, "built"])[1] == "there"
 
 
+def test_a_step_launched_alone_builds_on_what_was_there_when_its_run_started(instance):
+    """So that no two steps of one run build on different things."""
+    run(instance, digest="there")
+    assert run(instance, steps=["built"], meanwhile="another's")[1] == "there"
+    killed, _ = run(instance, steps=["built"], meanwhile="another's again", fail=True)
+    assert run(instance, again=[killed, "built"])[1] == "another's"
+
+
 def test_deleted_history_of_a_run_that_this_one_goes_on_from_is_told_and_nothing_else_is_taken(instance):
     killed, _ = run(instance, digest="deleted", fail=True)
     make_elsewhere(instance, "another's")

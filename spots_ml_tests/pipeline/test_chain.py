@@ -196,6 +196,15 @@ def test_the_latency_of_another_file_is_refused(finished, world):
         world.register(outcome, latency=other.measured.digest)
 
 
+def test_the_file_of_another_model_is_refused_with_its_own_latency_and_certificate(finished, world):
+    (outcome,), (other,) = finished[1].models, world.run(seed=1).models
+    mixed = dataclasses.replace(outcome, exported=other.exported, measured=other.measured)
+    versions = world.store.list_versions()
+    with pytest.raises(ArtifactError, match="materialise onnx_model again"):
+        world.register(mixed)
+    assert world.store.list_versions() == versions
+
+
 def test_a_model_that_is_being_trained_elsewhere_is_not_trained_a_second_time(finished, world):
     digest, quick = finished[1].dataset.digest, QUICK.model_copy(update={"max_epochs": 1})
     with exclusive(world.places.training_lock("calling_score")):

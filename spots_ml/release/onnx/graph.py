@@ -102,14 +102,37 @@ def training_means(content: bytes) -> np.ndarray:
     Raises:
         ArtifactError: When the file cannot be read, or holds no such constant.
     """
-    try:
-        constants = {one.name: one for one in onnx.load_from_string(content).graph.initializer}
-    except DecodeError as error:
-        raise ArtifactError("this is no ONNX file; restore it from a backup") from error
+    constants = {one.name: one for one in _read(content).graph.initializer}
     if _SHIFT not in constants:
         raise ArtifactError(f"the ONNX file has no constant {_SHIFT!r}; expected one as `build_onnx` writes it")
     means: np.ndarray = numpy_helper.to_array(constants[_SHIFT])
     return means
+
+
+def named_trained_model(content: bytes) -> str | None:
+    """Read out of a file which trained model it was written from.
+
+    Args:
+        content: The ONNX file.
+
+    Returns:
+        The digest that its metadata name; None when they name none.
+
+    Raises:
+        ArtifactError: When the file cannot be read.
+
+    >>> from spots_ml.training.network import ScoringNetwork
+    >>> named_trained_model(build_onnx(ScoringNetwork("outcome"), version="v1.0-synthetic", trained_digest="abc"))
+    'abc'
+    """
+    return {entry.key: entry.value for entry in _read(content).metadata_props}.get("trained_digest")
+
+
+def _read(content: bytes) -> onnx.ModelProto:
+    try:
+        return onnx.load_from_string(content)
+    except DecodeError as error:
+        raise ArtifactError("this is no ONNX file; restore it from a backup") from error
 
 
 class _GraphWriter:
