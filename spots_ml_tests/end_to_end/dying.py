@@ -128,6 +128,8 @@ class _ExpectationsHere:
         datasets_dir, digest, docs_dir = self._request
         return check_expectations(*load_dataset(datasets_dir, digest), docs_dir=docs_dir)
 
+    def close(self) -> None: ...
+
     def __enter__(self) -> "_ExpectationsHere":
         return self
 

@@ -13,8 +13,7 @@ create view public.decisions_with_outcomes with (security_invoker = true) as
 select decided.*, outcome.outcome_type, outcome.outcome_score, outcome.outcome_timestamp as outcome_at
 from public.decisions as decided
 left join public.calling_score_training_data as outcome
-    on outcome.agent_id = decided.agent_id and outcome.opportunity_id = decided.opportunity_id
-    and outcome."timestamp" = decided.decided_at;
+    on outcome.identity = private.interaction_key(decided.agent_id, decided.opportunity_id, decided.decided_at);
 revoke all on public.decisions_with_outcomes from public, anon, authenticated, service_role;
 grant select on public.decisions_with_outcomes to service_role;
 

@@ -7,6 +7,7 @@ from scipy import stats
 from spots_ml.features.contract import AGENT_VIBES, CONTEXT_FEATURES, OPPORTUNITY_VIBES, TIMING_FEATURES
 from spots_ml.interactions.generators.hybrid_law import HybridLaw, _draw_opportunities
 from spots_ml.interactions.generators.simple_score import simple_score
+from spots_ml.models.spec import Target
 
 
 def mean_of_agents(rows, values: np.ndarray) -> tuple[float, float]:
@@ -50,18 +51,18 @@ def test_bayes_reaches_the_published_error_on_the_hybrid_export(hybrid_export) -
     assert error == pytest.approx(0.019, abs=0.001)
 
 
-@pytest.mark.parametrize("model_type", ["calling_score", "outcome"])
-def test_bayes_is_unbiased_wherever_it_predicts(hybrid_rows, model_type) -> None:
-    prediction = HybridLaw().bayes_prediction(hybrid_rows.features, model_type)
-    target = hybrid_rows.outcome_score if model_type == "calling_score" else hybrid_rows.positive
+@pytest.mark.parametrize("target", Target)
+def test_bayes_is_unbiased_wherever_it_predicts(hybrid_rows, target) -> None:
+    prediction = HybridLaw().bayes_prediction(hybrid_rows.features, target)
+    observed = hybrid_rows.outcome_score if target is Target.OUTCOME_SCORE else hybrid_rows.positive
     called = hybrid_rows.called
     groups = [
         np.flatnonzero(~called),
         *np.array_split(np.flatnonzero(called)[np.argsort(prediction[called])], 10),
     ]
     for part in groups:
-        standard_error = np.std(target[part]) / np.sqrt(len(part))
-        assert np.mean(target[part]) == pytest.approx(np.mean(prediction[part]), abs=4.5 * standard_error + 1e-6)
+        standard_error = np.std(observed[part]) / np.sqrt(len(part))
+        assert np.mean(observed[part]) == pytest.approx(np.mean(prediction[part]), abs=4.5 * standard_error + 1e-6)
 
 
 def test_one_hundred_agents_have_one_hundred_rows_each(hybrid_rows) -> None:

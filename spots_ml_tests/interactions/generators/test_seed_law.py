@@ -12,6 +12,7 @@ from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.generators.simple_score import simple_score
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.interactions.source import InteractionStream
+from spots_ml.models.spec import Target
 
 PUBLISHED_ROWS = 10_000
 
@@ -55,14 +56,14 @@ def test_bayes_is_better_than_every_published_predictor_on_the_seed_export(seed_
     assert error < 0.0224
 
 
-@pytest.mark.parametrize("model_type", ["calling_score", "outcome"])
-def test_bayes_is_unbiased_wherever_it_predicts(seed_rows, model_type) -> None:
-    prediction = SeedLaw().bayes_prediction(seed_rows.features, model_type)
-    target = seed_rows.outcome_score if model_type == "calling_score" else seed_rows.positive
+@pytest.mark.parametrize("target", Target)
+def test_bayes_is_unbiased_wherever_it_predicts(seed_rows, target) -> None:
+    prediction = SeedLaw().bayes_prediction(seed_rows.features, target)
+    observed = seed_rows.outcome_score if target is Target.OUTCOME_SCORE else seed_rows.positive
     order = np.argsort(prediction)
     for part in np.array_split(order, 20):
-        standard_error = np.std(target[part]) / np.sqrt(len(part))
-        assert np.mean(target[part]) == pytest.approx(np.mean(prediction[part]), abs=4.5 * standard_error)
+        standard_error = np.std(observed[part]) / np.sqrt(len(part))
+        assert np.mean(observed[part]) == pytest.approx(np.mean(prediction[part]), abs=4.5 * standard_error)
 
 
 def test_bayes_beats_the_score_and_the_mean(seed_rows) -> None:
