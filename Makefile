@@ -49,9 +49,10 @@ check: $(VENV)/.test-ready ## Lint, layering, types and docstrings alone
 	$(BIN)/mypy
 	DAGSTER_HOME= $(BIN)/dagster definitions validate -w workspace.yaml
 
+# Files are handed out whole, in their order: by number of tests, the slowest file, which has one, would come last and alone.
 .PHONY: unit
 unit: setup $(VENV)/.test-ready $(NODE_CLIENT)/.ready $(NODE_SUPABASE)/.ready $(NODE_CLI)/.ready ## All tests, the 20 slowest named
-	$(BIN)/pytest -n 2 --dist loadfile --durations=20 --durations-min=1
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20 --durations-min=1
 
 .PHONY: bench
 bench: setup $(VENV)/.test-ready $(NODE_SUPABASE)/.ready ## The benchmarks, one JSON line per result
