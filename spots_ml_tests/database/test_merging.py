@@ -15,10 +15,10 @@ from spots_ml.interactions.judging.judgement import app_record
 from spots_ml.interactions.judging.rules import BLANKS
 from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS
 from spots_ml.stores.supabase.migrations.account import apply_migrations, migration_files
-from spots_ml_tests.database.roles import AGENT_A, START, hours, insert, interaction, outcome
+from spots_ml_tests.database.import_calls import APPS_OWN, TABLE, counts, item, rows, take_in
+from spots_ml_tests.database.roles import AGENT_A, START, decision, hours, insert, interaction, outcome
 from spots_ml_tests.interactions.tellings import SAID, key, of_one, records, together
 
-TABLE = "calling_score_training_data"
 ROW = f"jsonb_populate_record(null::public.{TABLE}, %s)"
 COLUMNS = (
     *FEATURE_GROUPS,
@@ -123,6 +123,34 @@ def test_a_coarser_clock_finds_the_row_it_adds_to(database):
     assert len(found) == 2
 
 
+@pytest.mark.parametrize("label_first", [False, True])
+def test_a_finer_clock_finds_the_row_it_adds_to_and_its_moment_is_kept(database, label_first):
+    coarse = hours(0).replace(microsecond=123_000)
+    row = dict.fromkeys(SAID) | {"opportunity_id": "spot", "scored_at": coarse, RAW_FEATURES[0]: 0.3}
+    label = {"outcome_type": "positive", "outcome_score": 0.9, "outcome_at": hours(1)}
+    finer = [row | {"scored_at": coarse.replace(microsecond=microsecond)} for microsecond in (123_456, 123_999)]
+    finer[not label_first] |= label
+    with database.service() as connection:
+        for one in (row, *finer, row | {"scored_at": coarse + timedelta(milliseconds=1)}):
+            upsert(connection, "a", one)
+        found = connection.execute(f"select * from public.{TABLE} order by row_sequence").fetchall()
+    assert said(found[0]) == finer[1] | label | {"agent_id": "a"}
+    assert [row["timestamp"] for row in found[1:]] == [coarse + timedelta(milliseconds=1)]
+
+
+def test_what_is_known_by_a_coarser_clock_may_be_sent_once_more(database):
+    coarse = hours(0).replace(microsecond=123_000)
+    add = (
+        f"insert into public.{TABLE} (agent_id, opportunity_id, user_vibe_dimensions, spot_vibe_dimensions,"
+        ' "timestamp", formula_calling_score, formula_is_called)'
+        " values (%s, 'spot', '{}', '{}', %s, 0.7, true)"
+        ' on conflict (agent_id, opportunity_id, "timestamp") do nothing returning id'
+    )
+    with database.acting("authenticated", AGENT_A) as connection:
+        assert connection.execute(add, [AGENT_A, coarse]).fetchone()
+        assert connection.execute(add, [AGENT_A, coarse.replace(microsecond=123_456)]).fetchone() is None
+
+
 def test_what_the_pipeline_does_not_read_is_not_forgotten_either(database):
     known = {
         "metadata": {"app": "3.1"},
@@ -199,3 +227,29 @@ def test_rows_of_before_are_told_by_the_millisecond_and_a_twin_stays_what_it_was
     assert [one["identity"] == one["told"] for one in after] == [True, False, True, True]
     kept = [one["identity"] == two["identity"] for one, two in zip(before, after, strict=True)]
     assert kept == [False, True, True, False]
+
+
+@pytest.mark.parametrize("labelled", [0, 1, 2])
+def test_of_twins_of_before_a_decision_finds_the_one_that_is_labelled_and_they_can_be_told_again(
+    empty_project, tmp_path, labelled
+):
+    for file in migration_files():
+        if file.name < "20261125100000":
+            shutil.copy(file, tmp_path)
+    apply_migrations(empty_project.url, tmp_path)
+    moments = [START.replace(microsecond=microsecond) for microsecond in (123_456, 123_000, 123_789)]
+    twins = [
+        interaction(timestamp=moment) | (outcome() if place == labelled else {}) for place, moment in enumerate(moments)
+    ]
+    with empty_project.owner() as connection:
+        for row in twins:
+            insert(connection, TABLE, **row)
+        insert(connection, "decisions", **decision(decided_at=moments[labelled], logged_at=START))
+    apply_migrations(empty_project.url)
+    with empty_project.service() as connection:
+        (found,) = connection.execute("select outcome_score from public.decisions_with_outcomes").fetchall()
+        assert found["outcome_score"] == outcome()["outcome_score"]
+        for row in twins:
+            sent_again = {name: value for name, value in row.items() if name not in APPS_OWN}
+            assert counts(take_in(connection, item(**sent_again))) == (1, 0, 0, 0)
+        assert {row["timestamp"] for row in rows(connection)} == set(moments)

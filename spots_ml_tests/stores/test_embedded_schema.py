@@ -1,5 +1,6 @@
 """Files of earlier programs are brought up to date, whole or not at all; `version_1.sql` is one, as text."""
 
+import hashlib
 import multiprocessing
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -127,6 +128,32 @@ def test_interactions_and_decisions_of_an_earlier_file_are_told_by_the_milliseco
     report = take_in(store, rows)
     assert (report.n_new, report.n_updated, report.n_unchanged, report.n_repeated) == (0, 1, 1, 1)
     assert outcomes(store)["spot 0"] == [("positive", 0.9, exact + timedelta(microseconds=1))]
+
+
+@pytest.mark.parametrize("labelled", [0, 1, 2])
+def test_of_twins_in_an_earlier_file_a_decision_finds_the_one_that_is_labelled(old_file, monkeypatch, labelled):
+    """They were two interactions then, told by the microsecond."""
+    moment = interaction(0)["scored_at"].replace(microsecond=123_000)
+    moments = [moment + timedelta(microseconds=us) for us in (456, 0, 789)]
+    rows = [interaction(0, labelled=place == labelled, scored_at=at) for place, at in enumerate(moments)]
+    with monkeypatch.context() as earlier:
+        earlier.setattr(database, "STEPS", database.STEPS[:4])
+        earlier.setattr(database, "SCHEMA_VERSION", 4)
+        earlier.setattr("spots_ml.stores.embedded.interaction_rows.identity_of", told_by_the_microsecond)
+        store = embedded_store(old_file)
+        take_in(store, rows)
+        log_without_arms(old_file, decide([rows[labelled]], now=NOW))
+    watermark, earlier_rows = store.interactions.label_watermark(), read(store)
+    store = embedded_store(old_file)
+
+    assert outcomes(store)["spot 0"] == [outcome(0)]
+    assert (store.interactions.label_watermark(), read(store)) == (watermark, earlier_rows)
+    report = take_in(store, rows)
+    assert (report.n_new, report.n_new_labels) == (0, 0)
+
+
+def told_by_the_microsecond(*said):
+    return hashlib.sha256(repr(said[:3]).encode()).digest()[:16]
 
 
 @pytest.fixture

@@ -149,6 +149,40 @@ CREATE TRIGGER decisions_are_not_changed BEFORE UPDATE ON decisions
 BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;
 """
 
+_TWINS: Final = """
+-- Of rows that are the same interaction and were two before, the one whose outcome stands has the identity: it is what
+-- a decision finds. The others keep what tells them apart.
+CREATE TEMP TABLE twins AS
+WITH told AS MATERIALIZED (
+    SELECT row_sequence, identity, outcome_score, outcome_at,
+        identity_of(agent_id, opportunity_id, scored_at) AS told
+    FROM interactions WHERE agent_id IS NOT NULL AND opportunity_id IS NOT NULL AND scored_at % 1000 <> 0
+), several AS MATERIALIZED (
+    SELECT DISTINCT told FROM told WHERE told <> identity
+)
+SELECT row_sequence, identity, told, row_number() OVER (
+    PARTITION BY told
+    ORDER BY outcome_score IS NULL, outcome_at IS NULL, outcome_at DESC, outcome_score, identity <> told, row_sequence
+) AS place
+FROM (
+    SELECT * FROM told WHERE told IN (SELECT told FROM several)
+    UNION
+    SELECT row_sequence, identity, outcome_score, outcome_at, identity
+    FROM interactions WHERE identity IN (SELECT told FROM several)
+);
+CREATE TEMP TABLE exchanged AS
+SELECT chosen.row_sequence AS chosen, chosen.identity AS aside, known.row_sequence AS known, known.identity AS told
+FROM twins AS chosen JOIN twins AS known ON known.identity = chosen.told
+WHERE chosen.place = 1 AND chosen.identity <> chosen.told;
+UPDATE interactions SET identity = randomblob(16) WHERE row_sequence IN (SELECT chosen FROM exchanged);
+UPDATE interactions SET identity = (SELECT aside FROM exchanged WHERE known = row_sequence)
+WHERE row_sequence IN (SELECT known FROM exchanged);
+UPDATE interactions SET identity = (SELECT told FROM exchanged WHERE chosen = row_sequence)
+WHERE row_sequence IN (SELECT chosen FROM exchanged);
+DROP TABLE exchanged;
+DROP TABLE twins;
+"""
+
 STEPS: Final = (
     _INTERACTIONS_AND_VERSIONS,
     _DECISIONS_AND_PERFORMANCE,
@@ -156,6 +190,7 @@ STEPS: Final = (
     _BOUNDED_READING,
     _IDENTITIES_BY_THE_MILLISECOND,
     added_columns(since=2),
+    _TWINS,
 )
 """The first step makes version 1 out of an empty file, each further one the next version."""
 
