@@ -163,7 +163,7 @@ def test_the_launchpad_offers_every_training_setting_with_its_range_and_a_seed()
 
 def test_the_groups_are_the_app_the_interactions_the_two_models_the_scoring_and_the_monitoring(graph):
     groups = {graph.get(key).group_name for key in keys(graph)}
-    assert groups == {"app", "interactions", *declared_types(), "scoring", "monitoring"}
+    assert groups == {"app", "interactions", *declared_types(), "scoring", "monitoring", "phone"}
 
 
 def test_there_is_a_job_for_each_model_one_for_both_and_the_daily_ones(definitions):
