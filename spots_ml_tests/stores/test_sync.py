@@ -299,3 +299,51 @@ def test_a_version_put_away_there_that_is_promoted_here_is_told(source, models_d
 
     assert (carried.outcome, carried.target_status) == ("left", "archived")
     assert "only a staging version can be promoted" in carried.detail
+
+
+def weigh(store, number, weight, **by):
+    store.set_weight(MODEL, name(number), weight, now=hours(53), **{"actor": "ann", "reason": "surer"} | by)
+
+
+def offer(store, number, traffic, **by):
+    store.set_traffic(MODEL, name(number), traffic, now=hours(54), **{"actor": "ann", "reason": "a trial"} | by)
+
+
+def settings(store):
+    return {one.version: (one.status, one.weight, one.traffic) for one in store.list_versions()}
+
+
+def test_weights_and_traffic_are_those_of_the_source_and_follow_it(source, models_dir, target):
+    fill(source, models_dir, 4)
+    promote(source, 0)
+    weigh(source, 0, 0.4)
+    promote(source, 1)
+    weigh(source, 1, 0.3)
+    offer(source, 2, 0.25)
+    carry(source, models_dir, target)
+    assert settings(target) == settings(source)
+
+    weigh(source, 1, 0.6)
+    offer(source, 2, 0.0)
+    offer(source, 3, 0.5)
+    carry(source, models_dir, target)
+    assert settings(target) == settings(source)
+    n_entries = len(target.history())
+    carry(source, models_dir, target)
+    assert len(target.history()) == n_entries
+
+
+def test_weights_and_traffic_that_somebody_set_in_the_target_stay(source, models_dir, target):
+    fill(source, models_dir, 3)
+    carry(source, models_dir, target)
+    weigh(target, 0, 0.7)
+    offer(target, 1, 0.1)
+    weigh(source, 0, 0.2)
+    offer(source, 2, 0.5)
+    carried = carry(source, models_dir, target)
+
+    assert settings(target) == {
+        name(n): ("staging", *set_) for n, set_ in enumerate([(0.7, 0.0), (0.1, 0.1), (0.1, 0.0)])
+    }
+    assert [one.detail for one in carried][:2] == ["", ""]
+    assert carried[2].detail.startswith(f"{MODEL} {name(1)} is being rolled out")
