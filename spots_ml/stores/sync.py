@@ -21,7 +21,7 @@ from spots_ml.registry.records import Candidate, ModelVersion, Status, VersionCo
 from spots_ml.registry.version_store import ServableVersions, VersionStore
 from spots_ml.release.manifest import Manifest
 from spots_ml.stores.sync_moves import Moves
-from spots_ml.stores.sync_settings import Settings
+from spots_ml.stores.sync_settings import CarriedSettings
 
 Outcome = Literal["added", "known", "left", "refused"]
 """What happened to a version: registered now, or before; `left`: it is there, and cannot get the status it has in the
@@ -83,7 +83,7 @@ def carry_over(
                 added.add(_key(version))
         except (ArtifactError, CertificationError, GateError) as error:
             refused[_key(version)] = str(error)
-    settings = Settings(versions, target, clock, actor)
+    settings = CarriedSettings(versions, target, clock, actor)
     settings.repeat_weights()
     moves = Moves(source, target, clock=clock, actor=actor)
     standings = {model_type: moves.repeat(model_type) for model_type in declared_types()}

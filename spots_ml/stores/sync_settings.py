@@ -14,7 +14,7 @@ from spots_ml.stores.sync_moves import REASON
 
 
 @dataclass(frozen=True)
-class Settings:
+class CarriedSettings:
     """Repeats weights and traffic.
 
     Attributes:
