@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import compress
 from typing import Final, Literal, Protocol
 
 import numpy as np
@@ -31,16 +32,15 @@ class Assignment(Protocol):
         """The formula, the champion, and any challengers."""
         ...
 
-    def assign(self, agent_ids: pa.Array | Sequence[str | None], hybrid: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    def assign(self, agent_ids: pa.Array | Sequence[str | None], moments: np.ndarray) -> np.ndarray:
         """Assign many rows.
 
         Args:
             agent_ids: `(n_rows,)` ids; null or None where the agent is unknown.
-            hybrid: `(n_rows,)` bool, whether the agent is in the group `hybrid`.
             moments: `(n_rows,)` datetime64 in UTC, when each is decided.
 
         Returns:
-            `(n_rows,)` int8 positions in `arms`.
+            `(n_rows,)` int8 positions in `arms`: the formula's exactly where the agent is not in the group `hybrid`.
         """
         ...
 
@@ -58,14 +58,14 @@ def place_of(agent_id: str, salt: str) -> float:
     >>> round(place_of("agent-1", "a"), 6), round(place_of("agent-1", "b"), 6)
     (0.112186, 0.81066)
     """
-    place: float = _places([agent_id], salt)[0]
+    place: float = _places([agent_id.encode("utf-8", "surrogatepass")], salt)[0]
     return float(place)
 
 
-def _places(agent_ids: Iterable[str], salt: str) -> np.ndarray:
+def _places(agents: Iterable[bytes], salt: str) -> np.ndarray:
     begin = f"{salt}:".encode("utf-8", "surrogatepass")
     sha256 = hashlib.sha256
-    digests = b"".join(sha256(begin + agent.encode("utf-8", "surrogatepass")).digest()[:8] for agent in agent_ids)
+    digests = b"".join([sha256(begin + agent).digest()[:8] for agent in agents])
     places: np.ndarray = (np.frombuffer(digests, ">u8") >> np.uint64(11)) * 2.0**-53
     return places
 
@@ -109,26 +109,24 @@ class FixedAssignment:
         """The formula, the champion, and any challengers."""
         return (self.formula, self.champion, *self.challengers)
 
-    def assign(self, agent_ids: pa.Array | Sequence[str | None], hybrid: np.ndarray, moments: np.ndarray) -> np.ndarray:
-        """Assign many rows; each agent of the group is hashed once, none while there are no challengers.
+    def assign(self, agent_ids: pa.Array | Sequence[str | None], moments: np.ndarray) -> np.ndarray:
+        """Assign many rows; each agent is hashed once, and with challengers each of the group `hybrid` once more.
 
         Args:
             agent_ids: `(n_rows,)` ids; null or None where the agent is unknown.
-            hybrid: `(n_rows,)` bool, whether the agent is in the group `hybrid`.
             moments: `(n_rows,)`; without influence here.
 
         Returns:
-            `(n_rows,)` int8 positions in `arms`.
+            `(n_rows,)` int8 positions in `arms`: the formula's exactly where the agent is not in the group `hybrid`.
         """
-        positions = np.where(hybrid, np.int8(CHAMPION_POSITION), np.int8(FORMULA_POSITION))
-        if not self.challengers:
-            return positions
-        agents, codes = coded(agent_ids)
-        codes_of_hybrid = codes[hybrid]
-        needed = np.flatnonzero(np.bincount(codes_of_hybrid, minlength=len(agents)))
-        of_agent = np.empty(len(agents), np.int8)
-        of_agent[needed] = self._positions(_places([agents[code] for code in needed.tolist()], self.salt))
-        positions[hybrid] = of_agent[codes_of_hybrid]
+        texts, codes = coded(agent_ids)
+        agents = [text.encode() for text in texts]
+        hybrid = _are_hybrid(agents)
+        of_agent = np.where(hybrid, np.int8(CHAMPION_POSITION), np.int8(FORMULA_POSITION))
+        if self.challengers:
+            of_agent[hybrid] = self._positions(_places(compress(agents, hybrid.tolist()), self.salt))
+        # The last place is for the unknown agent, whose code is -1.
+        positions: np.ndarray = np.append(of_agent, np.int8(FORMULA_POSITION))[codes]
         return positions
 
     def arm_of(self, agent_id: str, moment: datetime) -> Arm:
@@ -172,7 +170,7 @@ def group_of(agent_id: str) -> Group:
     >>> group_of("agent-1"), group_of("agent-2")
     ('hybrid', 'formulaBased')
     """
-    return HYBRID if _is_hybrid(agent_id) else FORMULA_BASED
+    return HYBRID if _are_hybrid([agent_id.encode()])[0] else FORMULA_BASED
 
 
 def hybrid_mask(agent_ids: pa.Array | pa.ChunkedArray | Sequence[str | None]) -> np.ndarray:
@@ -184,10 +182,9 @@ def hybrid_mask(agent_ids: pa.Array | pa.ChunkedArray | Sequence[str | None]) ->
     Returns:
         `(n_rows,)` bool: whether the agent is in the group `hybrid`. An unknown agent is not: nothing says so.
     """
-    agents, codes = coded(agent_ids)
+    texts, codes = coded(agent_ids)
     # The last place is for the unknown agent, whose code is -1.
-    of_agent = np.array([*map(_is_hybrid, agents), False], dtype=bool)
-    groups: np.ndarray = of_agent[codes]
+    groups: np.ndarray = np.append(_are_hybrid(text.encode() for text in texts), False)[codes]
     return groups
 
 
@@ -203,5 +200,8 @@ def group_names(hybrid: np.ndarray) -> pa.Array:
     return pa.array(np.where(hybrid, HYBRID, FORMULA_BASED), pa.string())
 
 
-def _is_hybrid(agent_id: str) -> bool:
-    return hashlib.sha256(agent_id.encode("utf-8")).digest()[0] < HYBRID_BELOW
+def _are_hybrid(agents: Iterable[bytes]) -> np.ndarray:
+    sha256 = hashlib.sha256
+    first_bytes = np.array([sha256(agent).digest()[0] for agent in agents], np.uint8)
+    hybrid: np.ndarray = first_bytes < HYBRID_BELOW
+    return hybrid

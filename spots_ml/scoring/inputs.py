@@ -64,13 +64,16 @@ class ScoringInputs:
         return np.concatenate([self.features, self.history], axis=1)
 
 
-def scoring_inputs(batch: pa.RecordBatch, history: np.ndarray | None = None) -> ScoringInputs:
+def scoring_inputs(
+    batch: pa.RecordBatch, history: np.ndarray | None = None, position: np.ndarray | None = None
+) -> ScoringInputs:
     """Assemble what the scorer takes, unknown values repaired.
 
     Args:
         batch: `n` rows of schema `REQUESTS` in which `requests.judging.find_request_problems` found nothing.
         history: `(n, 6)` floats in [0, 1] served by a store; counts where a request brings no value of its own. None:
             nothing was served.
+        position: `(n,)` int8, where the rows' arms stand in the scorer's `assignment`; None: there is none.
 
     Returns:
         `n` rows. Unknown features are 0.5, unknown history `NO_HISTORY`, an unknown trend boost 0; an unknown agent is
@@ -95,10 +98,11 @@ def scoring_inputs(batch: pa.RecordBatch, history: np.ndarray | None = None) -> 
     return ScoringInputs(
         features=features,
         history=np.where(np.isnan(given), served, given).astype(np.float32),
-        hybrid=hybrid_mask(batch["agent_id"]),
+        hybrid=hybrid_mask(batch["agent_id"]) if position is None else position != FORMULA_POSITION,
         trend_boost=_or_else(batch["trend_boost"], 0.0),
         trajectory_potential=_or_else(batch["trajectory_potential"], UNKNOWN_VALUE),
         positive_influence=_or_else(batch["positive_influence"], UNKNOWN_VALUE),
+        position=position,
     )
 
 

@@ -194,7 +194,7 @@ def test_a_scorer_opens_the_versions_of_all_arms_and_each_once(place):
     hybrid = hybrid_mask(agents)
     rng = np.random.default_rng(0)
     inputs = ScoringInputs(rng.random((200, 39), dtype=np.float32), rng.random((200, 6), dtype=np.float32), hybrid)
-    inputs = replace(inputs, position=scorer.assignment.assign(agents, hybrid, np.zeros(200, "datetime64[us]")))
+    inputs = replace(inputs, position=scorer.assignment.assign(agents, np.zeros(200, "datetime64[us]")))
     scores = scorer.score(inputs)
     assert not scores.fell_back.any()
     assert [set(scores.weight[inputs.position == place].tolist()) for place in range(4)] == [{0.0}, {0.1}, {0.3}, {0.2}]

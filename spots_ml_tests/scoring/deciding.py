@@ -1,7 +1,5 @@
 """Decisions as the platform makes them: requests, scored without any model, put into the log's table."""
 
-from dataclasses import replace
-
 import numpy as np
 import pyarrow as pa
 
@@ -30,9 +28,8 @@ def decide(rows, *, now, server=None, up_to=None, origin="served", scorer=NO_MOD
         moments = batch["scored_at"].fill_null(pa.scalar(now, batch["scored_at"].type)).to_numpy()
         served = server.serve_history(batch["agent_id"], moments, up_to=up_to)
         history, watermark = served.values, served.watermark
-    inputs = scoring_inputs(batch, history)
     moments = batch["scored_at"].fill_null(pa.scalar(now, batch["scored_at"].type)).to_numpy()
-    inputs = replace(inputs, position=scorer.assignment.assign(batch["agent_id"], inputs.hybrid, moments))
+    inputs = scoring_inputs(batch, history, scorer.assignment.assign(batch["agent_id"], moments))
     return decision_table(batch, inputs, scorer.score(inputs), origin=origin, now=now, watermark=watermark)
 
 

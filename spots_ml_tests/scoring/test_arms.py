@@ -53,7 +53,7 @@ def divided(*shares, salt="salt"):
 
 
 def assigned(assignment, agents=AGENTS):
-    return assignment.assign(agents, hybrid_mask(agents), NO_MOMENTS[: len(agents)])
+    return assignment.assign(agents, NO_MOMENTS[: len(agents)])
 
 
 def model(version, column, weight=0.0, **values):
@@ -90,9 +90,8 @@ def several(shares=(0.2, 0.2, 0.2), **options):
 
 def rows_of(scorer, n_rows):
     agents = [f"agent-{number % 500}" for number in range(n_rows)]
-    inputs = replace(make_inputs(n_rows), hybrid=hybrid_mask(agents))
-    moments = np.zeros(n_rows, "datetime64[us]")
-    return replace(inputs, position=scorer.assignment.assign(agents, inputs.hybrid, moments))
+    position = scorer.assignment.assign(agents, np.zeros(n_rows, "datetime64[us]"))
+    return replace(make_inputs(n_rows), hybrid=hybrid_mask(agents), position=position)
 
 
 @pytest.mark.parametrize(("agent_id", "salt"), [("agent-1", "a"), ("agent-1", "b"), ("é", "a"), ("", "a")])
@@ -119,7 +118,7 @@ def test_the_group_formula_based_is_in_no_experiment():
 
 
 def test_an_unknown_agent_is_the_formula_s():
-    assert divided(1.0).assign([None, None], np.zeros(2, bool), NO_MOMENTS[:2]).tolist() == [0, 0]
+    assert divided(1.0).assign([None, None], NO_MOMENTS[:2]).tolist() == [0, 0]
 
 
 @settings(deadline=None)
@@ -129,7 +128,7 @@ def test_many_agents_are_assigned_as_one_by_one(agent_ids, one, other):
     expected = [assignment.arm_of(agent, NOW) for agent in agent_ids]
 
     for ids in (agent_ids, pa.array(agent_ids, pa.string())):
-        positions = assignment.assign(ids, hybrid_mask(ids), NO_MOMENTS[: len(agent_ids)])
+        positions = assignment.assign(ids, NO_MOMENTS[: len(agent_ids)])
         assert [assignment.arms[position] for position in positions] == expected
 
 

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
@@ -57,6 +57,7 @@ def rows_at_all_distances(n_rows: int, seed: int = 0) -> np.ndarray:
 features = arrays(np.float32, st.tuples(st.integers(0, 5), st.just(N_INPUTS)), elements=st.floats(0, 1, width=32))
 
 
+@settings(deadline=None)
 @given(features, st.floats(0, 1))
 def test_weights_lie_between_nothing_and_the_limit_and_never_rise_with_the_distance(
     rows: np.ndarray, limit: float
@@ -69,6 +70,7 @@ def test_weights_lie_between_nothing_and_the_limit_and_never_rise_with_the_dista
     assert np.all(np.diff(weights[np.argsort(PROFILE.distances(rows), kind="stable")]) <= 0.0)
 
 
+@settings(deadline=None)
 @given(features, st.integers(1, 3_000), st.randoms(use_true_random=False))
 def test_a_row_has_the_same_distance_alone_in_any_batch_and_in_any_order(
     rows: np.ndarray, n_others: int, chance: object

@@ -208,7 +208,7 @@ def raised(features, name, to):
     return changed
 
 
-@settings(max_examples=50)
+@settings(deadline=None, max_examples=50)
 @given(
     st.integers(0, 2**32 - 1),
     st.floats(0, 1, width=32),
@@ -220,6 +220,7 @@ def test_the_formula_never_falls_when_a_place_is_nearer_or_freer(seed, to, name)
     assert (formula_score(raised(features, name, to)).score >= formula_score(features).score - 1e-12).all()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_every_component_stays_within_its_bounds(seed):
     generator = np.random.default_rng(seed)

@@ -71,8 +71,7 @@ def answer_requests(
         moments = times(scored["scored_at"])
         moments = np.where(np.isnat(moments), _moment(now), moments)
         served, watermark = _serve(scored, moments, history, up_to)
-        inputs = scoring_inputs(scored, served)
-        inputs = replace(inputs, position=scorer.assignment.assign(scored["agent_id"], inputs.hybrid, moments))
+        inputs = scoring_inputs(scored, served, scorer.assignment.assign(scored["agent_id"], moments))
         if scorer.exploration > 0.0:
             agents, opportunities = scored["agent_id"].to_pylist(), scored["opportunity_id"].to_pylist()
             inputs = replace(inputs, chance=chances(agents, opportunities, moments))
