@@ -55,7 +55,7 @@ unit: setup $(VENV)/.test-ready $(NODE_CLIENT)/.ready $(NODE_SUPABASE)/.ready $(
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20 --durations-min=1
 
 .PHONY: bench
-bench: setup $(VENV)/.test-ready $(NODE_SUPABASE)/.ready ## The benchmarks, one JSON line per result
+bench: setup $(VENV)/.bench-ready $(NODE_SUPABASE)/.ready ## The benchmarks, one JSON line per result
 	@for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script; done
 
 .PHONY: clean
@@ -76,6 +76,10 @@ $(VENV)/.local-ready: $(VENV)/.run-ready
 
 $(VENV)/.test-ready: $(VENV)/.run-ready
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+$(VENV)/.bench-ready: $(VENV)/.test-ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	touch $@
 
 # The phone's runtime line: the app's plugin carries ONNX Runtime 1.15, which needs numpy 1.
