@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
-REQUIRED_RATIO = 2.0
+REQUIRED_RATIO = 1.7
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
 """`spots-ml run`: the main job in this process, with a short table of what came out."""
 
+import gc
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -17,12 +18,19 @@ if TYPE_CHECKING:
     from spots_ml.registry.records import ModelVersion
 
 
+_COLLECT_AFTER: Final = 100_000
+"""New objects after which garbage is looked for; Python's own number is 700."""
+
+
 @click.command("run")
 @click.option("--model", "model_type", type=click.Choice(declared_types()), help="Only this model.  [default: all]")
 @click.option("--times", is_flag=True, help="Show how long each step took.")
 def run_command(model_type: ModelType | None, times: bool) -> None:
     """Train, prove, certify, benchmark and register; exits with 1 when a model was not registered."""
     settings = Settings.from_env()
+    # What is imported stays to the end, a million objects: the collector looks seldom, and at the end not at all.
+    gc.set_threshold(_COLLECT_AFTER)
+    click.get_current_context().call_on_close(gc.freeze)
     from spots_ml.interactions.learning.expectations_process import ExpectationsProcess
 
     started = time.perf_counter()

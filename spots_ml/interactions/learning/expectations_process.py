@@ -5,6 +5,7 @@ less there is to wait for. The process serves one request and ends; it ends as w
 that started it is gone.
 """
 
+import gc
 import json
 import subprocess
 import sys
@@ -103,10 +104,14 @@ class ExpectationsProcess:
 
 def _serve() -> None:
     """Import, wait for one request, answer it on standard output."""
+    gc.disable()  # what is imported stays to the end: no garbage is looked for in it, neither now nor then
     import great_expectations  # noqa: F401 - the import is what takes long
 
     from spots_ml.interactions.learning.expectations import check_expectations
     from spots_ml.interactions.learning.validation import load_dataset
+
+    gc.freeze()
+    gc.enable()
 
     line = sys.stdin.readline()
     if not line:
@@ -120,6 +125,7 @@ def _serve() -> None:
     except SpotsMLError as error:
         answer = {"error": str(error)}
     sys.stdout.write(json.dumps(answer) + "\n")
+    gc.freeze()
 
 
 if __name__ == "__main__":
