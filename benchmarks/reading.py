@@ -101,7 +101,7 @@ def _compare(export: Path, repeats: int) -> dict[str, object]:
 def _read_columns(export: Path) -> np.ndarray:
     """Read an export into validated columns; give the `(n_rows, 39)` features of the accepted rows."""
     from spots_ml.interactions.judging.judgement import accepted, judge
-    from spots_ml.interactions.judging.validation_config import ValidationConfig
+    from spots_ml.interactions.judging.rules import ValidationConfig
     from spots_ml.interactions.reading.export import read_export
 
     batches = list(read_export(export).batches)

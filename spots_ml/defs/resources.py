@@ -11,7 +11,7 @@ from spots_ml.places import Places
 from spots_ml.settings import Settings
 
 if TYPE_CHECKING:
-    from spots_ml.interactions.judging.validation_config import ValidationConfig
+    from spots_ml.interactions.judging.rules import ValidationConfig
     from spots_ml.interactions.learning.expectations_process import ExpectationsProcess
     from spots_ml.pipeline.data_steps import Sources
     from spots_ml.stores.store import Store
@@ -47,7 +47,7 @@ class Platform:
     @property
     def validation_config(self) -> "ValidationConfig":
         """How strictly interactions are validated."""
-        from spots_ml.interactions.judging.validation_config import ValidationConfig
+        from spots_ml.interactions.judging.rules import ValidationConfig
 
         return ValidationConfig(max_broken_share=self.settings.max_broken_share)
 

@@ -15,7 +15,7 @@ from pydantic import Field
 from spots_ml.errors import InputError
 from spots_ml.explaining.model_explanation import Completeness, Document, ModelExplanation, explain_model
 from spots_ml.features.contract import DERIVED_FEATURES, FEATURES, HISTORY_FEATURES, RAW_FEATURES
-from spots_ml.interactions.judging.reasons import REASONS, codes
+from spots_ml.interactions.judging.rules import REASONS, codes
 from spots_ml.models.declared import ModelType, model_in
 from spots_ml.models.spec import Role
 from spots_ml.registry.serving import open_scorer

@@ -1,5 +1,6 @@
-"""Columns of interactions as arrays, null as NaN, NaT or -1, and the agents of a column of names."""
+"""Batches of interactions regrouped, their columns as arrays (null as NaN, NaT or -1), and the agents of a column."""
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -107,3 +108,27 @@ def agents_by_name(names: pa.ChunkedArray) -> Agents:
     rank = np.arange(agents.n)
     rank[pc.sort_indices(known).to_numpy()] = np.arange(len(known))
     return Agents(rank[agents.code], agents.n)
+
+
+def rebatch(batches: Iterable[pa.RecordBatch], n_rows: int) -> Iterator[pa.RecordBatch]:
+    """Regroup batches.
+
+    Args:
+        batches: Batches of one schema, any sizes; empty ones vanish.
+        n_rows: Rows per batch wanted; at least 1.
+
+    Yields:
+        Batches of exactly `n_rows` rows, the last one of at least one row. Nothing for no rows.
+    """
+    waiting: list[pa.RecordBatch] = []
+    n_waiting = 0
+    for batch in batches:
+        waiting.append(batch)
+        n_waiting += batch.num_rows
+        while n_waiting >= n_rows:
+            joined = pa.concat_batches(waiting)
+            yield joined.slice(0, n_rows)
+            waiting = [joined.slice(n_rows)]
+            n_waiting -= n_rows
+    if n_waiting:
+        yield pa.concat_batches(waiting)

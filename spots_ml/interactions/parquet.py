@@ -1,10 +1,7 @@
-"""Parquet files whose bytes depend on their rows alone, so that a digest identifies the content.
-
-Batches are regrouped to a fixed size, because how a source was read must not show in what is written.
-"""
+"""Parquet files whose bytes depend on their rows alone, so that a digest identifies the content."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,27 +26,3 @@ def open_writer(path: Path, schema: pa.Schema, metadata: Mapping[str, str]) -> I
         path, schema.with_metadata(facts), compression="zstd", compression_level=1, use_dictionary=texts
     ) as writer:
         yield writer
-
-
-def rebatch(batches: Iterable[pa.RecordBatch], n_rows: int) -> Iterator[pa.RecordBatch]:
-    """Regroup batches.
-
-    Args:
-        batches: Batches of one schema, any sizes; empty ones vanish.
-        n_rows: Rows per batch wanted; at least 1.
-
-    Yields:
-        Batches of exactly `n_rows` rows, the last one of at least one row. Nothing for no rows.
-    """
-    waiting: list[pa.RecordBatch] = []
-    n_waiting = 0
-    for batch in batches:
-        waiting.append(batch)
-        n_waiting += batch.num_rows
-        while n_waiting >= n_rows:
-            joined = pa.concat_batches(waiting)
-            yield joined.slice(0, n_rows)
-            waiting = [joined.slice(n_rows)]
-            n_waiting -= n_rows
-    if n_waiting:
-        yield pa.concat_batches(waiting)

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from spots_ml.errors import ArtifactError, ContractError
-from spots_ml.interactions.judging.validation_config import SufficiencyConfig
+from spots_ml.interactions.learning.fitness import SufficiencyConfig
 from spots_ml.interactions.learning.report import DatasetReport
 from spots_ml.interactions.learning.validation import read_report
 

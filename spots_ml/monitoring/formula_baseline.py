@@ -28,8 +28,8 @@ from spots_ml.interactions.learning.maturity import DEFAULT_WINDOW, Maturity, ma
 from spots_ml.models.declared import model_in
 from spots_ml.models.spec import Role
 from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE
+from spots_ml.scoring.fallback import outcome_rule
 from spots_ml.scoring.formula import formula_score
-from spots_ml.scoring.outcome_rule import outcome_rule
 
 SCORE_METRICS: Final = ("accuracy", "precision", "recall", "f1", "mae")
 """Of called against positive; `mae` is the mean distance of score and outcome score, the one that is to fall."""

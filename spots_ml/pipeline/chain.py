@@ -10,8 +10,9 @@ from datetime import datetime
 from pathlib import Path
 
 from spots_ml.errors import GateError, SpotsMLError
-from spots_ml.interactions.judging.validation_config import SufficiencyConfig, ValidationConfig
+from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.interactions.kinds import Source
+from spots_ml.interactions.learning.fitness import SufficiencyConfig
 from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.pipeline.data_steps import (
     DatasetBuilt,

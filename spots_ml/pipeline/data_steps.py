@@ -13,12 +13,18 @@ from pathlib import Path
 from typing import Protocol
 
 from spots_ml.errors import ConfigError, InsufficientDataError, ValidationFailedError
-from spots_ml.interactions.judging.validation_config import SufficiencyConfig, ValidationConfig
+from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.interactions.keeping.interaction_store import InteractionReader
 from spots_ml.interactions.keeping.snapshot import INTERACTIONS_FILE, Snapshot, write_snapshot
 from spots_ml.interactions.kinds import Source, StoreKind
 from spots_ml.interactions.learning.expectations import ExpectationResult
-from spots_ml.interactions.learning.fitness import judge_dataset, judge_expectations, judge_labels, keep_verdict
+from spots_ml.interactions.learning.fitness import (
+    SufficiencyConfig,
+    judge_dataset,
+    judge_expectations,
+    judge_labels,
+    keep_verdict,
+)
 from spots_ml.interactions.learning.report import DatasetReport
 from spots_ml.interactions.learning.validation import build_dataset
 from spots_ml.interactions.source import InteractionStream

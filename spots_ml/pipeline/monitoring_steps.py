@@ -11,7 +11,7 @@ from typing import Final
 
 from spots_ml.digests import digest_json
 from spots_ml.errors import InsufficientDataError
-from spots_ml.interactions.judging.validation_config import ValidationConfig
+from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.interactions.keeping.interaction_store import ArrivedLabels
 from spots_ml.interactions.learning.report import DatasetReport
 from spots_ml.interactions.learning.validation import load_dataset, read_report

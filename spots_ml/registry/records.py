@@ -1,10 +1,16 @@
-"""What the registry remembers: versions and what happened to them. Which changes are allowed is in `lifecycle`."""
+"""What the registry remembers, versions and what happened to them, and which verdicts it requires before it does.
 
+Nobody steps around the verdicts: every store asks for them, too. How they come about is in `training` and `release`;
+which changes are allowed later is in `lifecycle`.
+"""
+
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from spots_ml.errors import GateError
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.models.declared import ModelType
 from spots_ml.release.documents import Digest, RuntimeVersion
@@ -112,3 +118,47 @@ class Registration(_Record):
 
     version: ModelVersion
     created: bool = Field(description="False: the same content was registered before, nothing new came to be.")
+
+
+REQUIRED_GATES: Final = ("valid_dataset", "beats_baselines", "certified", "latency")
+"""Gates that must all have spoken in favour. Fail closed: no verdict, no measurement or no threshold is a refusal."""
+
+
+def require_verdicts(model_type: ModelType, version: str, verdicts: Iterable[Verdict]) -> None:
+    """Insist that every required gate passed, on numbers, against thresholds.
+
+    Args:
+        model_type: The model, for the message.
+        version: Name of the version, for the message.
+        verdicts: What the gates said, in any order. Gates that are not required must not have said no either.
+
+    Raises:
+        GateError: When anything is missing or failed; every refusal is listed with its numbers.
+    """
+    spoken: dict[str, list[Verdict]] = {gate: [] for gate in REQUIRED_GATES}
+    for verdict in verdicts:
+        spoken.setdefault(verdict.gate, []).append(verdict)
+    refusals = [text for gate, said in spoken.items() for text in _refusals(gate, said)]
+    if refusals:
+        raise GateError(f"{model_type} {version} is not registered: " + "; ".join(refusals))
+
+
+def _refusals(gate: str, said: list[Verdict]) -> list[str]:
+    if len(said) != 1:
+        found = "no verdict" if not said else f"{len(said)} verdicts"
+        return [f"gate {gate!r} has {found}, expected one; run the step that measures it"]
+    verdict = said[0]
+    refusals = []
+    if not verdict.passed:
+        refusals.append(f"gate {gate!r} failed: {verdict.message} ({_numbers(verdict)})")
+    if not verdict.measured:
+        refusals.append(f"gate {gate!r} measured nothing")
+    if not verdict.required:
+        refusals.append(f"gate {gate!r} has no threshold")
+    return refusals
+
+
+def _numbers(verdict: Verdict) -> str:
+    measured = ", ".join(f"{name} {value:g}" for name, value in verdict.measured.items()) or "nothing"
+    required = ", ".join(f"{name} {value:g}" for name, value in verdict.required.items()) or "nothing"
+    return f"measured: {measured}; required: {required}"

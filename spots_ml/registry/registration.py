@@ -14,7 +14,6 @@ from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.files import exclusive
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.models.declared import ModelType
-from spots_ml.registry.gates import require_verdicts
 from spots_ml.registry.published_files import (
     PublishedFiles,
     publish_files,
@@ -22,7 +21,7 @@ from spots_ml.registry.published_files import (
     published_files,
     version_directory,
 )
-from spots_ml.registry.records import Candidate, Registration, VersionContent
+from spots_ml.registry.records import Candidate, Registration, VersionContent, require_verdicts
 from spots_ml.registry.version_store import VersionLookup, VersionRegistration
 from spots_ml.release.manifest import Manifest, next_version, parse_version
 

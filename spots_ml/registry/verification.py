@@ -12,7 +12,6 @@ from pathlib import Path
 from spots_ml.digests import digest_bytes, digest_file
 from spots_ml.errors import ArtifactError, SpotsMLError
 from spots_ml.places import Places
-from spots_ml.registry.gates import require_verdicts
 from spots_ml.registry.published_files import (
     MANIFEST_NAME,
     ONNX_NAME,
@@ -20,7 +19,7 @@ from spots_ml.registry.published_files import (
     published_files,
     version_directory,
 )
-from spots_ml.registry.records import ModelVersion, VersionContent
+from spots_ml.registry.records import ModelVersion, VersionContent, require_verdicts
 from spots_ml.registry.registration import content_of
 from spots_ml.registry.version_store import VersionFiles
 from spots_ml.release.manifest import Manifest

@@ -10,9 +10,7 @@ import pyarrow as pa
 
 from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.interactions.columns import floats
-from spots_ml.interactions.judging.reasons import bit
-from spots_ml.interactions.judging.rules import find_problems
-from spots_ml.interactions.judging.validation_config import ValidationConfig
+from spots_ml.interactions.judging.rules import ValidationConfig, bit, find_problems
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.requests.request_schema import TREND_BOOST_RANGE
 
@@ -31,7 +29,7 @@ def find_request_problems(
         config: The clock skew that is allowed for; None: the defaults.
 
     Returns:
-        `(n_rows,)` int64 masks of `reasons.bit`; 0 where the row can be scored.
+        `(n_rows,)` int64 masks of `rules.bit`; 0 where the row can be scored.
     """
     n_rows = batch.num_rows
     shared = [

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from spots_ml.errors import InputError
 from spots_ml.features.contract import DERIVED_FEATURES, RAW_FEATURES
 from spots_ml.interactions.columns import floats
-from spots_ml.interactions.judging.reasons import REASONS
+from spots_ml.interactions.judging.rules import REASONS
 from spots_ml.interactions.reading.records import FIRST_US, LAST_US, derived_mismatch
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.requests.request_schema import ANSWER_COLUMNS, REQUESTS

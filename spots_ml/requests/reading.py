@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from spots_ml.errors import ConfigError
-from spots_ml.interactions.parquet import rebatch
+from spots_ml.interactions.columns import rebatch
 from spots_ml.interactions.reading.export import read_chunks
 from spots_ml.interactions.reading.json_array import Decoded, Elements, read_document
 from spots_ml.interactions.reading.json_window import MAX_VALUE_BYTES

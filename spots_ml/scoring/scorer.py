@@ -18,13 +18,11 @@ from spots_ml.features.contract import FEATURES, HISTORY_FEATURES
 from spots_ml.requests.request_schema import TREND_BOOST_RANGE
 from spots_ml.scoring.arms import CHAMPION_POSITION, FORMULA_ARM, FORMULA_POSITION, Arm, arm_id
 from spots_ml.scoring.assignment import Assignment, FixedAssignment
-from spots_ml.scoring.decision import decide_calls
+from spots_ml.scoring.decision import Scores, WholeScores, by_model, decide_calls
 from spots_ml.scoring.exploration import MAX_EXPLORATION, explore
-from spots_ml.scoring.fallback import ANSWERED, ModelUnavailableError, fallback_code
+from spots_ml.scoring.fallback import ANSWERED, ModelUnavailableError, fallback_code, outcome_rule
 from spots_ml.scoring.formula import score_columns
 from spots_ml.scoring.inputs import ScoringInputs, check_range, check_shapes, check_unit
-from spots_ml.scoring.outcome_rule import outcome_rule
-from spots_ml.scoring.scores import Scores, WholeScores, by_model
 from spots_ml.scoring.served import MissingModel, ServedArm, ServedModel
 
 _PIECE_ROWS: Final = 2048

@@ -1,6 +1,6 @@
 """What a decision log refuses, in the words of every store.
 
-What a table must be like is in `scoring.decision_log.checks`.
+What a table must be like is in `scoring.decision_log.log`.
 """
 
 from collections.abc import Mapping

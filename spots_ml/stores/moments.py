@@ -1,7 +1,10 @@
 """Moments as stores keep and compare them: texts that sort as moments do, whole microseconds, and periods."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
+
+import numpy as np
 
 from spots_ml.errors import InputError
 
@@ -58,3 +61,20 @@ def check_period(since: datetime | None, until: datetime | None) -> None:
             raise InputError(f"the time {moment} has no zone; expected UTC")
     if since is not None and until is not None and since > until:
         raise InputError(f"the period from {since} ends before it starts, on {until}; give the earlier moment first")
+
+
+def check_moments(agent_ids: Sequence[str | None], at: np.ndarray) -> None:
+    """Check that there is one moment for each agent.
+
+    Args:
+        agent_ids: `(n_rows,)` ids.
+        at: What is to be `(n_rows,)` datetime64.
+
+    Raises:
+        InputError: When ids and moments differ in number, or the moments are no datetime64.
+    """
+    if at.shape != (len(agent_ids),) or not np.issubdtype(at.dtype, np.datetime64):
+        raise InputError(
+            f"{len(agent_ids):,} agents are asked for at moments of shape {at.shape} and type {at.dtype}; "
+            "expected one datetime64 each"
+        )

@@ -15,9 +15,8 @@ from typing import Literal
 
 from spots_ml.errors import ArtifactError, CertificationError, GateError, RegistryError
 from spots_ml.models.declared import ModelType, declared_types
-from spots_ml.registry.gates import require_verdicts
 from spots_ml.registry.published_files import published_files
-from spots_ml.registry.records import Candidate, ModelVersion, Status, VersionContent
+from spots_ml.registry.records import Candidate, ModelVersion, Status, VersionContent, require_verdicts
 from spots_ml.registry.version_store import ServableVersions, VersionStore
 from spots_ml.release.manifest import Manifest
 from spots_ml.stores.sync_moves import Moves

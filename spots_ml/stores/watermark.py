@@ -76,3 +76,20 @@ def parse(text: str, store: StoreKind = "embedded") -> Watermark:
             f"such as {Watermark(742, 1000, store)}"
         )
     return Watermark(int(match[1]), int(match[2]), store)
+
+
+def check_reached(known: Watermark, reached: Watermark, store: str) -> None:
+    """Check that a store has been where a watermark says.
+
+    Args:
+        known: The watermark that was asked for.
+        reached: The present one.
+        store: The store, for the message.
+
+    Raises:
+        InputError: When the watermark lies ahead.
+    """
+    if known.labels > reached.labels or known.rows > reached.rows:
+        raise InputError(
+            f"the watermark {known} lies ahead of {reached}, which {store} has reached; expected one of this very store"
+        )

@@ -10,7 +10,7 @@ import numpy as np
 
 from spots_ml.errors import ContractError
 from spots_ml.estimates.agents import Agents
-from spots_ml.estimates.linearised import lower_bound
+from spots_ml.estimates.estimate import lower_bound
 from spots_ml.scoring.confidence import DECIMALS, FARTHEST, ConfidenceProfile, ConfidenceStep
 
 ALPHA: Final = 0.002

@@ -1,5 +1,6 @@
 """How many modules a person reads who follows one interaction, or one request, all the way. The counts are printed."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -11,8 +12,7 @@ from spots_ml.registry.serving import open_scorer
 from spots_ml.release.certification.certify import default_runtimes
 from spots_ml.release.latency.report import LatencyConfig
 from spots_ml.requests.reading import read_requests
-from spots_ml.scoring.answering.answers import answer_requests
-from spots_ml.scoring.decision_log.recording import decisions_of
+from spots_ml.scoring.answering.answers import answer_requests, decisions_of
 from spots_ml.settings import Settings
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.training.config import TrainingConfig
@@ -20,7 +20,7 @@ from spots_ml_tests.end_to_end.counted_trace import modules_on_the_way
 from spots_ml_tests.pipeline.chosen_data import N_ROWS, Told, export, interactions
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
-MOST_TO_A_VERSION, MOST_TO_A_DECISION = 64, 40
+MOST_TO_A_VERSION, MOST_TO_A_DECISION = 60, 30
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +43,10 @@ def world(tmp_path_factory):
             places, store.versions, config, ("calling_score",), clock=lambda: NOW, actor="a test", expectations=Told()
         )
     assert result.models[0].registered, result.models[0].refusal
-    return places, store, export(rows.slice(0, 1), folder / "request.json"), found
+    (record,) = json.loads(export(rows.slice(0, 1), folder / "one.json").read_bytes())["training_data"]
+    request = folder / "request.jsonl"
+    request.write_text(json.dumps(record) + "\n")
+    return places, store, request, found
 
 
 def told(what, found):
@@ -60,7 +63,7 @@ def test_a_request_goes_to_its_row_in_the_decision_log_through_few_modules(world
     places, store, request, _ = world
     scorer = open_scorer(store.versions, places.models_dir)
     with modules_on_the_way() as found:
-        for answers in answer_requests(read_requests(request, format="export"), scorer, now=NOW, history=store.history):
+        for answers in answer_requests(read_requests(request, format="jsonl"), scorer, now=NOW, history=store.history):
             decisions, _ = decisions_of(answers, origin="served", now=NOW)
             logged = store.decisions.log_decisions(decisions, now=NOW)
     assert logged.n_new == 1

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from spots_ml.estimates.agents import Agents, Resampling
-from spots_ml.estimates.linearised import linearised, lower_bound
+from spots_ml.estimates.estimate import linearised, lower_bound
 from spots_ml.estimates.statistic import Difference, OfSums, ratio
 
 

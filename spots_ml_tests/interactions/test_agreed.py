@@ -5,9 +5,9 @@ import pytest
 
 from spots_ml.digests import canonical_json, digest_bytes, digest_json, seal
 from spots_ml.features.contract import FEATURES_AND_HISTORY, RAW_FEATURES
-from spots_ml.interactions.judging.reasons import REASONS
-from spots_ml.interactions.judging.validation_config import SufficiencyConfig, ValidationConfig
+from spots_ml.interactions.judging.rules import REASONS, ValidationConfig
 from spots_ml.interactions.kinds import SOURCE_KINDS
+from spots_ml.interactions.learning.fitness import SufficiencyConfig
 from spots_ml.interactions.learning.splits import PARTS, PURGED, TEST, TRAIN, VALIDATION, split_rows
 from spots_ml.interactions.schema import DATASET, INTERACTIONS, OUTCOME_TYPES, QUARANTINE
 

@@ -3,9 +3,9 @@
 import pytest
 
 from spots_ml.errors import GateError
-from spots_ml.interactions.judging.validation_config import SufficiencyConfig, ValidationConfig
+from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.interactions.learning.expectations import ExpectationResult
-from spots_ml.interactions.learning.fitness import judge_dataset, keep_verdict, read_verdict
+from spots_ml.interactions.learning.fitness import SufficiencyConfig, judge_dataset, keep_verdict, read_verdict
 from spots_ml_tests.interactions.reported import report
 
 

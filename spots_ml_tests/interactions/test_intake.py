@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from spots_ml.interactions.judging.intake import Intake
-from spots_ml.interactions.judging.validation_config import ValidationConfig
+from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.interactions.schema import INTERACTIONS
 
 

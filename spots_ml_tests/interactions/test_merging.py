@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from spots_ml.features.contract import RAW_FEATURES
 from spots_ml.interactions.columns import UNIT_COLUMNS
 from spots_ml.interactions.judging.merging import Codes, fingerprints, firsts, merged
-from spots_ml.interactions.judging.rules import find_problems
-from spots_ml.interactions.judging.validation_config import ValidationConfig
+from spots_ml.interactions.judging.rules import ValidationConfig, find_problems
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml_tests.interactions.tellings import LABEL, MOMENT, SAID, interactions, key, of_one, records, together
 

@@ -7,9 +7,7 @@ import pyarrow as pa
 import pytest
 
 from spots_ml.features.contract import RAW_FEATURES
-from spots_ml.interactions.judging.reasons import REASONS, bit, codes
-from spots_ml.interactions.judging.rules import find_problems
-from spots_ml.interactions.judging.validation_config import ValidationConfig
+from spots_ml.interactions.judging.rules import REASONS, ValidationConfig, bit, codes, find_problems
 from spots_ml.interactions.schema import INTERACTIONS
 
 

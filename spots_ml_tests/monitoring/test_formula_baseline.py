@@ -13,8 +13,8 @@ from spots_ml.features.contract import FEATURES, HISTORY_FEATURES
 from spots_ml.interactions.learning.dataset import labelled_rows
 from spots_ml.interactions.schema import DATASET
 from spots_ml.monitoring.formula_baseline import load_baseline, measure_baseline, save_baseline, targets
+from spots_ml.scoring.fallback import outcome_rule
 from spots_ml.scoring.formula import formula_score
-from spots_ml.scoring.outcome_rule import outcome_rule
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 
 from spots_ml.interactions.generators.seed_law import SeedLaw
-from spots_ml.interactions.judging.validation_config import SufficiencyConfig, ValidationConfig
+from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.interactions.keeping.snapshot import write_snapshot
-from spots_ml.interactions.learning.fitness import judge_labels
+from spots_ml.interactions.learning.fitness import SufficiencyConfig, judge_labels
 from spots_ml.interactions.learning.validation import build_dataset
 from spots_ml.monitoring.data_forecast import arrivals, measure_sufficiency, report_of_snapshot
 from spots_ml_tests.interactions.reported import report

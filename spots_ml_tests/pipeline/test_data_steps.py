@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from spots_ml.errors import ConfigError, GateError, InputError, InsufficientDataError, ValidationFailedError
-from spots_ml.interactions.judging.validation_config import ValidationConfig
+from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.interactions.learning.fitness import read_verdict
 from spots_ml.pipeline.data_steps import Sources, make_dataset, take_snapshot
 from spots_ml.places import Places

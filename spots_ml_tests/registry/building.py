@@ -7,8 +7,7 @@ import torch
 from spots_ml.digests import digest_bytes
 from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.models.declared import model_spec
-from spots_ml.registry.gates import REQUIRED_GATES
-from spots_ml.registry.records import Candidate
+from spots_ml.registry.records import REQUIRED_GATES, Candidate
 from spots_ml.registry.registration import content_of, register_version
 from spots_ml.release.certification.certificate import (
     CLIENT_RUNTIME,

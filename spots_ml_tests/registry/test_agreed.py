@@ -2,8 +2,7 @@
 
 from typing import get_args
 
-from spots_ml.registry.gates import REQUIRED_GATES
-from spots_ml.registry.records import STATUSES, Action
+from spots_ml.registry.records import REQUIRED_GATES, STATUSES, Action
 
 
 def test_a_version_needs_these_four_verdicts():

@@ -1,7 +1,7 @@
 import pytest
 
 from spots_ml.errors import GateError
-from spots_ml.registry.gates import REQUIRED_GATES, require_verdicts
+from spots_ml.registry.records import REQUIRED_GATES, require_verdicts
 from spots_ml_tests.registry.building import all_verdicts, verdict
 
 

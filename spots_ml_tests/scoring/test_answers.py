@@ -16,11 +16,10 @@ from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.requests.of_day import DayCount, interactions_as_requests, of_day, read_pairs
 from spots_ml.requests.reading import read_requests
 from spots_ml.requests.request_schema import ANSWER_COLUMNS, REQUESTS
-from spots_ml.scoring.answering.answers import answer_requests
+from spots_ml.scoring.answering.answers import answer_requests, decisions_of
 from spots_ml.scoring.answering.score_table import SCORES, SCORES_WITH_REQUESTS, score_table
 from spots_ml.scoring.answering.score_tally import ScoreTally, fallbacks_told, models_told
 from spots_ml.scoring.answering.score_writing import open_score_writer
-from spots_ml.scoring.decision_log.recording import decisions_of
 from spots_ml.scoring.exploration import chances
 from spots_ml.scoring.inputs import scoring_inputs
 from spots_ml.scoring.scorer import Scorer

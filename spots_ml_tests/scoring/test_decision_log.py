@@ -10,9 +10,8 @@ import pytest
 from spots_ml.errors import ContractError, InputError
 from spots_ml.features.contract import HISTORY_FEATURES, RAW_FEATURES
 from spots_ml.scoring.assignment import group_of
-from spots_ml.scoring.decision_log.checks import check_decisions
 from spots_ml.scoring.decision_log.fields import DECISIONS
-from spots_ml.scoring.decision_log.log import decision_table
+from spots_ml.scoring.decision_log.log import check_decisions, decision_table
 from spots_ml.scoring.inputs import scoring_inputs
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel, ServedModel

@@ -14,7 +14,7 @@ from spots_ml.features.contract import DERIVED_FEATURES, FEATURES, HISTORY_FEATU
 from spots_ml.features.derived import derive
 from spots_ml.features.history import NO_HISTORY
 from spots_ml.interactions.judging.judgement import accepted
-from spots_ml.interactions.judging.reasons import codes
+from spots_ml.interactions.judging.rules import codes
 from spots_ml.interactions.learning.dataset import labelled_rows
 from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS
 from spots_ml.interactions.schema import INTERACTIONS

@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from spots_ml.errors import ConfigError, ContractError
 from spots_ml.features.contract import FEATURES, RAW_FEATURES
 from spots_ml.features.derived import derive
-from spots_ml.scoring.fallback import ANSWERED, FALLBACK_REASONS, ModelUnavailableError
+from spots_ml.scoring.decision import Scores
+from spots_ml.scoring.fallback import ANSWERED, FALLBACK_REASONS, ModelUnavailableError, outcome_rule
 from spots_ml.scoring.formula import FormulaScore, formula_score
-from spots_ml.scoring.outcome_rule import outcome_rule
 from spots_ml.scoring.scorer import _PIECE_ROWS, Scorer
-from spots_ml.scoring.scores import Scores
 from spots_ml.scoring.served import MissingModel, ServedModel
 from spots_ml_tests.scoring.scoring_rows import assert_same, columns, make_inputs, take
 

@@ -13,8 +13,8 @@ from spots_ml.scoring.decision_log.fields import FIELDS
 from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.stores.embedded import decision_sql
 from spots_ml.stores.embedded import decisions as embedded_decisions
-from spots_ml.stores.embedded.decision_rows import rows_of_decisions
 from spots_ml.stores.embedded.decision_sql import COLUMNS, sqlite_type
+from spots_ml.stores.embedded.decisions import rows_of_decisions
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.scoring.deciding import changed
 from spots_ml_tests.stores.behind import file_of

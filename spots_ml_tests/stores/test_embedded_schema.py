@@ -13,8 +13,8 @@ from spots_ml.errors import ArtifactError, InputError
 from spots_ml.scoring.decision_log.deciding_arms import deciding_arms
 from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.stores.embedded import database
-from spots_ml.stores.embedded.decision_rows import rows_of_decisions
 from spots_ml.stores.embedded.decision_sql import COLUMNS
+from spots_ml.stores.embedded.decisions import rows_of_decisions
 from spots_ml.stores.embedded.schema import SCHEMA_VERSION, STEPS
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.scoring.deciding import changed, decide

@@ -3,7 +3,7 @@
 import pytest
 
 from spots_ml.errors import RegistryError
-from spots_ml.registry import gates
+from spots_ml.registry import records
 from spots_ml.registry.published_files import published_files
 from spots_ml.registry.registration import register_version
 from spots_ml.stores.embedded.store import embedded_store
@@ -225,7 +225,7 @@ def test_no_version_becomes_active_while_one_that_was_active_is_missing(source, 
 def test_a_version_from_before_a_gate_was_asked_for_is_told(source, models_dir, target, monkeypatch):
     manifest = make_manifest("old", verdicts=all_verdicts()[:2])
     with monkeypatch.context() as earlier:
-        earlier.setattr(gates, "REQUIRED_GATES", gates.REQUIRED_GATES[:2])
+        earlier.setattr(records, "REQUIRED_GATES", records.REQUIRED_GATES[:2])
         register_version(source, models_dir, onnx=onnx_bytes("old"), manifest=manifest, now=hours(0), actor="test")
     (carried,) = carry(source, models_dir, target)
 

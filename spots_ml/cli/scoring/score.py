@@ -132,7 +132,7 @@ def _sink(out: Path | None) -> Iterator[Path | BinaryIO]:
 
 
 def _log(decision_log: "DecisionWriter", answers: "Answers", log: "LogTally", now: "datetime") -> None:
-    from spots_ml.scoring.decision_log.recording import decisions_of
+    from spots_ml.scoring.answering.answers import decisions_of
 
     decisions, n_unidentified = decisions_of(answers, origin="served", now=now)
     log.add(decision_log.log_decisions(decisions, now=now), n_unidentified)

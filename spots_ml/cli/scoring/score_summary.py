@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from spots_ml.interactions.judging.reasons import REASONS
+from spots_ml.interactions.judging.rules import REASONS
 
 if TYPE_CHECKING:
     from spots_ml.scoring.answering.score_tally import LogTally, ScoreTally

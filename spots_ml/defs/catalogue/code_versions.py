@@ -24,6 +24,7 @@ MADE_BY: Final[dict[str, tuple[str, ...]]] = {
         "interactions/keeping",
         "interactions/source.py",
         "interactions/schema.py",
+        "interactions/columns.py",
         "interactions/kinds.py",
         "interactions/parquet.py",
     ),

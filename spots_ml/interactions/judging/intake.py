@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from spots_ml.interactions.judging.judgement import quarantined
-from spots_ml.interactions.judging.rules import find_problems
-from spots_ml.interactions.judging.validation_config import ValidationConfig
+from spots_ml.interactions.judging.rules import ValidationConfig, find_problems
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,7 @@ from spots_ml.features.derived import derive
 from spots_ml.features.history import history_features
 from spots_ml.interactions.columns import floats, outcome_codes, times
 from spots_ml.interactions.judging.merging import Codes, fingerprints, firsts, merged
-from spots_ml.interactions.judging.reasons import bit, codes
-from spots_ml.interactions.judging.rules import find_problems
-from spots_ml.interactions.judging.validation_config import ValidationConfig
+from spots_ml.interactions.judging.rules import ValidationConfig, bit, codes, find_problems
 from spots_ml.interactions.reading.record_layout import CALLED_KEYS, FEATURE_GROUPS, NUMBER_KEYS, TIME_KEYS
 from spots_ml.interactions.schema import DATASET, INTERACTIONS, OUTCOME_TYPES, QUARANTINE
 
@@ -36,7 +34,7 @@ class Judgement:
     """What was found about every row, in source order.
 
     Attributes:
-        masks: `(n_rows,)` int64 of `reasons.bit`; 0: accepted.
+        masks: `(n_rows,)` int64 of `rules.bit`; 0: accepted.
         position: `(n_rows,)` int64, 0-based position in the source.
         history: `(n_rows, 6)` float32; of accepted rows, and drawn from accepted rows only.
         restated: `(n_restated,)` int64 row numbers, ascending: accepted rows to which their repetitions add something.

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from spots_ml.errors import InputError
 from spots_ml.interactions.judging.intake import ImportReport
-from spots_ml.interactions.judging.validation_config import ValidationConfig
+from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.interactions.source import InteractionStream
 
 

@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from spots_ml.digests import digest_file, seal, unseal
 from spots_ml.errors import ArtifactError
 from spots_ml.files import publish, work_folder
+from spots_ml.interactions.columns import rebatch
 from spots_ml.interactions.kinds import SourceKind
-from spots_ml.interactions.parquet import open_writer, rebatch
+from spots_ml.interactions.parquet import open_writer
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.interactions.source import InteractionStream
 

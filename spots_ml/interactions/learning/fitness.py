@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spots_ml.digests import seal, unseal
 from spots_ml.errors import ArtifactError, GateError
 from spots_ml.files import write_whole
-from spots_ml.interactions.judging.validation_config import SufficiencyConfig, ValidationConfig
+from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -25,6 +25,20 @@ GATE: Final = "valid_dataset"
 LABELS_GATE: Final = "enough_labels"
 EXPECTATIONS_GATE: Final = "expectations"
 VERDICT_FILE: Final = "verdict.json"
+
+
+class SufficiencyConfig(BaseModel):
+    """How many labels are enough to train; unknown names are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    min_labelled: int = Field(default=1_000, ge=1, description="Fewest labelled interactions to train on, in rows.")
+    recommended_labelled: int = Field(
+        default=10_000, ge=1, description="Labelled interactions below which a warning is given, in rows."
+    )
+    min_label_coverage: float = Field(
+        default=0.5, ge=0.0, le=1.0, description="Smallest share of accepted rows with an outcome, in [0, 1]."
+    )
 
 
 def judge_labels(report: "DatasetReport", config: SufficiencyConfig | None = None) -> Verdict:

@@ -18,8 +18,7 @@ from spots_ml.errors import ArtifactError, ContractError, ValidationFailedError
 from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.files import publish, work_folder
 from spots_ml.interactions.judging.judgement import Judgement, accepted, judge, quarantined
-from spots_ml.interactions.judging.reasons import bit, codes
-from spots_ml.interactions.judging.validation_config import ValidationConfig
+from spots_ml.interactions.judging.rules import ValidationConfig, bit, codes
 from spots_ml.interactions.keeping.snapshot import GROUP_ROWS, read_snapshot
 from spots_ml.interactions.learning.dataset import LabelledRows, collect_labelled
 from spots_ml.interactions.learning.report import DatasetReport, Tally, content_digest

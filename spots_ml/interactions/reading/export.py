@@ -15,8 +15,8 @@ from isal import isal_zlib
 from isal.igzip_lib import IsalError
 
 from spots_ml.errors import InputError
+from spots_ml.interactions.columns import rebatch
 from spots_ml.interactions.kinds import SourceKind
-from spots_ml.interactions.parquet import rebatch
 from spots_ml.interactions.reading.broken_records import read_record
 from spots_ml.interactions.reading.json_array import Decoded, Elements, Member, read_document
 from spots_ml.interactions.reading.record_layout import ARRAY_NAME

@@ -28,8 +28,7 @@ from spots_ml.requests.request_schema import TREND_BOOST_RANGE
 from spots_ml.scoring import formula
 from spots_ml.scoring.assignment import FORMULA_BASED, HYBRID, HYBRID_BELOW, group_of
 from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE, decide_calls
-from spots_ml.scoring.fallback import REASON_TEXTS
-from spots_ml.scoring.outcome_rule import RULE_WEIGHTS
+from spots_ml.scoring.fallback import REASON_TEXTS, RULE_WEIGHTS
 
 KIND: Final = "spots-ml client kit"
 PARITY: Final = 1e-6

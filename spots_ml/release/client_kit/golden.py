@@ -20,11 +20,10 @@ from spots_ml.release.client_kit.situations import SITUATIONS, Situation
 from spots_ml.requests.single_records import read_texts
 from spots_ml.scoring.arms import CHAMPION_POSITION
 from spots_ml.scoring.assignment import FORMULA_BASED, HYBRID
-from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE
+from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE, Scores
+from spots_ml.scoring.fallback import outcome_rule
 from spots_ml.scoring.inputs import scoring_inputs
-from spots_ml.scoring.outcome_rule import outcome_rule
 from spots_ml.scoring.scorer import Scorer
-from spots_ml.scoring.scores import Scores
 from spots_ml.scoring.served import MissingModel, ServedModel
 
 MARGIN: Final = 1e-5

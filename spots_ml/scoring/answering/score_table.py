@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spots_ml.features.contract import HISTORY_FEATURES
-from spots_ml.interactions.judging.reasons import codes
+from spots_ml.interactions.judging.rules import codes
 from spots_ml.models.declared import model_in
 from spots_ml.models.spec import Role
 from spots_ml.requests.request_schema import ANSWER_COLUMNS, REQUESTS

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from spots_ml.interactions.judging.reasons import codes
+from spots_ml.interactions.judging.rules import codes
 from spots_ml.models.declared import model_in, model_spec
 from spots_ml.models.spec import Role
 from spots_ml.scoring.answering.answers import Answers

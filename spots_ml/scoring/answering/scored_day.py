@@ -17,13 +17,12 @@ import pyarrow.parquet as pq
 
 from spots_ml.digests import digest_file
 from spots_ml.files import TEMPORARY_PREFIX, whole_file
-from spots_ml.interactions.parquet import rebatch
-from spots_ml.scoring.answering.answers import answer_requests
+from spots_ml.interactions.columns import rebatch
+from spots_ml.scoring.answering.answers import KnownDecisions, answer_requests, decisions_of
 from spots_ml.scoring.answering.score_tally import LogTally, ScoreTally
 from spots_ml.scoring.answering.score_writing import open_score_writer
 from spots_ml.scoring.decision_log.fields import Origin
 from spots_ml.scoring.decision_log.log import DecisionLog
-from spots_ml.scoring.decision_log.recording import KnownDecisions, decisions_of
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served_history import HistoryServer
 

@@ -14,8 +14,8 @@ from spots_ml.interactions.judging.merging import coded
 from spots_ml.scoring.served_history import Past, ServedHistory, history_at
 from spots_ml.stores import watermark
 from spots_ml.stores.embedded.database import Database, present
-from spots_ml.stores.history_requests import check_moments, check_reached
-from spots_ml.stores.watermark import Watermark
+from spots_ml.stores.moments import check_moments
+from spots_ml.stores.watermark import Watermark, check_reached
 
 _UNKNOWN_TIME: Final = np.iinfo(np.int64).min
 """NaT as an integer."""

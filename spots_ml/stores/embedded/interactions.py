@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from spots_ml.digests import canonical_json, digest_json
 from spots_ml.interactions.judging.intake import ImportReport, Intake
-from spots_ml.interactions.judging.validation_config import ValidationConfig
+from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.interactions.source import InteractionStream
 from spots_ml.stores.embedded import interaction_sql as sql
 from spots_ml.stores.embedded.database import Database, present, transaction

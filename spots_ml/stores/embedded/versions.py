@@ -12,7 +12,6 @@ from typing import Any
 from spots_ml.errors import RegistryError
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.models.declared import ModelType, model_spec
-from spots_ml.registry.gates import require_verdicts
 from spots_ml.registry.lifecycle import (
     ChangePlan,
     VersionChange,
@@ -30,6 +29,7 @@ from spots_ml.registry.records import (
     ModelVersion,
     Registration,
     VersionContent,
+    require_verdicts,
 )
 from spots_ml.registry.registration import name_taken, proposed_name
 from spots_ml.stores.embedded.database import Database

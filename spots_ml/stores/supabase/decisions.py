@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from spots_ml.errors import InputError
-from spots_ml.scoring.decision_log.checks import check_decisions
 from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES
-from spots_ml.scoring.decision_log.log import LogReport
+from spots_ml.scoring.decision_log.log import LogReport, check_decisions
 from spots_ml.stores.decision_refusals import refuse_other_content
 from spots_ml.stores.moments import check_period, to_text
 from spots_ml.stores.supabase.decision_rows import COLUMNS, SENT, decisions_of_rows, to_items

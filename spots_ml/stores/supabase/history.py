@@ -15,16 +15,15 @@ import pyarrow.compute as pc
 
 from spots_ml.interactions.columns import floats, times
 from spots_ml.interactions.judging.merging import coded
-from spots_ml.interactions.judging.rules import find_problems
-from spots_ml.interactions.judging.validation_config import ValidationConfig
+from spots_ml.interactions.judging.rules import ValidationConfig, find_problems
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.scoring.served_history import Past, ServedHistory, history_at
-from spots_ml.stores.history_requests import check_moments, check_reached
+from spots_ml.stores.moments import check_moments
 from spots_ml.stores.supabase.arrival import present
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.reading import read_agents
 from spots_ml.stores.supabase.transport.calls import Calls
-from spots_ml.stores.watermark import parse
+from spots_ml.stores.watermark import check_reached, parse
 
 _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 """What lies in the future of a moment is no part of the history before it: nothing has to be refused for that."""

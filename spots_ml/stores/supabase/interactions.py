@@ -13,7 +13,7 @@ import pyarrow as pa
 from spots_ml.errors import InputError
 from spots_ml.interactions.judging.intake import ImportReport, Intake
 from spots_ml.interactions.judging.judgement import app_record
-from spots_ml.interactions.judging.validation_config import ValidationConfig
+from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.interactions.source import InteractionStream
 from spots_ml.stores.moments import to_text
 from spots_ml.stores.read_bounds import ReadBounds

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
+from spots_ml.interactions.columns import rebatch
 from spots_ml.interactions.keeping.interaction_store import EmptyStoreError
 from spots_ml.interactions.kinds import SourceKind, kind_of
-from spots_ml.interactions.parquet import rebatch
 from spots_ml.interactions.source import InteractionStream
 from spots_ml.stores.moments import to_text
 from spots_ml.stores.read_bounds import ReadBounds

@@ -15,7 +15,6 @@ from spots_ml.digests import canonical_json
 from spots_ml.errors import RegistryError
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.models.declared import ModelType
-from spots_ml.registry.gates import require_verdicts
 from spots_ml.registry.lifecycle import find, require_share
 from spots_ml.registry.records import (
     Candidate,
@@ -24,6 +23,7 @@ from spots_ml.registry.records import (
     ModelVersion,
     Registration,
     VersionContent,
+    require_verdicts,
 )
 from spots_ml.registry.registration import proposed_name
 from spots_ml.release.phone_manifest import PhoneManifest

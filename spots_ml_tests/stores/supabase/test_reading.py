@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.interactions.judging.judgement import judge
-from spots_ml.interactions.judging.validation_config import ValidationConfig
+from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.interactions.reading.export import read_export
 from spots_ml.interactions.reading.record_layout import DERIVED_KEYS, FEATURE_GROUPS, PLACEHOLDERS
 from spots_ml.interactions.schema import INTERACTIONS
