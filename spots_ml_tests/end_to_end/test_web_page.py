@@ -89,7 +89,7 @@ def materialised(open_page: Callable[..., Any]) -> Any:
 
 def ended(page: Any, status: str) -> None:
     page.get_by_text(re.compile("^(Success|Failure|Canceled)$")).first.wait_for(timeout=RUN_TIMEOUT_MS)
-    page.get_by_text(status, exact=True).first.wait_for(timeout=5_000)
+    page.get_by_text(status, exact=True).first.wait_for()
 
 
 def screenshot(page: Any, name: str, **options: Any) -> None:
