@@ -27,7 +27,7 @@ class ScoringInputs:
     Attributes:
         features: `(n_rows, 39)` float32 in [0, 1], contract order; unknown is 0.5 already.
         history: `(n_rows, 6)` float32 in [0, 1], as of the moment of scoring.
-        hybrid: `(n_rows,)` bool, whether the agent is in the group `hybrid` (see `groups`).
+        hybrid: `(n_rows,)` bool, whether the agent is in the group `hybrid` (see `assignment`).
         trend_boost: In [-0.1, 0.2], a number or `(n_rows,)`.
         trajectory_potential: In [0, 1], a number or `(n_rows,)`; 0.5 when unknown.
         positive_influence: In [0, 1], a number or `(n_rows,)`; 0.5 when unknown.

@@ -1,7 +1,7 @@
 """The tables of the embedded store, as the steps from one schema version to the next.
 
 A step that has been in use is never changed: the next one is added behind it, so that every file there is can be
-brought up to date. `identity_of` is the function of that name in `identity`.
+brought up to date. `identity_of` is the function of that name in `database`.
 """
 
 from typing import Final
