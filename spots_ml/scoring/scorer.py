@@ -136,7 +136,7 @@ class Scorer:
         called, explored, propensity = decision.called, np.zeros(stop - start, bool), np.ones(stop - start)
         if self.exploration > 0.0 and inputs.chance is not None:
             called, explored, propensity = explore(
-                called, decision.hybrid_score, inputs.chance[start:stop], share=self.exploration
+                called, decision.blocked, decision.hybrid_score, inputs.chance[start:stop], share=self.exploration
             )
         return Scores(
             formula=formula,

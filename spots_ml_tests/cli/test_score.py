@@ -17,6 +17,7 @@ from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.interactions.generators.export_writing import write_export
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.reading.export import read_export
+from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS
 from spots_ml.registry.published_files import version_directory
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.registry.building import register_network
@@ -171,8 +172,10 @@ def test_log_adds_the_decisions_once_and_tells_what_cannot_be_logged(score, two_
     assert "decision log" not in score(asked=asked).stderr
 
 
-def test_exploration_leaves_some_decisions_to_a_coin(score, two_models):
+def test_exploration_leaves_some_decisions_to_a_coin(score):
     asked = [make_request(number) for number in range(60)]
+    for request in asked:
+        request |= {group: dict.fromkeys(keys, 0.9) for group, keys in FEATURE_GROUPS.items()}
     result = score("--exploration", "0.2", asked=asked)
     explored = [row for row in rows_of(result) if row["explored"]]
     assert explored and f"{len(explored)} decisions were left to a coin" in result.stderr

@@ -251,11 +251,11 @@ def exploring(world):
     return World(world.instance, dataclasses.replace(world.settings, exploration=0.2), world.clock)
 
 
-def test_a_share_of_served_decisions_is_left_to_a_coin_and_the_log_says_how_probable_they_were(with_models):
+def test_a_share_of_served_decisions_is_left_to_a_coin_and_the_log_says_how_probable_they_were(filled):
     table = pairs(300)
-    high = {name: pa.array(0.7 + 0.3 * table[name].to_numpy()) for name in RAW_FEATURES}
+    high = {name: pa.array(0.9 + 0.1 * table[name].to_numpy()) for name in RAW_FEATURES}
     table = pa.table({name: high.get(name, table[name]) for name in table.schema.names})
-    world = exploring(serving(with_models, table))
+    world = exploring(serving(filled, table))
     outcome = run(world)
     assert outcome.result.success
 

@@ -172,7 +172,7 @@ def test_a_scorer_over_both_models(place):
 
     assert not scores.fell_back.any()
     assert [arm.versions for arm in scores.arms] == [dict.fromkeys(declared_types(), "v1.0-synthetic")] * 2
-    assert scores.explored.any()
+    assert scorer.exploration == 0.1 and not (scores.explored & scores.blocked).any()
     assert json.dumps(scores.fallback_counts()) == "{}"
 
 

@@ -143,6 +143,14 @@ def test_exploration_draws_the_same_chance_for_the_same_pair_and_moment():
     assert np.array_equal(first.inputs.chance, expected)
     assert score_table(first).equals(score_table(again))
     assert first.scores.explored.any() and set(first.scores.propensity.tolist()) <= {0.1, 0.9, 1.0}
+    assert not (first.scores.called & first.scores.blocked).any()
+
+
+def test_a_row_without_an_agent_or_an_opportunity_is_never_left_to_a_coin():
+    scorer = Scorer(SCORER.calling_score, SCORER.outcome, exploration=0.2)
+    requests = [make_request(n, **{key: None}) for n in range(50) for key in ("agent_id", "opportunity_id")]
+    (answers,) = answer(requests, scorer)
+    assert not answers.scores.explored.any() and (answers.scores.propensity == 1.0).all()
 
 
 def test_only_refused_rows_are_answered_too():
