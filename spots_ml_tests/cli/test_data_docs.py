@@ -30,6 +30,7 @@ def environ(tmp_path, port):
     page = tmp_path / "data" / "data_docs" / "abc" / "index.html"
     page.parent.mkdir(parents=True)
     page.write_text("the page")
+    (page.parent / "static").mkdir()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SPOTS_ML_")}
     return kept | {
         "SPOTS_ML_DATA_DIR": str(tmp_path / "data"),
@@ -84,3 +85,18 @@ def test_a_wrong_setting_is_a_sentence_and_no_failure(environ):
 @pytest.mark.parametrize("url", ["https://docs.example.org", "http://127.0.0.1:1/elsewhere"])
 def test_an_address_that_somebody_else_looks_after_is_left_to_them(url):
     assert "looked after by somebody else" in serve_data_docs(Settings(data_docs_url=url), is_over=lambda: True)
+
+
+def test_the_root_lists_the_datasets_and_a_folder_is_never_listed(environ, port):
+    server = subprocess.Popen(MODULE, env=environ)
+    try:
+        wait_for(port, "the page")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response:
+            root = response.read().decode()
+        assert '<a href="/abc/index.html">abc</a>' in root
+        assert "its report is missing or damaged" in root
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/abc/static/", timeout=5)
+    finally:
+        server.kill()
+        server.wait()

@@ -1,7 +1,9 @@
 """The suite holds on what validation accepts, and not on rows that were altered since."""
 
+import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pytest
@@ -47,9 +49,24 @@ def test_accepted_rows_meet_every_expectation_and_leave_data_docs(tmp_path, data
     assert judge_expectations(results).passed
     assert all(result.passed for result in results)
     assert {result.severity for result in results} == {"critical", "warning"}
-    assert "accepted_interactions" in (tmp_path / "docs" / "index.html").read_text()
+    index = (tmp_path / "docs" / "index.html").read_text()
     pages = list((tmp_path / "docs" / "validations").rglob("*.html"))
     assert len(pages) == 1 and "network_effects" in pages[0].read_text()
+    assert str(pages[0].relative_to(tmp_path / "docs")) in index
+
+
+def test_data_docs_refer_to_nothing_outside_of_their_folder(tmp_path, dataset) -> None:
+    report, rows = dataset
+    check_expectations(report, rows, docs_dir=tmp_path / "docs")
+    pages = list((tmp_path / "docs").rglob("*.html"))
+    assert len(pages) == 3
+    for page in pages:
+        html = page.read_text()
+        # An XML namespace is a name, which nobody asks for.
+        assert not re.findall(r"https?:(?!//www\.w3\.org)|src=.?//|@import", html), page
+        assert "Content-Security-Policy" in html and "default-src 'none'" in html
+        for target in re.findall(r'(?:href|src)="([^"#]+)"', html):
+            assert (page.parent / unquote(target)).exists(), (page, target)
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")  # the deviation of an infinite value

@@ -8,15 +8,14 @@ else.
 
 import shutil
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import quote
 
 import pyarrow as pa
 
 from spots_ml.features.contract import DERIVED_FEATURES, FEATURES, HISTORY_FEATURES
 from spots_ml.files import publish_directory
+from spots_ml.interactions.learning.data_docs import make_whole
 from spots_ml.interactions.learning.report import DatasetReport
 from spots_ml.interactions.schema import DATASET, OUTCOME_TYPES
 
@@ -142,22 +141,7 @@ def _render(context: "gx.data_context.EphemeralDataContext", folder: Path) -> No
         },
     )
     context.build_data_docs(site_names=[_SITE])
-    _write_index(folder)
-
-
-def _write_index(folder: Path) -> None:
-    """Replace the index, which stays empty where its scripts cannot be fetched from the internet, by plain links."""
-    pages = (page for part in ("validations", "expectations") for page in sorted((folder / part).rglob("*.html")))
-    items = [
-        f'<li><a href="{quote(str(page.relative_to(folder)))}">'
-        f"{escape(' / '.join(page.relative_to(folder).with_suffix('').parts))}</a></li>"
-        for page in pages
-    ]
-    (folder / "index.html").write_text(
-        "<!DOCTYPE html><html lang=en><meta charset=utf-8><title>Data Docs</title>"
-        f"<h1>Data Docs</h1><ul>{''.join(items)}</ul></html>\n",
-        encoding="utf-8",
-    )
+    make_whole(folder)
 
 
 def _plain(result: dict[str, Any]) -> ExpectationResult:
