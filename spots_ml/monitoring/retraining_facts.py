@@ -12,14 +12,15 @@ from spots_ml.monitoring.run_history import RunHistory
 
 if TYPE_CHECKING:
     from spots_ml.interactions.keeping.interaction_store import ArrivedLabels
+    from spots_ml.interactions.kinds import StoreKind
     from spots_ml.registry.records import ModelVersion
 
 
 class RegisteredVersions(Protocol):
     """The part of the registry that is asked."""
 
-    def newest(self, model_type: ModelType) -> "ModelVersion | None":
-        """The version that was registered last, reaffirming counts; None without any."""
+    def newest(self, model_type: ModelType, *, learned_from: "StoreKind | None" = None) -> "ModelVersion | None":
+        """The version that was registered last, of all or of those whose watermark is of a store of this kind."""
         ...
 
 

@@ -93,7 +93,13 @@ class ModelVersion(VersionContent):
     )
     created_at: UtcTime = Field(description="When it was first registered.")
     updated_at: UtcTime = Field(description="When its row last changed.")
-    last_registered_at: UtcTime = Field(description="When the same content was last registered, again or first.")
+    last_registered_at: UtcTime = Field(
+        description="When the same content was last registered, again or first; for people."
+    )
+    last_registered_sequence: int = Field(
+        ge=0,
+        description="Number in the history of that last registration: the order of versions, whatever clocks said.",
+    )
     watermark: str | None = Field(description="Label watermark at that last registration; None: not from a store.")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
-from spots_ml.interactions.kinds import SourceKind
+from spots_ml.interactions.kinds import SourceKind, StoreKind
 from spots_ml.models.declared import ModelType
 from spots_ml.registry.records import (
     Candidate,
@@ -36,8 +36,13 @@ class VersionLookup(Protocol):
         """List versions in the order of their first registration, of one model or of all."""
         ...
 
-    def newest(self, model_type: ModelType) -> ModelVersion | None:
-        """The version that was registered last, reaffirming counts; None without any."""
+    def newest(self, model_type: ModelType, *, learned_from: StoreKind | None = None) -> ModelVersion | None:
+        """The version that was registered last, reaffirming counts, by the order that the store gave; None without any.
+
+        Args:
+            model_type: The model.
+            learned_from: Only versions whose watermark is of a store of this kind; None: any.
+        """
         ...
 
     def history(self, model_type: ModelType | None = None, version: str | None = None) -> tuple[HistoryEntry, ...]:
@@ -107,7 +112,8 @@ class VersionRegistration(ServableVersions, Protocol):
     def register(self, candidate: Candidate, *, now: datetime, actor: str) -> Registration:
         """Add a version in staging with weight 0.1, or reaffirm the one that has the same content.
 
-        Reaffirming changes nothing but `last_registered_at` and `watermark`; the history notes it.
+        Reaffirming changes nothing but when it was last registered, by number and by clock, and `watermark`; it is
+        noted in the history.
 
         Args:
             candidate: The version and its verdicts. Its files must be in place: the row is what makes it exist.

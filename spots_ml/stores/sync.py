@@ -11,12 +11,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from spots_ml.errors import ArtifactError, CertificationError, GateError, RegistryError
 from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.registry.published_files import published_files
-from spots_ml.registry.records import Candidate, ModelVersion, Status, VersionContent, require_verdicts
+from spots_ml.registry.records import (
+    Candidate,
+    HistoryEntry,
+    ModelVersion,
+    Status,
+    VersionContent,
+    require_verdicts,
+)
 from spots_ml.registry.version_store import ServableVersions, VersionStore
 from spots_ml.release.manifest import Manifest
 from spots_ml.stores.sync_moves import Moves
@@ -25,6 +32,8 @@ from spots_ml.stores.sync_settings import CarriedSettings
 Outcome = Literal["added", "known", "left", "refused"]
 """What happened to a version: registered now, or before; `left`: it is there, and cannot get the status it has in the
 source; `refused`: its files or its verdicts are not what a registry takes."""
+
+_REGISTERING: Final = ("registered", "reaffirmed")
 
 
 @dataclass(frozen=True)
@@ -53,9 +62,9 @@ def carry_over(
 ) -> tuple[CarriedVersion, ...]:
     """Register every version of a registry in another one, and bring it to the status it has.
 
-    Versions are registered at the moments they were in the source, so that their age stays what it is, and without a
-    label watermark, which means nothing elsewhere. Promotions, rollbacks and archiving are repeated in their order, at
-    the present moment: so a rollback goes back to the same version afterwards.
+    Versions are registered in the order and at the moments they were in the source, so that the newest stays the newest
+    and their age what it is, and without a label watermark, which means nothing elsewhere. Promotions, rollbacks and
+    archiving are repeated in their order, at the present moment: a rollback then goes back to the same version.
 
     Args:
         source: The registry to carry over; it is only read.
@@ -76,9 +85,13 @@ def carry_over(
     _require_same_names(versions, target.list_versions())
     added: set[tuple[str, str]] = set()
     refused: dict[tuple[str, str], str] = {}
-    for version in versions:
+    by_key = {_key(version): version for version in versions}
+    for entry in _registrations(source):
+        version = by_key[entry.model_type, entry.version]
+        if _key(version) in refused:
+            continue
         try:
-            if _register(source, models_dir, target, version, actor):
+            if _register(source, models_dir, target, version, entry.at, actor):
                 added.add(_key(version))
         except (ArtifactError, CertificationError, GateError) as error:
             refused[_key(version)] = str(error)
@@ -126,13 +139,28 @@ def _require_same_names(versions: Iterable[ModelVersion], there: Sequence[ModelV
         )
 
 
+def _registrations(source: ServableVersions) -> list[HistoryEntry]:
+    """The first and the last registration of each version, in the order of the source's registry."""
+    first: dict[tuple[str, str], HistoryEntry] = {}
+    last: dict[tuple[str, str], HistoryEntry] = {}
+    for entry in source.history():
+        if entry.action == "registered" or (entry.action == "reaffirmed" and entry.to_status != "archived"):
+            key = entry.model_type, entry.version
+            first.setdefault(key, entry)
+            last[key] = entry
+    told = {entry.sequence: entry for entry in (*first.values(), *last.values())}
+    return [told[number] for number in sorted(told)]
+
+
 def _register(
-    source: ServableVersions, models_dir: Path, target: VersionStore, version: ModelVersion, actor: str
+    source: ServableVersions, models_dir: Path, target: VersionStore, version: ModelVersion, at: datetime, actor: str
 ) -> bool:
-    """Register it as often as it takes to have both moments of the source; whether it was new there."""
+    """Register it as it was at a moment, unless that was done before; whether it is new there."""
     known = target.find_content(version.model_type, version.content_digest)
-    if known is not None and known.last_registered_at >= version.last_registered_at:
-        return False
+    if known is not None:
+        done = {entry.at for entry in target.history(known.model_type, known.version) if entry.action in _REGISTERING}
+        if at in done or at == version.created_at:
+            return False
     files = published_files(source, models_dir, version)
     verdicts = Manifest.from_bytes(files.manifest).verdicts
     require_verdicts(version.model_type, version.version, verdicts)
@@ -145,8 +173,5 @@ def _register(
         verdicts=verdicts,
         file=target.keep_files(content, files.onnx, files.manifest) if known is None else None,
     )
-    if known is None:
-        target.register(candidate, now=version.created_at, actor=actor)
-    if known is not None or version.last_registered_at > version.created_at:
-        target.register(candidate, now=version.last_registered_at, actor=actor)
+    target.register(candidate, now=at, actor=actor)
     return known is None

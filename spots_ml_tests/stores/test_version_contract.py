@@ -85,6 +85,44 @@ def test_the_newest_version_is_the_one_registered_last_reaffirming_counts(store)
     assert store.versions.newest(MODEL).version == "v1.0-synthetic"
 
 
+def register_at(store, name, number, at, watermark=None):
+    candidate = make_candidate(name, f"v1.{number}-synthetic", watermark=watermark)
+    return store.versions.register(candidate, now=hours(at), actor="test").version
+
+
+def test_a_version_registered_on_a_clock_that_was_ahead_does_not_stay_the_newest(store):
+    register_at(store, "a", 0, at=0)
+    register_at(store, "ahead", 1, at=24 * 10)
+    register_at(store, "b", 2, at=1)
+    assert store.versions.newest(MODEL).version == "v1.2-synthetic"
+
+    register_at(store, "a", 0, at=-24)
+    assert store.versions.newest(MODEL).version == "v1.0-synthetic"
+
+
+def test_versions_are_numbered_by_their_entries_in_the_history(store):
+    fill(store, "a", "b")
+    promote(store, 0)
+    register_at(store, "a", 0, at=-5)
+
+    history = store.versions.history()
+    told = {one.version: one.last_registered_sequence for one in store.versions.list_versions()}
+    assert told == {"v1.0-synthetic": history[3].sequence, "v1.1-synthetic": history[1].sequence}
+    assert [entry.sequence for entry in history] == sorted({entry.sequence for entry in history})
+
+
+def test_the_newest_that_learned_from_a_store_is_not_whichever_is_newest(store):
+    register_at(store, "a", 0, at=9, watermark="3/4")
+    register_at(store, "b", 1, at=8, watermark="supabase:7/8")
+    register_at(store, "c", 2, at=7, watermark="5/6")
+    register_at(store, "d", 3, at=6)
+
+    assert store.versions.newest(MODEL).version == "v1.3-synthetic"
+    assert store.versions.newest(MODEL, learned_from="embedded").version == "v1.2-synthetic"
+    assert store.versions.newest(MODEL, learned_from="supabase").version == "v1.1-synthetic"
+    assert store.versions.newest("outcome", learned_from="embedded") is None
+
+
 def test_reaffirming_without_a_watermark_keeps_the_old_one(store):
     store.versions.register(make_candidate(watermark="3/4"), now=hours(0), actor="test")
     store.versions.register(make_candidate(), now=hours(1), actor="test")

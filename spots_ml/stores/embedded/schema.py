@@ -183,6 +183,23 @@ DROP TABLE exchanged;
 DROP TABLE twins;
 """
 
+_ORDER_OF_REGISTRATIONS: Final = """
+-- Which version was registered last is said by the number of the history's entry, never by a clock. What was only noted
+-- of a version that was put away does not count.
+ALTER TABLE model_versions ADD COLUMN last_registered_sequence INTEGER NOT NULL DEFAULT 0;
+UPDATE model_versions SET last_registered_sequence = coalesce((
+    SELECT max(entry.sequence) FROM version_history AS entry
+    WHERE entry.model_type = model_versions.model_type AND entry.version = model_versions.version
+        AND entry.action IN ('registered', 'reaffirmed') AND entry.to_status <> 'archived'
+), 0);
+CREATE TRIGGER registrations_are_numbered AFTER INSERT ON version_history
+WHEN new.action IN ('registered', 'reaffirmed')
+BEGIN
+    UPDATE model_versions SET last_registered_sequence = new.sequence
+    WHERE model_type = new.model_type AND version = new.version;
+END;
+"""
+
 STEPS: Final = (
     _INTERACTIONS_AND_VERSIONS,
     _DECISIONS_AND_PERFORMANCE,
@@ -191,6 +208,7 @@ STEPS: Final = (
     _IDENTITIES_BY_THE_MILLISECOND,
     added_columns(since=2),
     _TWINS,
+    _ORDER_OF_REGISTRATIONS,
 )
 """The first step makes version 1 out of an empty file, each further one the next version."""
 

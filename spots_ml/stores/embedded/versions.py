@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from spots_ml.errors import RegistryError
-from spots_ml.interactions.kinds import SourceKind
+from spots_ml.interactions.kinds import SourceKind, StoreKind
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.registry.lifecycle import (
     ChangePlan,
@@ -34,6 +34,7 @@ from spots_ml.registry.records import (
 from spots_ml.registry.registration import name_taken, proposed_name
 from spots_ml.stores.embedded.database import Database
 from spots_ml.stores.moments import to_text
+from spots_ml.stores.newest_version import newest_version
 
 _VERSIONS = (
     "SELECT * FROM model_versions WHERE (:model_type IS NULL OR model_type = :model_type) ORDER BY registered_order"
@@ -105,15 +106,9 @@ class EmbeddedVersionStore:
         with self._database.reading() as connection:
             return _versions(connection, model_type)
 
-    def newest(self, model_type: ModelType) -> ModelVersion | None:
+    def newest(self, model_type: ModelType, *, learned_from: StoreKind | None = None) -> ModelVersion | None:
         """The version that was registered last, reaffirming counts."""
-        with self._database.reading() as connection:
-            row = connection.execute(
-                "SELECT * FROM model_versions WHERE model_type = ?"
-                " ORDER BY last_registered_at DESC, registered_order DESC LIMIT 1",
-                (model_type,),
-            ).fetchone()
-        return None if row is None else _version(row)
+        return newest_version(self.list_versions(model_type), learned_from)
 
     def history(self, model_type: ModelType | None = None, version: str | None = None) -> tuple[HistoryEntry, ...]:
         """List changes in their order."""
@@ -241,6 +236,6 @@ def _history(
 
 
 def _version(row: sqlite3.Row) -> ModelVersion:
-    columns = ("status", "weight", "traffic", "created_at", "updated_at", "last_registered_at", "watermark")
+    columns = ModelVersion.model_fields.keys() - VersionContent.model_fields.keys()
     document: dict[str, Any] = json.loads(row["content"])
     return ModelVersion.model_validate(document | {name: row[name] for name in columns})

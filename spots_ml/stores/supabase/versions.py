@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from spots_ml.digests import canonical_json
 from spots_ml.errors import RegistryError
-from spots_ml.interactions.kinds import SourceKind
+from spots_ml.interactions.kinds import SourceKind, StoreKind
 from spots_ml.models.declared import ModelType
 from spots_ml.registry.lifecycle import find, require_share
 from spots_ml.registry.records import (
@@ -28,6 +28,7 @@ from spots_ml.registry.records import (
 from spots_ml.registry.registration import proposed_name
 from spots_ml.release.phone_manifest import PhoneManifest
 from spots_ml.stores.moments import to_text
+from spots_ml.stores.newest_version import newest_version
 from spots_ml.stores.supabase.model_files import ModelFiles
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.version_rows import (
@@ -122,9 +123,9 @@ class SupabaseVersionStore:
         """List versions in the order of their first registration."""
         return read_versions(self._calls, model_type)
 
-    def newest(self, model_type: ModelType) -> ModelVersion | None:
+    def newest(self, model_type: ModelType, *, learned_from: StoreKind | None = None) -> ModelVersion | None:
         """The version that was registered last, reaffirming counts."""
-        return self._first(model_type)
+        return newest_version(self.list_versions(model_type), learned_from)
 
     def history(self, model_type: ModelType | None = None, version: str | None = None) -> tuple[HistoryEntry, ...]:
         """List changes in their order."""
@@ -188,14 +189,12 @@ class SupabaseVersionStore:
         return answer
 
     def _first(self, model_type: ModelType, **equal: str) -> ModelVersion | None:
-        """The version registered last of those with these values."""
+        """The version with these values, of which there is one at most."""
 
         def build(client: "SyncPostgrestClient") -> "SyncSelectRequestBuilder":
             request = client.from_(VERSIONS).select(*VERSION_COLUMNS).eq("model_type", model_type)
             for column, value in equal.items():
                 request = request.eq(column, value)
-            for column in ("last_registered_at", "registered_order"):
-                request = request.order(column, desc=True)
             return request.limit(1)
 
         rows = self._calls.execute("look up a version", VERSIONS, build, repeat="read").data
