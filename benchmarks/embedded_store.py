@@ -1,9 +1,12 @@
 """How fast the embedded store takes interactions in, gives them back and counts labels. One JSON line per result."""
 
 import argparse
+import contextlib
 import json
+import multiprocessing
 import platform
 import resource
+import sqlite3
 import statistics
 import tempfile
 import time
@@ -35,13 +38,16 @@ def main() -> None:
         def take_in():
             store.interactions.import_interactions(law.generate(n_rows, seed=1), now=utc_now())
 
-        timed("import_new", n_rows, take_in)
+        for name in ("import_new", "import_unchanged"):
+            with others_waiting(Path(folder) / "store.sqlite") as waits:
+                timed(name, n_rows, take_in)
+            report(
+                f"{name}_holding_others_up",
+                n_rows=n_rows,
+                **waits,
+                method="another process asks for the write lock every 20 ms meanwhile",
+            )
         watermark = store.interactions.label_watermark()
-        timed(
-            "import_unchanged",
-            n_rows,
-            lambda: store.interactions.import_interactions(law.generate(n_rows, seed=1), now=utc_now()),
-        )
         store.interactions.import_interactions(law.generate(1000, seed=2), now=utc_now())
         timed(
             "read",
@@ -63,6 +69,33 @@ def main() -> None:
             n_runs=_COUNT_RUNS,
             method="one indexed query on a new connection each",
         )
+
+
+@contextlib.contextmanager
+def others_waiting(path):
+    """Measure, in another process, how long the write lock of a store is not to be had; filled in at the end."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(target=ask_for_lock, args=(path, theirs))
+    process.start()
+    waits = {}
+    yield waits
+    ours.send("done")
+    waits |= ours.recv()
+    process.join()
+
+
+def ask_for_lock(path, pipe):
+    """Take the write lock and give it back at once, again and again."""
+    connection = sqlite3.connect(path, timeout=600, isolation_level=None)
+    longest = total = 0.0
+    while not pipe.poll(0.02):
+        start = time.perf_counter()
+        connection.execute("BEGIN IMMEDIATE")
+        waited = time.perf_counter() - start
+        connection.execute("ROLLBACK")
+        longest, total = max(longest, waited), total + waited
+    connection.close()
+    pipe.send({"longest_wait_s": round(longest, 2), "all_waits_s": round(total, 2)})
 
 
 def bounded(store, watermark, n_rows):

@@ -6,15 +6,19 @@ ever looks at those.
 
 import contextlib
 import fcntl
+import logging
 import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 from spots_ml.errors import BusyError
 
 TEMPORARY_PREFIX = ".tmp-"
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 def _temporary_sibling(path: Path) -> Path:
@@ -142,7 +146,7 @@ def exclusive(path: Path, *, wait: bool = False) -> Iterator[None]:
 
     Args:
         path: The lock file; it and its folder are created, and it stays.
-        wait: Whether to wait for whoever holds it.
+        wait: Whether to wait for whoever holds it, with a word.
 
     Yields:
         Nothing; the lock is held inside the block.
@@ -153,9 +157,12 @@ def exclusive(path: Path, *, wait: bool = False) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise BusyError(
-                f"another process holds {path}: the same work is under way there; wait for it to end, or end it"
-            ) from error
+            if not wait:
+                raise BusyError(
+                    f"another process holds {path}: the same work is under way there; wait for it to end, or end it"
+                ) from error
+            _LOG.warning("waiting for %s: another process holds it", path)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield

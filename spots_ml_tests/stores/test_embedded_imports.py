@@ -1,7 +1,10 @@
+import contextlib
 import multiprocessing
 import os
 import signal
+import sqlite3
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +12,7 @@ from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.registry.building import START
 from spots_ml_tests.stores.behind import file_of
+from spots_ml_tests.stores.keeping_interactions import NOW, interaction, stream
 
 FORK = multiprocessing.get_context("fork")
 N_ROWS = 3000
@@ -42,3 +46,15 @@ def test_a_killed_import_leaves_nothing_or_everything_and_running_again_finishes
     report = take_in(file_of(embedded))
     assert report.n_new + report.n_unchanged == N_ROWS
     assert embedded.interactions.count_labels_after(None) == N_ROWS
+
+
+def test_others_write_while_a_stream_is_taken_in(embedded):
+    def batches():
+        for batch in stream([interaction(number) for number in range(3)], batch_rows=1).batches:
+            with contextlib.closing(sqlite3.connect(file_of(embedded), timeout=0, isolation_level=None)) as another:
+                another.execute("BEGIN IMMEDIATE")
+            yield batch
+
+    taken = embedded.interactions.import_interactions(replace(stream([]), batches=batches()), now=NOW)
+
+    assert taken.n_new == 3

@@ -7,19 +7,24 @@ per operation and closed after it, so that a store object may be used from any t
 """
 
 import contextlib
-import fcntl
 import hashlib
+import logging
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from spots_ml.errors import ArtifactError
+from spots_ml.errors import ArtifactError, BusyError
+from spots_ml.files import exclusive
 from spots_ml.interactions.judging.merging import MOMENT_US
 from spots_ml.stores.embedded.schema import SCHEMA_VERSION, STEPS
 from spots_ml.stores.watermark import Watermark
 
 _BUSY_TIMEOUT_S: Final = 60.0
+_SILENT_S: Final = 1.0
+"""Who waits longer for the write lock says so."""
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Database:
@@ -45,24 +50,21 @@ class Database:
 
     def _prepare(self) -> None:
         """Bring the schema up to date once; the lock file makes concurrent first uses wait instead of fail."""
-        with self.path.with_name(f"{self.path.name}.lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            with self.reading() as connection:
-                found = connection.execute("PRAGMA user_version").fetchone()[0]
-                if not 0 <= found <= SCHEMA_VERSION:
-                    raise ArtifactError(
-                        f"{self.path} has schema version {found}, this program expects at most {SCHEMA_VERSION}; "
-                        "use the program that wrote it, or another SPOTS_ML_DATA_DIR"
-                    )
-                if found == 0:
-                    connection.execute("PRAGMA journal_mode = WAL")
-                if found < SCHEMA_VERSION:
-                    connection.create_function("identity_of", -1, identity_of, deterministic=True)
-                    # One script, one transaction: a process killed in the middle leaves the file as it was.
-                    steps = "".join(STEPS[found:])
-                    connection.executescript(
-                        f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-                    )
+        lock = self.path.with_name(f"{self.path.name}.lock")
+        with exclusive(lock, wait=True), self.reading() as connection:
+            found = connection.execute("PRAGMA user_version").fetchone()[0]
+            if not 0 <= found <= SCHEMA_VERSION:
+                raise ArtifactError(
+                    f"{self.path} has schema version {found}, this program expects at most {SCHEMA_VERSION}; "
+                    "use the program that wrote it, or another SPOTS_ML_DATA_DIR"
+                )
+            if found == 0:
+                connection.execute("PRAGMA journal_mode = WAL")
+            if found < SCHEMA_VERSION:
+                connection.create_function("identity_of", -1, identity_of, deterministic=True)
+                # One script, one transaction: a process killed in the middle leaves the file as it was.
+                steps = "".join(STEPS[found:])
+                connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -112,14 +114,64 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
     Yields:
         Nothing; committed when the block ends well, rolled back otherwise.
+
+    Raises:
+        BusyError: When another process keeps the lock for a minute.
     """
-    connection.execute("BEGIN IMMEDIATE")
+    _take_lock(connection)
+    with _ended(connection):
+        yield
+
+
+@contextlib.contextmanager
+def staging(connection: sqlite3.Connection) -> Iterator[None]:
+    """Fill temporary tables in a block, as one; nobody waits for it, as long as nothing else is written.
+
+    Args:
+        connection: A connection in autocommit mode.
+
+    Yields:
+        Nothing; committed when the block ends well, rolled back otherwise.
+    """
+    connection.execute("BEGIN")
+    with _ended(connection):
+        yield
+
+
+@contextlib.contextmanager
+def _ended(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        # SQLite has rolled back by itself after some errors; the first error is the one to tell.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
+
+
+def _take_lock(connection: sqlite3.Connection) -> None:
+    """Wait for the write lock: in silence at first, then with a word, not for ever."""
+    if _is_taken(connection, within_s=_SILENT_S):
+        return
+    path = connection.execute("PRAGMA database_list").fetchone()["file"]
+    _LOG.warning("waiting for %s: another process is writing to it", path)
+    if not _is_taken(connection, within_s=_BUSY_TIMEOUT_S):
+        raise BusyError(
+            f"another process has been writing to {path} for more than {_BUSY_TIMEOUT_S:g} s; nothing was changed: "
+            "wait until it is done (an import takes longest), or end it, and do this again"
+        )
+
+
+def _is_taken(connection: sqlite3.Connection, *, within_s: float) -> bool:
+    connection.execute(f"PRAGMA busy_timeout = {round(within_s * 1000)}")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
 
 
 Value = str | bytes | float | None

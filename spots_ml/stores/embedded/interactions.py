@@ -15,7 +15,7 @@ from spots_ml.interactions.judging.intake import ImportReport, Intake
 from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.interactions.source import InteractionStream
 from spots_ml.stores.embedded import interaction_sql as sql
-from spots_ml.stores.embedded.database import Database, present, transaction
+from spots_ml.stores.embedded.database import Database, present, staging, transaction
 from spots_ml.stores.embedded.interaction_merging import merge_into_known, merge_repeated
 from spots_ml.stores.embedded.interaction_rows import rows_of_interactions
 from spots_ml.stores.embedded.reading import read_stream
@@ -139,7 +139,7 @@ class EmbeddedInteractionStore:
 
 def _stage(connection: sqlite3.Connection, batches: Iterator[pa.RecordBatch], intake: Intake) -> None:
     """Put a stream into temporary tables, which hold up nobody, each interaction once."""
-    with transaction(connection):
+    with staging(connection):
         for accepted, broken in intake.judged(batches):
             connection.executemany(sql.ADD, rows_of_interactions(accepted))
             connection.executemany(
