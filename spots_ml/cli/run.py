@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from spots_ml.registry.records import ModelVersion
 
 
+_COMPARED: Final = ("blend", "trusted", "formula", "network", "recorded", "constant", "linear", "boosting")
+"""Columns of test errors: what ships first, at the weight of registration and at that of a trusted version."""
 _COLLECT_AFTER: Final = 100_000
 """New objects after which garbage is looked for; Python's own number is 700."""
 
@@ -60,7 +62,7 @@ def run_command(model_type: ModelType | None, times: bool) -> None:
 def _table(versions: list["ModelVersion"], settings: Settings) -> str:
     from spots_ml.registry.published_files import version_directory
 
-    header = ["model", "version", "status", "test error", "constant", "formula", "linear", "boosting", "p99", "file"]
+    header = ["model", "version", "status", *_COMPARED, "p99", "file"]
     rows = []
     for version in versions:
         metrics = version.metrics
@@ -84,12 +86,15 @@ def _short(path: Path) -> str:
 
 
 def _errors(version: "ModelVersion") -> list[str]:
-    """The network's test error and those of its baselines, in the order of the header."""
+    """The test errors of what ships, of the app's formula, of the network and of its rivals, in the header's order."""
+    from spots_ml.training.shipped import ERROR, hybrid_name
+
     spec = model_spec(version.model_type)
-    metric = spec.headline.metric
-    compared = (Rival.CONSTANT, Rival.FORMULA, _linear(spec), Rival.GRADIENT_BOOSTING)
-    names = [metric, *(f"{metric}_{rival}" for rival in compared)]
-    return [f"{version.metrics[name]:.4f}" if name in version.metrics else "-" for name in names]
+    metric, own = spec.headline.metric, version.metrics
+    hybrids = [f"{ERROR}_{hybrid_name(weight)}" for weight in (spec.initial_weight, spec.trusted_weight)]
+    rivals = (Rival.FORMULA, None, Rival.RECORDED_SCORE, Rival.CONSTANT, _linear(spec), Rival.GRADIENT_BOOSTING)
+    names = [*hybrids, *(metric if rival is None else f"{metric}_{rival}" for rival in rivals)]
+    return [f"{own[name]:.4f}" if name in own else "-" for name in names]
 
 
 def _linear(spec: ModelSpec) -> Rival:
@@ -110,7 +115,9 @@ def _next_steps(versions: list["ModelVersion"], created: bool) -> str:
     first = versions[0]
     news = "" if created else "Nothing new: the same data and settings gave the versions that were registered before.\n"
     return (
-        f"\n{news}Test error: {' or '.join(map(_told, declared_types()))}, on the same held-out rows.\n"
+        f"\n{news}Test error: {' or '.join(map(_told, declared_types()))}, on the same held-out rows. What ships is "
+        f"the app's formula\nblended with the network: blend at the weight of registration, trusted at that of a "
+        "trusted version.\n"
         f"Next:  spots-ml promote {first.model_type} {first.version}   make it the active version\n"
         f"       spots-ml verify {first.model_type} {first.version}    recompute every digest and check parity again\n"
         "       make dev                                look at it on http://127.0.0.1:3000"

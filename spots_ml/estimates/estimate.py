@@ -51,6 +51,15 @@ class Estimate(BaseModel):
     n_rows: int | None = Field(default=None, ge=0, exclude_if=_unsaid, description="Rows that count in it.")
     n_agents: int | None = Field(default=None, ge=0, exclude_if=_unsaid, description="Agents those rows are of.")
 
+    @property
+    def stands_alone(self) -> bool:
+        """Whether its value may be told where there is no room for interval and numbers of rows and agents.
+
+        Of fewer than `LEAST_AGENTS` agents it may not: 1.0 of two rows would be taken for certainty. Estimates written
+        before they said of how many they are may.
+        """
+        return self.value is not None and (self.n_agents is None or self.n_agents >= LEAST_AGENTS)
+
 
 def kept(value: float) -> float:
     """Leave out the digits that may differ from one linear-algebra library to the next: estimates are digested.

@@ -31,6 +31,7 @@ CALLING_SCORE: Final = ModelSpec(
     rivals={
         Rival.CONSTANT: Demand.BEAT,
         Rival.FORMULA: Demand.BEAT,
+        Rival.RECORDED_SCORE: Demand.NOTHING,
         Rival.RIDGE: Demand.COME_NEAR,
         Rival.GRADIENT_BOOSTING: Demand.COME_NEAR,
     },

@@ -31,6 +31,7 @@ OUTCOME: Final = ModelSpec(
     rivals={
         Rival.CONSTANT: Demand.BEAT,
         Rival.FORMULA: Demand.NOTHING,
+        Rival.RECORDED_SCORE: Demand.NOTHING,
         Rival.LOGISTIC: Demand.COME_NEAR,
         Rival.GRADIENT_BOOSTING: Demand.COME_NEAR,
     },

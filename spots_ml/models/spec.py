@@ -55,10 +55,15 @@ class Calibration(StrEnum):
 
 
 class Rival(StrEnum):
-    """A simpler predictor of the same rows; the value is its name in documents."""
+    """A simpler predictor of the same rows; the value is its name in documents.
+
+    `FORMULA` is the app's own, computed from the features, which is what is blended with the network. A source may also
+    bring scores along, of whatever formula wrote its records: `RECORDED_SCORE`, there where every row has one.
+    """
 
     CONSTANT = "constant"
     FORMULA = "formula"
+    RECORDED_SCORE = "recorded_score"
     RIDGE = "ridge"
     LOGISTIC = "logistic"
     GRADIENT_BOOSTING = "gradient_boosting"
@@ -136,6 +141,7 @@ class ModelSpec:
         stand_in: Who answers where it does not.
         audience: Who is given its file.
         initial_weight: Share of its answer in the hybrid score at registration, in [0, 1].
+        trusted_weight: Share that it is given once it is fully trusted, at least the initial one.
         latency_limit_us: Most microseconds that one row may take at p99.
 
     Raises:
@@ -158,6 +164,7 @@ class ModelSpec:
     stand_in: StandIn
     audience: Audience
     initial_weight: float = 0.1
+    trusted_weight: float = 0.3
     latency_limit_us: float = PHONE_LATENCY_LIMIT_US
 
     def __post_init__(self) -> None:
@@ -181,6 +188,9 @@ class ModelSpec:
                 not self.has_confidence or (self.inputs == FEATURES and self.target is Target.OUTCOME_SCORE)
             ),
             f"its weight {self.initial_weight:g} is not in [0, 1]": 0.0 <= self.initial_weight <= 1.0,
+            f"its weight when trusted, {self.trusted_weight:g}, is not from {self.initial_weight:g} to 1": (
+                self.initial_weight <= self.trusted_weight <= 1.0
+            ),
             f"its latency limit {self.latency_limit_us:g} is not above 0": self.latency_limit_us > 0.0,
         }
 
@@ -199,6 +209,11 @@ class ModelSpec:
         """Number of weights and biases of its network."""
         widths = (self.n_inputs, *self.hidden, 1)
         return sum((n_in + 1) * n_out for n_in, n_out in itertools.pairwise(widths))
+
+    @property
+    def shipped_weights(self) -> tuple[float, ...]:
+        """The weights at which its answer may be blended with the formula, the one at registration first."""
+        return tuple(dict.fromkeys((self.initial_weight, self.trusted_weight)))
 
     @property
     def must_beat(self) -> tuple[Rival, ...]:

@@ -20,22 +20,6 @@ _HELD_OUT_SHARE: Final = 0.1
 """Both are scikit-learn's own: above so many rows, boosting stops when this share of them is predicted no better."""
 
 
-def recorded_formula(rows: LabelledRows) -> np.ndarray:
-    """Give the formula's calling score: what the record says, computed where it says nothing.
-
-    Args:
-        rows: Any rows.
-
-    Returns:
-        `(n_rows,)` float64 in [0, 1].
-    """
-    recorded = rows.formula_score.astype(np.float64)
-    missing = np.isnan(recorded)
-    if missing.any():
-        recorded[missing] = formula_score(rows.features[missing]).score
-    return recorded
-
-
 @dataclass(frozen=True)
 class _Race:
     """What a rival may see: the training rows, and the test rows' inputs.
@@ -78,7 +62,13 @@ def _constant(race: _Race) -> np.ndarray:
 
 
 def _formula(race: _Race) -> np.ndarray:
-    return recorded_formula(race.test)
+    return formula_score(race.test.features).score
+
+
+def _recorded_score(race: _Race) -> np.ndarray | None:
+    """What the records say; nothing where one of them is silent: other rows would be another comparison."""
+    recorded = race.test.formula_score.astype(np.float64)
+    return None if np.isnan(recorded).any() else recorded
 
 
 def _ridge(race: _Race) -> np.ndarray:
@@ -128,9 +118,10 @@ def _held_out(target: np.ndarray, is_class: bool, seed: int) -> tuple[np.ndarray
     return kept, held_out
 
 
-_RIVALS: Final[dict[Rival, Callable[[_Race], np.ndarray]]] = {
+_RIVALS: Final[dict[Rival, Callable[[_Race], np.ndarray | None]]] = {
     Rival.CONSTANT: _constant,
     Rival.FORMULA: _formula,
+    Rival.RECORDED_SCORE: _recorded_score,
     Rival.RIDGE: _ridge,
     Rival.LOGISTIC: _logistic,
     Rival.GRADIENT_BOOSTING: _gradient_boosting,
@@ -150,10 +141,12 @@ def baseline_predictions(
         seed: Of gradient boosting.
 
     Returns:
-        `(n_test,)` float64 in [0, 1] by name of the rival, in the order of the declaration.
+        `(n_test,)` float64 in [0, 1] by name of the rival, in the order of the declaration; without the recorded score
+        where a test row has none.
     """
     from threadpoolctl import threadpool_limits
 
     race = _Race(model_spec(model_type), rows, np.flatnonzero(training), test, seed)
     with threadpool_limits(1):
-        return {str(rival): np.clip(_RIVALS[rival](race), 0.0, 1.0) for rival in race.spec.rivals}
+        found = {str(rival): _RIVALS[rival](race) for rival in race.spec.rivals}
+    return {name: np.clip(values, 0.0, 1.0) for name, values in found.items() if values is not None}

@@ -17,6 +17,7 @@ from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.metrics import quality
+from spots_ml.training.shipped import ERROR, ShippedDecision, hybrid_name, measure_decisions, shipped_by
 from spots_ml.verdicts import Verdict
 
 GATE: Final = "beats_baselines"
@@ -38,6 +39,12 @@ class Evaluation(BaseModel):
         exclude_if=lambda leads: not leads,
         description="By predictor, how far the network's headline number is better than its; agents are paired.",
     )
+    shipped: dict[str, ShippedDecision] = Field(
+        default={},
+        exclude_if=lambda shipped: not shipped,
+        description="The decisions that ship with this model, and the formula's, by what decides; absent from older "
+        "documents and from models that have no part in the decision.",
+    )
 
     def value(self, predictor: str, metric: str) -> float:
         """Look one number up.
@@ -56,12 +63,25 @@ class Evaluation(BaseModel):
         """Pick what a table of versions shows.
 
         Returns:
-            The network's defined numbers by name, and each other predictor's headline number as `<number>_<predictor>`.
+            The network's numbers that stand alone by name, and the headline number in any case; each other predictor's
+            headline number as `<number>_<predictor>`; of each decision that ships its error and the share that it
+            calls, as `mse_hybrid_at_0.1`.
         """
-        own = {name: self.value(NETWORK, name) for name in self.predictors[NETWORK]}
         metric = model_spec(self.model_type).headline.metric
+        own = {
+            name: self.value(NETWORK, name)
+            for name, found in self.predictors[NETWORK].items()
+            if name == metric or found.stands_alone
+        }
         others = {f"{metric}_{name}": self.value(name, metric) for name in self.predictors if name != NETWORK}
-        return {name: value for name, value in {**own, **others}.items() if math.isfinite(value)}
+        hybrids = {hybrid_name(weight) for weight in model_spec(self.model_type).shipped_weights}
+        shipped = {
+            f"{number}_{name}": one.numbers[number].value
+            for name, one in self.shipped.items()
+            for number in (("called_share", ERROR) if name in hybrids else ("called_share",))
+        }
+        found = {**own, **others, **shipped}
+        return {name: value for name, value in found.items() if value is not None and math.isfinite(value)}
 
 
 def evaluate(
@@ -80,7 +100,7 @@ def evaluate(
         model_type: Decides which numbers are taken.
         rows: The test rows, at least one.
         predictions: `(n_rows,)` in [0, 1] by predictor.
-        formula: `(n_rows,)` in [0, 1], the formula's calling score.
+        formula: `(n_rows,)` in [0, 1], the calling score of the app's formula.
         prevalence: Mean target of the training rows.
         n_resamples: How many times agents are drawn.
         seed: Of the resampling; the same for all predictors, whose numbers so stay comparable.
@@ -116,6 +136,7 @@ def evaluate(
         n_resamples=n_resamples,
         predictors=estimates,
         leads=estimate_all(leads, resampling),
+        shipped=measure_decisions(rows, shipped_by(model_type, predictions[NETWORK], formula), resampling),
     )
 
 

@@ -16,7 +16,7 @@ from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.models.spec import Calibration
 from spots_ml.scoring.confidence import ConfidenceProfile
 from spots_ml.scoring.formula import formula_score
-from spots_ml.training.baselines import baseline_predictions, recorded_formula
+from spots_ml.training.baselines import baseline_predictions
 from spots_ml.training.calibration import fit_calibration
 from spots_ml.training.confidence import fit_confidence
 from spots_ml.training.config import TrainingConfig
@@ -96,7 +96,7 @@ def train_model(
         model_type,
         test,
         {NETWORK: answers, **baseline_predictions(rows, training, test, model_type, seed=seed)},
-        formula=recorded_formula(test),
+        formula=formula_score(test.features).score,
         prevalence=float(target[training].mean(dtype=np.float64)),
         n_resamples=config.n_resamples,
         seed=seed,

@@ -65,6 +65,7 @@ def test_the_inputs_are_the_contract_s() -> None:
         ({"inputs": FEATURES[::-1]}, "its inputs are neither the features nor"),
         ({"hidden": (128,)}, "fewer than 2 hidden layers"),
         ({"hidden": (128, 0)}, "fewer than 2 hidden layers, or an empty one"),
+        ({"trusted_weight": 0.05}, "its weight when trusted, 0.05, is not from 0.1 to 1"),
         ({"rivals": {Rival.CONSTANT: Demand.NOTHING}}, "nothing is demanded of it against any rival"),
         ({"calibration": Calibration.PLATT}, "Platt's calibration needs a target that is a class"),
         ({"target": Target.POSITIVE}, "a confidence profile needs the 39 features as inputs and the outcome score"),

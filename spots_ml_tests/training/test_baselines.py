@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -9,7 +11,7 @@ from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.interactions.learning.splits import TEST, TRAIN
 from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.scoring.formula import formula_score
-from spots_ml.training.baselines import baseline_predictions, recorded_formula
+from spots_ml.training.baselines import baseline_predictions
 from spots_ml_tests.training.learning_rows import rows_of_a_step
 
 
@@ -36,12 +38,23 @@ def test_the_constant_is_the_mean_of_training_and_not_of_test(rows: LabelledRows
     assert found == pytest.approx(train.outcome_score.mean(), abs=1e-6)
 
 
-def test_the_formula_is_what_the_record_says_and_computed_where_it_says_nothing(rows: LabelledRows) -> None:
-    few = rows.take(np.arange(3))
-    few.formula_score[1] = 0.25
-    found = recorded_formula(few)
-    computed = formula_score(few.features).score
-    assert found.tolist() == pytest.approx([computed[0], 0.25, computed[2]])
+@pytest.mark.parametrize("model_type", declared_types())
+def test_the_formula_is_the_apps_own_whatever_the_records_say(
+    rows: LabelledRows, split: np.ndarray, model_type: ModelType
+) -> None:
+    test = rows.take(split == TEST)
+    test = dataclasses.replace(test, formula_score=np.full(test.n_rows, 0.25, np.float32))
+    found = baseline_predictions(rows, split == TRAIN, test, model_type, seed=0)
+    assert found["formula"] == pytest.approx(formula_score(test.features).score)
+    assert set(found["recorded_score"]) == {0.25}
+
+
+def test_a_recorded_score_is_compared_only_where_every_row_has_one(rows: LabelledRows, split: np.ndarray) -> None:
+    test = rows.take(split == TEST)
+    recorded = np.full(test.n_rows, 0.25, np.float32)
+    recorded[3] = np.nan
+    test = dataclasses.replace(test, formula_score=recorded)
+    assert "recorded_score" not in baseline_predictions(rows, split == TRAIN, test, "calling_score", seed=0)
 
 
 @pytest.mark.parametrize("model_type", declared_types())

@@ -53,10 +53,7 @@ def formula_baseline(context: dg.AssetExecutionContext, platform: dg.ResourcePar
 
 def _headline(baseline: "FormulaBaseline") -> str:
     found = baseline.recomputed.metrics
-    values = ", ".join(
-        f"{name} {'undefined' if estimate.value is None else format(estimate.value, '.4f')}"
-        for name, estimate in found.items()
-    )
+    values = ", ".join(f"{name} {tables.interval(estimate)}" for name, estimate in found.items())
     return f"the formula on {baseline.n_labelled:,} matured labelled rows of {baseline.n_agents:,} agents: {values}"
 
 
@@ -73,7 +70,7 @@ def _metadata(baseline: "FormulaBaseline") -> dict[str, dg.MetadataValue]:
             f"{name}/{metric}": tables.number(estimate.value)
             for name, found in measured.items()
             for metric, estimate in found.metrics.items()
-            if estimate.value is not None
+            if estimate.stands_alone and estimate.value is not None
         },
         "n_labelled": dg.MetadataValue.int(baseline.n_labelled),
         "n_matured": dg.MetadataValue.int(baseline.n_matured),

@@ -89,13 +89,14 @@ def trained_model(model_type: ModelType) -> dg.AssetsDefinition:
             gate_check(
                 key,
                 "beats_baselines",
-                "Better than the constant (and, for the calling score, than the formula), and not worse than ridge or "
-                "logistic regression and gradient boosting by more than the declared margin, on the same test rows.",
+                "Better than the constant (and, for a calling score, than the app's formula), and not worse than ridge "
+                "or logistic regression and gradient boosting by more than the declared margin, on the same test rows.",
             )
         ],
         description=(
             "The best epoch of the network, calibrated where it is a classifier, and what constant, formula, linear "
-            "model and gradient boosting make of the same test rows, with bootstrap intervals over agents."
+            "model and gradient boosting make of the same test rows, and first of all the decision that ships: the "
+            "formula blended with the network at the version's weight. All with intervals over agents."
         ),
     )
     def build(

@@ -56,4 +56,4 @@ def _table(importances: "Iterable[Importance]", what: str) -> dg.MetadataValue:
 
 
 def _interval(one: "Importance") -> str:
-    return "" if one.low is None or one.high is None else f" ({one.low:.5f} to {one.high:.5f})"
+    return " (no interval)" if one.low is None or one.high is None else f" ({one.low:.5f} to {one.high:.5f})"

@@ -65,10 +65,10 @@ def performance_metadata(
         ),
         "n_decisions": dg.MetadataValue.int(sum(row.n_decisions for row in rows)),
         **{
-            f"{metric}/{row.arm} ({row.origin})": tables.number(value)
+            f"{metric}/{row.arm} ({row.origin})": tables.number(found.value)
             for metric in METRICS
             for row in rows
-            if (value := row.metric(metric).value) is not None
+            if (found := row.metric(metric)).stands_alone and found.value is not None
         },
     }
 

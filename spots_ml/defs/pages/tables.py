@@ -145,7 +145,14 @@ def interval(estimate: "Estimate | None", *, percent: bool = False) -> str:
         percent: Whether it is a share, to be shown in percent.
 
     Returns:
-        `value (low to high)`, as much of it as there is; `undefined` without a value.
+        `value (low to high; rows of agents)`, as much of it as there is; `undefined` without a value. A value without
+        an interval says so, unless it was kept before estimates said how many they are of.
+
+    >>> from spots_ml.estimates.estimate import Estimate
+    >>> interval(Estimate(value=1.0, low=0.1581, high=1.0, method="binomial", n_rows=2, n_agents=2))
+    '1.0000 (0.1581 to 1.0000; 2 rows of 2 agents)'
+    >>> interval(Estimate(value=0.5, low=None, high=None, method="none", n_rows=300, n_agents=1))
+    '0.5000 (no interval; 300 rows of 1 agent)'
     """
     if estimate is None or estimate.value is None:
         return "undefined"
@@ -153,5 +160,14 @@ def interval(estimate: "Estimate | None", *, percent: bool = False) -> str:
         None if number is None else f"{100 * number:.1f}" if percent else f"{number:.4f}"
         for number in (estimate.value, estimate.low, estimate.high)
     )
-    ends = "" if low is None or high is None else f" ({low} to {high})"
-    return f"{value}{'%' if percent else ''}{ends}"
+    known = [f"{low} to {high}"] if low is not None and high is not None else []
+    if estimate.n_rows is not None and estimate.n_agents is not None:
+        rows, agents = estimate.n_rows, estimate.n_agents
+        of = f"{rows:,} {_plural('row', rows)} of {agents:,} {_plural('agent', agents)}"
+        known = [*(known or ["no interval"]), of]
+    told = f" ({'; '.join(known)})" if known else ""
+    return f"{value}{'%' if percent else ''}{told}"
+
+
+def _plural(one: str, count: int) -> str:
+    return one if count == 1 else f"{one}s"

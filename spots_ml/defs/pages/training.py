@@ -1,6 +1,6 @@
 """What `trained_model` shows in the UI: the comparison with its baselines, curves, calibration."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -8,9 +8,11 @@ import dagster as dg
 from spots_ml.defs.pages import plots, tables
 from spots_ml.models.declared import model_spec
 from spots_ml.training.evaluation import NETWORK
+from spots_ml.training.shipped import ERROR, FORMULA
 
 if TYPE_CHECKING:
     from spots_ml.interactions.learning.dataset import LabelledRows
+    from spots_ml.training.shipped import ShippedDecision
     from spots_ml.training.trained_model import TrainedModel
 
 
@@ -29,6 +31,7 @@ def training_metadata(model: "TrainedModel", test: "LabelledRows") -> dict[str, 
     predicted, observed = model.predict(test.inputs(model.model_type)), test.target(model.model_type)
     return {
         "verdict": tables.sentences([document.verdict.message]),
+        **shipped_metadata(evaluation.shipped),
         "comparison": _comparison(model, [headline.metric]),
         "leads": _leads(model),
         "comparison_plot": plots.bars(
@@ -62,9 +65,41 @@ def training_metadata(model: "TrainedModel", test: "LabelledRows") -> dict[str, 
     }
 
 
+def shipped_metadata(shipped: "Mapping[str, ShippedDecision]") -> dict[str, dg.MetadataValue]:
+    """Show what ships: each decision beside the formula's, and how much it differs from that with agents paired.
+
+    Args:
+        shipped: Decisions by what decides; empty for a model without a part in them.
+
+    Returns:
+        Metadata by key; empty without any.
+    """
+    if not shipped:
+        return {}
+    names = list(dict.fromkeys(name for one in shipped.values() for name in one.numbers))
+    columns = [name if name != ERROR else f"{name} of the blended score" for name in names]
+    differing = {name: one for name, one in shipped.items() if name != FORMULA}
+    return {
+        "what_ships": tables.markdown_table(
+            ["decision on the test rows", *(f"{name} (95% interval)" for name in columns)],
+            (
+                [decides, *(tables.interval(one.numbers.get(name)) for name in names)]
+                for decides, one in shipped.items()
+            ),
+        ),
+        "what_ships_against_the_formula": tables.markdown_table(
+            ["more than the formula, agents paired", *(f"{name} (95% interval)" for name in columns)],
+            (
+                [decides, *(tables.interval(one.more_than_formula.get(name)) for name in names)]
+                for decides, one in differing.items()
+            ),
+        ),
+    }
+
+
 def _defined(model: "TrainedModel") -> list[str]:
-    """The network's numbers that have a meaning for these rows."""
-    return [name for name, estimate in model.evaluation.predictors[NETWORK].items() if estimate.value is not None]
+    """The network's numbers that may be told without their intervals."""
+    return [name for name, estimate in model.evaluation.predictors[NETWORK].items() if estimate.stands_alone]
 
 
 def _comparison(model: "TrainedModel", metrics: Sequence[str]) -> dg.MetadataValue:
