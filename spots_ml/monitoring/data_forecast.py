@@ -109,6 +109,7 @@ def measure_sufficiency(
     n_interactions: int,
     n_labelled: int,
     *,
+    coverage: float | None = None,
     arrived_at: np.ndarray | None = None,
     now: datetime,
     config: SufficiencyConfig | None = None,
@@ -117,7 +118,8 @@ def measure_sufficiency(
 
     Args:
         n_interactions: Accepted interactions, labelled or not.
-        n_labelled: Those with an outcome.
+        n_labelled: Those with an outcome, of no agent more than may count.
+        coverage: Share of interactions with an outcome, no agent above its cap; None: that of the counts.
         arrived_at: datetime64 in UTC, when each label arrived; NaT where unknown. None: nothing is known.
         now: The present, with a time zone: from here the rest is expected to arrive.
         config: How much is enough; the defaults when absent.
@@ -127,9 +129,10 @@ def measure_sufficiency(
     """
     config = config or SufficiencyConfig()
     rate, newest = _rate(arrived_at)
-    coverage = n_labelled / n_interactions if n_interactions else 0.0
+    if coverage is None:
+        coverage = n_labelled / n_interactions if n_interactions else 0.0
     # In whole labels, whatever the last digit of the product; without interactions one labelled one is missing.
-    for_coverage = math.ceil(round(config.min_label_coverage * max(1, n_interactions), 6))
+    for_coverage = math.ceil(round((config.min_label_coverage - coverage) * max(1, n_interactions), 6))
 
     def requirement(name: str, present: float, required: float, unit: str, missing: int, to_train: bool) -> Requirement:
         missing = max(0, missing)
@@ -154,7 +157,7 @@ def measure_sufficiency(
                 coverage,
                 config.min_label_coverage,
                 "share",
-                for_coverage - n_labelled,
+                for_coverage,
                 True,
             ),
             requirement(

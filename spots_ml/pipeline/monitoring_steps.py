@@ -177,5 +177,11 @@ def measure_data(
     if report is None:
         return DataMeasured(None, measure_sufficiency(0, 0, now=now), n_in_store, f"nothing {_NOTHING_VALIDATED}")
     _, table = load_dataset(places.datasets_dir, report.digest)
-    found = measure_sufficiency(report.n_accepted, report.n_labelled, arrived_at=arrivals(table), now=now)
+    found = measure_sufficiency(
+        report.n_accepted,
+        report.n_counted_labels,
+        coverage=report.label_coverage,
+        arrived_at=arrivals(table),
+        now=now,
+    )
     return DataMeasured(report, found, n_in_store, f"{report.kind} data: {found.message()}")

@@ -108,7 +108,7 @@ def test_too_many_broken_rows_stop_it_with_counts_and_places(tmp_path, export, b
     with pytest.raises(ValidationFailedError) as caught:
         build(export, max_broken_share=0.04)
     message = str(caught.value)
-    assert "2 of 41 records are broken (4.9%); at most 4.0%" in message
+    assert "2 of 41 records are broken (4.8% with no agent above its cap); at most 4.0%" in message
     assert "duplicate 1, out_of_range 1, wrong_type 1" in message
     assert "position 4: out_of_range" in message
     assert not list((tmp_path / "datasets").glob("*"))

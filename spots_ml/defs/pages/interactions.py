@@ -9,6 +9,7 @@ from spots_ml.defs.pages import plots, tables
 
 if TYPE_CHECKING:
     from spots_ml.interactions.learning.expectations import ExpectationResult
+    from spots_ml.interactions.learning.report import DatasetReport
     from spots_ml.pipeline.data_steps import DatasetBuilt, SnapshotTaken
 
 
@@ -87,6 +88,7 @@ def dataset_metadata(built: "DatasetBuilt", data_docs: dg.MetadataValue) -> dict
         "quarantine_reasons": tables.counts(report.reasons, what="reason"),
         "n_labelled": dg.MetadataValue.int(report.n_labelled),
         "n_agents": dg.MetadataValue.int(report.n_agents),
+        **_who_weighs_most(report),
         "outcomes": tables.counts(report.outcomes, what="outcome"),
         "outcome_plot": plots.bars(
             {name: float(n) for name, n in report.outcomes.items()}, "outcomes of the accepted rows"
@@ -113,3 +115,15 @@ def dataset_metadata(built: "DatasetBuilt", data_docs: dg.MetadataValue) -> dict
         ),
         "path": dg.MetadataValue.path(built.path),
     }
+
+
+def _who_weighs_most(report: "DatasetReport") -> dict[str, dg.MetadataValue]:
+    weighing = report.weighing
+    if weighing is None:
+        return {}
+    shown: dict[str, dg.MetadataValue] = {"effective_agents": dg.MetadataValue.float(weighing.effective_agents)}
+    if weighing.heaviest:
+        shown["heaviest_agents"] = dg.MetadataValue.table(
+            [dg.TableRecord(one.model_dump(mode="json")) for one in weighing.heaviest]
+        )
+    return shown

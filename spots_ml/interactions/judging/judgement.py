@@ -20,6 +20,7 @@ from spots_ml.features.history import history_features
 from spots_ml.interactions.columns import floats, outcome_codes, times
 from spots_ml.interactions.judging.merging import Codes, fingerprints, firsts, merged
 from spots_ml.interactions.judging.rules import ValidationConfig, bit, codes, find_problems
+from spots_ml.interactions.judging.weighing import Weighing, weigh
 from spots_ml.interactions.reading.record_layout import CALLED_KEYS, FEATURE_GROUPS, NUMBER_KEYS, TIME_KEYS
 from spots_ml.interactions.schema import DATASET, INTERACTIONS, OUTCOME_TYPES, QUARANTINE
 
@@ -39,6 +40,7 @@ class Judgement:
         history: `(n_rows, 6)` float32; of accepted rows, and drawn from accepted rows only.
         restated: `(n_restated,)` int64 row numbers, ascending: accepted rows to which their repetitions add something.
         restatements: As many rows of schema `INTERACTIONS`: what these rows say together with their repetitions.
+        weighing: Who weighs how much in it.
     """
 
     masks: np.ndarray
@@ -46,6 +48,7 @@ class Judgement:
     history: np.ndarray
     restated: np.ndarray
     restatements: pa.RecordBatch
+    weighing: Weighing
 
     @property
     def n_rows(self) -> int:
@@ -127,7 +130,12 @@ def judge(read: Callable[[], Iterable[pa.RecordBatch]], *, config: ValidationCon
     history = np.zeros((len(masks), len(HISTORY_FEATURES)), np.float32)
     scored_at, outcome_at, score, kind = (column[kept] for column in past)
     history[kept] = history_features(agent[kept], scored_at, outcome_at, score, _TYPE_NAMES[kind])
-    return Judgement(masks=masks, position=position, history=history, restated=restated, restatements=restatements)
+    labelled = kept.copy()
+    labelled[kept] = (kind >= 0) & ~np.isnan(score)
+    weighing = weigh(
+        agent, list(agents.known), broken=(masks & ~bit("duplicate")) != 0, accepted=kept, labelled=labelled
+    )
+    return Judgement(masks, position, history, restated, restatements, weighing)
 
 
 def accepted(batch: pa.RecordBatch, masks: np.ndarray, history: np.ndarray) -> pa.RecordBatch:

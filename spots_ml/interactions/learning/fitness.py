@@ -53,24 +53,24 @@ def judge_labels(report: "DatasetReport", config: SufficiencyConfig | None = Non
         whether more is recommended.
     """
     config = config or SufficiencyConfig()
-    coverage = _coverage(report)
+    coverage, n_labels = report.label_coverage, report.n_counted_labels
     missing = []
-    if report.n_labelled < config.min_labelled:
+    if n_labels < config.min_labelled:
         missing.append(
-            f"{report.n_labelled:,} labelled interactions, at least {config.min_labelled:,} are needed "
-            f"({config.min_labelled - report.n_labelled:,} missing)"
+            f"{n_labels:,} labelled interactions{_beyond_cap(report)}, at least {config.min_labelled:,} are needed "
+            f"({config.min_labelled - n_labels:,} missing)"
         )
     if coverage < config.min_label_coverage:
         missing.append(
-            f"{coverage:.1%} of {report.n_accepted:,} accepted interactions have an outcome, "
+            f"{coverage:.1%} of {report.n_accepted:,} accepted interactions have an outcome{_with_cap(report)}, "
             f"at least {config.min_label_coverage:.1%} must"
         )
     missing += _without_variation(report)
     if missing:
         message = f"not enough data to train: {'; '.join(missing)}. Wait for more outcomes, or choose another source"
-    elif report.n_labelled < config.recommended_labelled:
+    elif n_labels < config.recommended_labelled:
         message = (
-            f"{report.n_labelled:,} labelled interactions are enough to train, "
+            f"{n_labels:,} labelled interactions{_beyond_cap(report)} are enough to train, "
             f"{config.recommended_labelled:,} are recommended"
         )
     else:
@@ -78,7 +78,7 @@ def judge_labels(report: "DatasetReport", config: SufficiencyConfig | None = Non
     return Verdict(
         gate=LABELS_GATE,
         passed=not missing,
-        measured={"n_labelled": float(report.n_labelled), "label_coverage": coverage},
+        measured={"n_labelled": float(n_labels), "label_coverage": coverage},
         required={"n_labelled": float(config.min_labelled), "label_coverage": config.min_label_coverage},
         message=message,
     )
@@ -134,7 +134,7 @@ def judge_dataset(
         The verdict of the gate `valid_dataset`: yes only when labels and expectations pass and few rows are broken.
     """
     labels, expectations = judge_labels(report, sufficiency), judge_expectations(results)
-    broken_share = report.n_broken / report.n_read if report.n_read else 1.0
+    broken_share = report.broken_share
     n_failed = int(expectations.measured["n_expectations_failed"])
     return Verdict(
         gate=GATE,
@@ -142,7 +142,7 @@ def judge_dataset(
         measured={**labels.measured, "broken_share": broken_share, **expectations.measured},
         required={**labels.required, "broken_share": validation.max_broken_share, **expectations.required},
         message=(
-            f"{report.n_labelled:,} labelled rows ({_coverage(report):.0%} of the accepted), "
+            f"{report.n_labelled:,} labelled rows ({report.label_coverage:.0%} of the accepted), "
             f"{broken_share:.1%} broken, {len(results) - n_failed} of {len(results)} expectations hold"
         ),
     )
@@ -181,8 +181,15 @@ def read_verdict(datasets_dir: Path, digest: str) -> Verdict:
         ) from error
 
 
-def _coverage(report: "DatasetReport") -> float:
-    return report.n_labelled / report.n_accepted if report.n_accepted else 0.0
+def _beyond_cap(report: "DatasetReport") -> str:
+    n_beyond = report.n_labelled - report.n_counted_labels
+    return f" ({n_beyond:,} more are beyond what one agent may weigh)" if n_beyond else ""
+
+
+def _with_cap(report: "DatasetReport") -> str:
+    if report.weighing is None or report.label_coverage == report.n_labelled / report.n_accepted:
+        return ""
+    return f" where no agent weighs more than {report.weighing.max_agent_share:.0%} ({report.weighing.sentence()})"
 
 
 def _without_variation(report: "DatasetReport") -> list[str]:

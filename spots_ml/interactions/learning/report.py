@@ -13,10 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from spots_ml.digests import digest_json
 from spots_ml.features.contract import FEATURES
+from spots_ml.interactions.judging.weighing import Weighing
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.interactions.schema import OUTCOME_TYPES
 
-_NOT_CONTENT: Final = {"digest", "description", "watermark"}
+_NOT_CONTENT: Final = {"digest", "description", "watermark", "weighing"}
+"""What only names a dataset, tells of its reading, or follows from its rows."""
 
 
 class DatasetReport(BaseModel):
@@ -24,7 +26,7 @@ class DatasetReport(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    digest: str = Field(description="SHA-256 over all other fields but description and watermark.")
+    digest: str = Field(description="SHA-256 over all other fields but description, watermark and weighing.")
     snapshot_digest: str = Field(description="The snapshot that was validated.")
     kind: SourceKind = Field(description="Where the outcomes come from; the suffix of version names.")
     description: str = Field(description="One line about the source of the latest reading.")
@@ -47,11 +49,35 @@ class DatasetReport(BaseModel):
     unknown_share: dict[str, float] = Field(
         description="Feature -> share of accepted rows in which it is unknown, in [0, 1]; 0 for no rows."
     )
+    weighing: Weighing | None = Field(
+        default=None,
+        exclude_if=lambda weighing: weighing is None,
+        description="Who weighs how much, and shares in which nobody has more than a cap; absent from older reports.",
+    )
 
     @property
     def n_broken(self) -> int:
         """Rows in which something is wrong: a repetition is set aside, too, but nothing is wrong with it."""
         return self.n_quarantined - self.reasons.get("duplicate", 0)
+
+    @property
+    def broken_share(self) -> float:
+        """Share of broken rows, no agent above the cap; 1 where nothing was read."""
+        if not self.n_read:
+            return 1.0
+        return self.weighing.broken_share if self.weighing else self.n_broken / self.n_read
+
+    @property
+    def label_coverage(self) -> float:
+        """Share of accepted rows with an outcome, no agent above the cap; 0 where none is accepted."""
+        if not self.n_accepted:
+            return 0.0
+        return self.weighing.label_coverage if self.weighing else self.n_labelled / self.n_accepted
+
+    @property
+    def n_counted_labels(self) -> int:
+        """Labelled rows that count: of no agent more than the cap allows."""
+        return self.weighing.n_labelled if self.weighing else self.n_labelled
 
     def computed_digest(self) -> str:
         """Recompute the digest from the other fields.

@@ -161,7 +161,8 @@ def _checked(datasets_dir: Path, digest: str) -> DatasetReport:
 
 
 def _refuse_broken(judgement: Judgement, config: ValidationConfig) -> None:
-    if judgement.n_broken <= config.max_broken_share * judgement.n_rows:
+    weighing = judgement.weighing
+    if weighing.broken_share <= config.max_broken_share:
         return
     first = np.flatnonzero(judgement.masks & ~bit("duplicate"))[:_SAMPLE]
     sample = "; ".join(
@@ -170,8 +171,9 @@ def _refuse_broken(judgement: Judgement, config: ValidationConfig) -> None:
     counts = ", ".join(f"{code} {count:,}" for code, count in judgement.reasons().items())
     raise ValidationFailedError(
         f"{judgement.n_broken:,} of {judgement.n_rows:,} records are broken "
-        f"({judgement.n_broken / judgement.n_rows:.1%}); at most {config.max_broken_share:.1%} may be. "
-        f"By reason: {counts}. First ones: {sample}. "
+        f"({weighing.broken_share:.1%} with no agent above its cap); "
+        f"at most {config.max_broken_share:.1%} may be. By reason: {counts}. First ones: {sample}. "
+        f"Who weighs most: {weighing.sentence()}. "
         "Repair the source, or raise max_broken_share if this is expected"
     )
 
@@ -211,6 +213,7 @@ def _write(
         "quarantine_sha256": digest_file(quarantine_path),
         "n_read": judgement.n_rows,
         "reasons": judgement.reasons(),
+        "weighing": judgement.weighing.model_dump(mode="json"),
         **tally.fields(),
     }
     return DatasetReport(digest=content_digest(fields), **fields)
