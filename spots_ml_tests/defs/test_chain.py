@@ -75,8 +75,8 @@ def test_every_check_of_the_chain_was_evaluated_and_passed(finished):
 
 def test_every_asset_leaves_something_to_look_at(finished):
     looked_for = {
-        "raw_training_data": {"dagster/row_count", "dagster/column_schema", "source_description", "path"},
-        "validated_dataset": {"dagster/row_count", "dagster/column_schema", "quarantine_reasons", "data_docs"},
+        "raw_training_data": {"dagster/row_count", "source_description", "path", "columns"},
+        "validated_dataset": {"dagster/row_count", "quarantine_reasons", "data_docs", "columns"},
         "calling_score/trained_model": {"comparison", "loss_curves", "calibration_plot", "predicted_against_observed"},
         "calling_score/onnx_model": {"runtimes", "max_abs_difference_to_torch", "path"},
         "calling_score/latency_benchmark": {"p50_us", "p95_us", "p99_us", "latency_plot", "method", "throughput"},

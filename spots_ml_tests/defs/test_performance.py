@@ -154,5 +154,14 @@ def test_a_metric_that_is_defined_on_no_day_is_a_sentence(served):
     assert performance_over_time(undefined, "called_rate").value == "no day with a called rate yet"
 
 
+def test_one_day_alone_is_drawn_as_arms_with_their_intervals_and_not_as_a_course(served):
+    world, _, day = served
+    measure(world, day)
+    rows = world.store.performance.read_performance(*days_around(day))
+    picture = performance_over_time(rows, "called_rate").value
+    assert "the only day so far" in picture and len(picture) < SHOWN_IN_PLACE
+    assert all(row.arm in picture for row in rows)
+
+
 def days_around(day):
     return date.fromisoformat(day), date.fromisoformat(day) + timedelta(days=1)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from spots_ml.defs.pages import plots, tables
-from spots_ml.defs.pages.charts import SHOWN_IN_PLACE
+from spots_ml.defs.pages.charts import ACCENT, QUIET, SHOWN_IN_PLACE
+from spots_ml.estimates.estimate import Estimate
 from spots_ml.release.latency.report import LatencySummary
 from spots_ml_tests.defs.pictures import svg, texts
 
@@ -29,6 +30,19 @@ PREDICTED = GENERATOR.uniform(0.2, 0.9, 1_500)
 SCORES = np.clip(PREDICTED + GENERATOR.normal(0, 0.2, 1_500), 0, 1)
 LABELS = (SCORES > 0.5).astype(float)
 
+
+def estimate(value, margin=0.01):
+    low, high = (None, None) if margin is None or value is None else (value - margin, value + margin)
+    return Estimate(value=value, low=low, high=high)
+
+
+REACHED = {
+    "constant": estimate(0.25),
+    "formula": estimate(0.24, None),
+    "nobody": estimate(None),
+    "network": estimate(0.23),
+}
+
 PICTURES = {
     "one epoch": lambda: plots.loss_curves([0.5], [0.6], 0),
     "two epochs": lambda: plots.loss_curves([0.5, 0.5], [0.5, 0.5], 1),
@@ -45,6 +59,12 @@ PICTURES = {
     "bars of nothing": lambda: plots.bars({}, "error"),
     "bars of zeros": lambda: plots.bars({"negative": 0.0}, "rows"),
     "many bars": lambda: plots.bars({f"opportunity_authenticity_{n}": n / 45 for n in range(45)}, "share"),
+    "comparison": lambda: plots.comparison(REACHED, "network", "test error"),
+    "comparison of many": lambda: plots.comparison(
+        {"network": estimate(0.2), **{f"gradient_boosting_{n}": estimate(0.2 + n / 50) for n in range(9)}},
+        "network",
+        "test error",
+    ),
     "latency": lambda: plots.latency_distribution(summary(8.0), summary(5.0)),
     "slow": lambda: plots.latency_distribution(summary(120_000.0), summary(5.0)),
 }
@@ -75,6 +95,27 @@ def test_bars_are_longest_first_and_carry_their_numbers():
     lengths = [int(length) for length in re.findall(r"h(\d+)", root[0].get("d"))]
     assert lengths == sorted(lengths, reverse=True)
     assert lengths[2] / lengths[0] == pytest.approx(0.23 / 0.2417, abs=0.01)
+
+
+def test_a_comparison_has_intervals_and_the_one_it_is_about_on_top_in_its_own_colour():
+    _, root = svg(PICTURES["comparison"]())
+    assert texts(root) == ["network", "network 0.23", "constant 0.25", "formula 0.24"]
+    coloured = {
+        group.get("stroke"): [path.get("d") for path in group] for group in root.iter() if group.tag.endswith("}g")
+    }
+    own, others = coloured[ACCENT], coloured[QUIET]
+    assert [len(re.findall("M", path)) for path in (*own, *others)] == [1, 1, 2, 2]
+    ends = re.fullmatch(r"M(\d+) 9H(\d+)", own[0])
+    assert int(ends[1]) < int(ends[2])
+
+
+def test_nothing_to_compare_is_a_sentence():
+    assert plots.comparison({"network": estimate(None)}, "network", "test error").value.startswith("nothing to compare")
+
+
+def test_a_number_that_does_not_vary_stands_in_the_middle_of_its_axis_and_no_axis_reaches_below_zero():
+    _, root = svg(plots.loss_curves([0.5, 0.5], [0.5, 0.5], 1))
+    assert {"1", "0"} < set(texts(root)) and "-0.5" not in texts(root)
 
 
 def test_a_bar_inside_a_table_cell_does_not_split_it():

@@ -20,6 +20,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 392, 18, 120
 _BAR_PITCH: Final = 18
 _ESCAPED: Final = str.maketrans({"<": "%3C", ">": "%3E", "#": "%23", "%": "%25", "&": "%26"})
 
+_ALL: Final = 1_000_000
+
 Point = tuple[float, float]
 
 
@@ -162,7 +164,7 @@ def bar_lines(values: Sequence[tuple[str, float]], alt: str) -> dg.MetadataValue
 
 
 def intervals(
-    rows: Sequence[tuple[str, float, float, float]], mark: float, mark_name: str, alt: str
+    rows: Sequence[tuple[str, float, float, float]], mark: float, mark_name: str, alt: str, *, n_accented: int = _ALL
 ) -> dg.MetadataValue:
     """Draw horizontal intervals with their middle, name and value before each, and a dashed line through all.
 
@@ -171,6 +173,7 @@ def intervals(
         mark: Where the line is.
         mark_name: Written below it.
         alt: What is drawn.
+        n_accented: How many of the first rows are what the picture is about; the others are grey.
 
     Returns:
         Markdown with the picture inside; the axis reaches from the least end or 0 to the greatest.
@@ -185,10 +188,16 @@ def intervals(
 
     bottom = _BAR_PITCH * max(1, len(rows))
     texts = "".join(f"<text y='{13 + _BAR_PITCH * row}'>{one[0]} {tick(one[1])}</text>" for row, one in enumerate(rows))
-    lines = "".join(f"M{at(low)} {9 + _BAR_PITCH * row}H{at(high)}" for row, (_, _, low, high) in enumerate(rows))
-    dots = "".join(f"M{at(value)} {9 + _BAR_PITCH * row}h0" for row, (_, value, _, _) in enumerate(rows))
+    lines = [f"M{at(low)} {9 + _BAR_PITCH * row}H{at(high)}" for row, (_, _, low, high) in enumerate(rows)]
+    dots = [f"M{at(value)} {9 + _BAR_PITCH * row}h0" for row, (_, value, _, _) in enumerate(rows)]
+    marks = "".join(
+        f"<g stroke='{colour}'><path d='{''.join(lines[part])}'/>"
+        f"<path d='{''.join(dots[part])}' stroke-width='6' stroke-linecap='round'/></g>"
+        for colour, part in ((ACCENT, slice(n_accented)), (QUIET, slice(n_accented, None)))
+        if dots[part]
+    )
     body = (
-        f"<g stroke='{ACCENT}'><path d='{lines}'/><path d='{dots}' stroke-width='6' stroke-linecap='round'/></g>"
+        f"{marks}"
         f"<path d='M{at(mark)} 0V{bottom}' stroke='{INK}' stroke-dasharray='4'/>"
         f"<text x='{min(at(mark), _RIGHT - 6 * len(mark_name))}' y='{bottom + 12}'>{mark_name}</text>{texts}"
     )
@@ -196,5 +205,8 @@ def intervals(
 
 
 def _not_empty(limits: tuple[float, float]) -> tuple[float, float]:
+    """Keep limits that differ; one value alone gets an axis from 0 on which it stands in the middle."""
     low, high = limits
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+    if high > low:
+        return low, high
+    return (min(2 * low, 0.0), max(2 * low, 0.0)) if low else (0.0, 1.0)

@@ -53,7 +53,6 @@ def snapshot_metadata(taken: "SnapshotTaken") -> dict[str, dg.MetadataValue]:
     snapshot = taken.snapshot
     return {
         "dagster/row_count": dg.MetadataValue.int(snapshot.n_rows),
-        "dagster/column_schema": tables.column_schema(INTERACTIONS),
         "source": dg.MetadataValue.text(taken.source),
         "source_description": tables.sentences([snapshot.description]),
         "kind": dg.MetadataValue.text(snapshot.kind),
@@ -62,6 +61,7 @@ def snapshot_metadata(taken: "SnapshotTaken") -> dict[str, dg.MetadataValue]:
         "label_watermark": dg.MetadataValue.text(snapshot.watermark or "none: not read from a store"),
         "size_bytes": dg.MetadataValue.int(taken.path.stat().st_size),
         "path": dg.MetadataValue.path(taken.path),
+        "columns": tables.columns(INTERACTIONS),
     }
 
 
@@ -80,7 +80,6 @@ def dataset_metadata(built: "DatasetBuilt", data_docs: dg.MetadataValue) -> dict
     report = built.report
     metadata = {
         "dagster/row_count": dg.MetadataValue.int(report.n_accepted),
-        "dagster/column_schema": tables.column_schema(DATASET),
         "data_docs": data_docs,
         "n_read": dg.MetadataValue.int(report.n_read),
         "n_accepted": dg.MetadataValue.int(report.n_accepted),
@@ -114,6 +113,7 @@ def dataset_metadata(built: "DatasetBuilt", data_docs: dg.MetadataValue) -> dict
             }
         ),
         "path": dg.MetadataValue.path(built.path),
+        "columns": tables.columns(DATASET),
     }
 
 

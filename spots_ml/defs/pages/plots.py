@@ -16,6 +16,7 @@ from spots_ml.models.spec import Role
 if TYPE_CHECKING:
     import numpy as np
 
+    from spots_ml.estimates.estimate import Estimate
     from spots_ml.explaining.importance import Importance
     from spots_ml.monitoring.performance import PerformanceRow
     from spots_ml.release.latency.report import LatencySummary
@@ -119,6 +120,37 @@ def bars(values: Mapping[str, float], alt: str) -> dg.MetadataValue:
     return charts.bar_lines(ordered[:_N_BARS], alt)
 
 
+def comparison(estimates: Mapping[str, "Estimate | None"], about: str, alt: str) -> dg.MetadataValue:
+    """Draw what several predictors, arms or rules reach, each with its interval, and the one it is about in colour.
+
+    Args:
+        estimates: What each reaches; those without a value are left out, and the last ones for which there is no room.
+        about: Which of them the picture is about: on top, with a line through all others.
+        alt: What is compared, with its unit.
+
+    Returns:
+        Markdown with the picture, or a sentence when there is no value to draw.
+    """
+    names = sorted(estimates, key=lambda name: name != about)
+    rows = [row for name in names if (row := _span(name, estimates[name]))]
+    if not rows:
+        return dg.MetadataValue.text(f"nothing to compare yet: {alt}")
+    n_accented = 1 if rows[0][0] == about else 0
+    for n_shown in range(min(len(rows), _N_BARS), 0, -1):
+        picture = charts.intervals(rows[:n_shown], rows[0][1], rows[0][0], alt, n_accented=n_accented)
+        if len(str(picture.value)) < charts.SHOWN_IN_PLACE:
+            break
+    return picture
+
+
+def _span(name: str, estimate: "Estimate | None") -> tuple[str, float, float, float] | None:
+    if estimate is None or estimate.value is None:
+        return None
+    ends = (estimate.low, estimate.high)
+    low, high = (end if end is not None else estimate.value for end in ends)
+    return name, estimate.value, low, high
+
+
 def importances(groups: Sequence["Importance"], floor: float | None, alt: str) -> dg.MetadataValue:
     """Draw an interval per group of inputs, and the noise floor as a line through all of them.
 
@@ -175,6 +207,11 @@ def performance_over_time(rows: Sequence["PerformanceRow"], metric: str) -> dg.M
     if not values:
         return dg.MetadataValue.text(f"no day with a {title} yet")
     days = sorted({row.day for row in rows})
+    if len(days) == 1:
+        newest = _newest_arms(rows)
+        reached = {row.arm: row.metric(metric) for row in rows if row.arm in newest}
+        about = next((arm for arm in newest if arm != "formula"), newest[0])
+        return comparison(reached, about, f"{title} up to {days[0]}, the only day so far")
     colours = dict(zip(_newest_arms(rows), (QUIET, ACCENT, INK), strict=False))
     lowest, highest = min(values.values()), max(values.values())
 

@@ -20,38 +20,29 @@ _DIGEST_DIGITS: Final = 16
 _FEATURE: Final = "in [0, 1]; null: unknown"
 
 
-def column_schema(schema: "pa.Schema") -> dg.MetadataValue:
-    """Show an Arrow schema as the asset's columns.
+def columns(schema: "pa.Schema") -> dg.MetadataValue:
+    """Show the columns of a table behind a link; the UI's own place for them is above everything else on the page.
 
     Args:
         schema: Any schema of this project; a field's `doc` metadata becomes the column's description, a number without
             it is a feature.
 
     Returns:
-        The value for the key `dagster/column_schema`.
+        Markdown.
     """
-    return dg.MetadataValue.table_schema(
-        dg.TableSchema(
-            columns=[
-                dg.TableColumn(
-                    field.name,
-                    type=str(field.type),
-                    description=_description(field),
-                    constraints=dg.TableColumnConstraints(nullable=field.nullable),
-                )
-                for field in schema
-            ]
-        )
+    return markdown_table(
+        ["column", "type", "holds"],
+        [[field.name, f"{field.type}{'' if field.nullable else ', known'}", _description(field)] for field in schema],
     )
 
 
-def _description(field: "pa.Field") -> str | None:
+def _description(field: "pa.Field") -> str:
     from pyarrow.types import is_floating
 
     if field.metadata and b"doc" in field.metadata:
         return str(field.metadata[b"doc"].decode())
     if not is_floating(field.type):
-        return None
+        return ""
     return _FEATURE if field.nullable else _FEATURE.partition(";")[0]
 
 
