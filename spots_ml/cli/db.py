@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from spots_ml.stores.supabase.migrations.account import Migration
     from spots_ml.stores.supabase.postgres.same_project import Comparison
 
+_MAY_WRITE = "which may write: only `db push` needs that, bulk reads take spots_ml_reader (docs/how-to/supabase.md)"
+
 
 @click.group("db")
 def db_command() -> None:
@@ -51,26 +53,37 @@ def push_command(yes: bool, direct: bool) -> None:
 def status_command(context: click.Context, as_json: bool) -> None:
     """Show which migrations are applied, pending, changed since or unknown here.
 
-    Unknown are those of other programs, such as the app's, and those of a later version of this one. When address and
-    key of the API are set, too, it is checked that both belong to one project. Exits with 1 when a migration is pending
-    or changed, or when they belong to two projects.
+    Unknown are those of other programs, such as the app's, and those of a later version of this one. Once none is
+    pending, it is told what lets somebody do more, or less, with this project's tables, views and functions than the
+    migrations do. When address and key of the API are set, too, it is checked that both belong to one project. Exits
+    with 1 when a migration is pending or changed, when access is another, or when they belong to two projects.
     """
+    from spots_ml.stores.supabase.migrations.access import foreign_access, role_of
     from spots_ml.stores.supabase.migrations.account import read_migrations
 
     settings = Settings.from_env()
     migrations = read_migrations(_dsn(settings))
     complete = all(one.state in ("applied", "unknown") for one in migrations)
+    foreign = foreign_access(_dsn(settings)) if complete else None
+    role = role_of(_dsn(settings))
     comparison = _compared(settings) if complete else None
     if as_json:
         told = [{"version": one.version, "name": one.name, "state": one.state} for one in migrations]
         project = None if comparison is None else {"same": comparison.same, "detail": comparison.detail}
-        click.echo(json.dumps({"migrations": told, "project": project}, indent=2))
+        asks = {"name": role.name, "may_write": role.may_write}
+        click.echo(json.dumps({"migrations": told, "access": foreign, "role": asks, "project": project}, indent=2))
     else:
         click.echo(text_table(["version", "name", "state"], [[one.version, one.name, one.state] for one in migrations]))
+        if foreign:
+            click.echo(f"\nACCESS IS NOT AS THE MIGRATIONS LEFT IT, in {len(foreign)} points:")
+            click.echo("\n".join(f"  {one}" for one in foreign))
+        elif foreign is not None:
+            click.echo("\nWho may do what: as the migrations left it")
+        click.echo(f"Postgres is asked as {role.name}, {_MAY_WRITE if role.may_write else 'which can only read'}")
         if comparison is not None:
             verdict = "one project" if comparison.same else "NOT ONE PROJECT"
             click.echo(f"\nAPI and Postgres: {verdict}; {comparison.detail}")
-    context.exit(0 if complete and (comparison is None or comparison.same) else 1)
+    context.exit(0 if complete and not foreign and (comparison is None or comparison.same) else 1)
 
 
 def _dsn(settings: Settings) -> str:

@@ -62,7 +62,7 @@ def _leave(number: int, frame: object) -> NoReturn:
 
 def _told(project: "LocalProject", folder: Path, report: "ImportReport | None") -> str:
     lines = [
-        f"A local Supabase project runs: {project.url} (API), {project.dsn} (Postgres).",
+        f"A local Supabase project runs: {project.url} (API), {project.owner_dsn} (Postgres).",
         f"Rows and keys stay in {folder}; remove that folder to begin anew.",
     ]
     if report is not None:

@@ -15,6 +15,7 @@ from spots_ml.local_supabase.keys import Keys
 from spots_ml.local_supabase.postgres import ADMIN, SQL_DIR, Server, running
 from spots_ml.local_supabase.private_files import write_private
 from spots_ml.stores.supabase.migrations.account import apply_migrations, migration_files, read_migrations
+from spots_ml.stores.supabase.migrations.rights import READER
 
 PROJECT: Final = "project"
 """The database of the project that the API serves."""
@@ -41,7 +42,12 @@ class LocalProject:
 
     @property
     def dsn(self) -> str:
-        """The database for direct connections, as the owner of the tables."""
+        """The database for bulk reads, as the role that can do nothing else."""
+        return self.server.url(self.database, READER)
+
+    @property
+    def owner_dsn(self) -> str:
+        """The database for migrations, as the owner of the tables."""
         return self.server.url(self.database)
 
     def environment(self) -> dict[str, str]:
@@ -126,7 +132,7 @@ def _migrate(server: Server, folder: Path | None) -> None:
             "remove that folder to begin anew"
         )
     apply_migrations(server.url(PROJECT))
-    _run(server, "keep_grants.sql")
+    _run(server, "keep_grants.sql", "reader_login.sql")
 
 
 def _run(server: Server, *files: str | Path) -> None:

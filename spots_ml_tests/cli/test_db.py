@@ -63,6 +63,32 @@ def test_status_is_1_until_everything_is_applied(spots_ml, dsn):
     assert "shared_rules" in spots_ml("status", supabase_dsn=dsn).stdout
 
 
+def test_status_names_what_lets_others_in_and_exits_with_1(spots_ml, dsn, server):
+    spots_ml("push", "--yes", supabase_dsn=dsn)
+    assert status(spots_ml, dsn, exit_code=0)["access"] == []
+    with server.connect(dsn.rpartition("/")[2], autocommit=True) as connection:
+        connection.execute('create policy "fix" on public.decisions using (true)')
+        connection.execute("grant select on public.decisions to authenticated")
+
+    assert len(status(spots_ml, dsn)["access"]) == 2
+    told = spots_ml("status", supabase_dsn=dsn).stdout
+    assert "ACCESS IS NOT AS THE MIGRATIONS LEFT IT, in 2 points" in told
+    assert 'public.decisions has the policy "fix"' in told
+
+
+@pytest.mark.parametrize(("user", "may_write"), [("postgres", True), ("reading_clerk", False)])
+def test_status_says_whether_the_dsn_may_do_more_than_read(spots_ml, dsn, server, user, may_write):
+    spots_ml("push", "--yes", supabase_dsn=dsn)
+    with server.connect("postgres", autocommit=True) as connection:
+        connection.execute("create role reading_clerk login in role spots_ml_reader")
+        try:
+            told = dsn.replace("postgres@", f"{user}@")
+            assert status(spots_ml, told, exit_code=0)["role"] == {"name": user, "may_write": may_write}
+            assert ("which may write" in spots_ml("status", supabase_dsn=told).stdout) is may_write
+        finally:
+            connection.execute("drop role reading_clerk")
+
+
 def test_migrations_of_others_are_told_and_left(spots_ml, dsn, server):
     spots_ml("push", "--yes", supabase_dsn=dsn)
     with server.connect(dsn.rpartition("/")[2], autocommit=True) as connection:

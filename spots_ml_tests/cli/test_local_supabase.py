@@ -62,7 +62,11 @@ def is_running(pid):
 
 def test_the_command_finds_the_project_as_its_store_and_the_rows_of_the_first_start_stay(command, data_dir):
     start, (api_port, database_port) = command
-    shown = ["supabase", f"http://127.0.0.1:{api_port}", f"postgresql://postgres@127.0.0.1:{database_port}/project"]
+    shown = [
+        "supabase",
+        f"http://127.0.0.1:{api_port}",
+        f"postgresql://spots_ml_reader@127.0.0.1:{database_port}/project",
+    ]
     for rows, said in (("120", "It was empty: 120 generated interactions were taken in"), ("500", "")):
         with start("--rows", rows, "--", sys.executable, "-c", SHOW_SETTINGS) as process:
             output, told = process.communicate(timeout=120)

@@ -12,7 +12,8 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from spots_ml.local_supabase.postgres import Server
+from spots_ml.local_supabase.postgres import ADMIN, Server
+from spots_ml.stores.supabase.migrations.rights import READER
 
 START = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
@@ -51,6 +52,13 @@ class Database:
         with self.connect(autocommit=True) as connection:
             connection.execute("select set_config('request.jwt.claims', %s, false)", (json.dumps(token),))
             connection.execute(f"set role {role}")
+            yield connection
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[psycopg.Connection]:
+        """Work as the role that reads in bulk, as if it had logged in."""
+        with self.server.connect(self.name, ADMIN, row_factory=dict_row, autocommit=True) as connection:
+            connection.execute(f"set session authorization {READER}")
             yield connection
 
     def service(self) -> contextlib.AbstractContextManager[psycopg.Connection]:

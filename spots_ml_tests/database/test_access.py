@@ -6,6 +6,7 @@ from psycopg.types.json import Jsonb
 
 from spots_ml.interactions.reading.record_layout import DERIVED_KEYS, FEATURE_GROUPS
 from spots_ml.stores.supabase.migrations.account import apply_migrations
+from spots_ml.stores.supabase.migrations.rights import FUNCTION_RIGHTS, READER, RELATION_RIGHTS
 from spots_ml_tests.database.roles import (
     AGENT_A,
     AGENT_B,
@@ -22,46 +23,6 @@ from spots_ml_tests.database.roles import (
 TRAINING = "calling_score_training_data"
 AB_TEST = "calling_score_ab_test_outcomes"
 SERVICE_TABLES = ("incoming_rows", "quarantined_interactions", "interactions")
-
-# All that anon and authenticated may do, column by column for the phone's part of the versions.
-PHONE_COLUMNS = {
-    *("model_type", "version", "status", "weight", "traffic", "file_path", "size_bytes", "sha256"),
-    *("contract_digest", "client_runtime_floor"),
-}
-OUTCOME_COLUMNS = {"outcome_id", "outcome_type", "outcome_score", "outcome_timestamp", "updated_at", "metadata"}
-ALLOWED = {
-    "anon": set(),
-    "authenticated": {
-        *((TRAINING, "SELECT"), (TRAINING, "INSERT"), (AB_TEST, "SELECT"), (AB_TEST, "INSERT")),
-        *(("served_models", "SELECT"), ("model_kinds.name", "SELECT"), ("model_kinds.audience", "SELECT")),
-        *((f"model_versions.{name}", "SELECT") for name in PHONE_COLUMNS),
-        *((f"{TRAINING}.{name}", "UPDATE") for name in OUTCOME_COLUMNS),
-    },
-    "service_role": {
-        *((TRAINING, right) for right in ("SELECT", "INSERT", "UPDATE", "DELETE")),
-        *((AB_TEST, right) for right in ("SELECT", "INSERT", "DELETE")),
-        *((name, "SELECT") for name in ("model_versions", "version_history", "served_models", "model_kinds")),
-        *((name, "SELECT") for name in ("decisions", "decisions_with_outcomes", "interactions")),
-        *(("performance", right) for right in ("SELECT", "INSERT", "UPDATE")),
-        *(("incoming_rows", right) for right in ("SELECT", "INSERT")),
-        *(("quarantined_interactions", right) for right in ("SELECT", "DELETE")),
-    },
-}
-FUNCTIONS = {
-    *("register_model_version", "promote_model_version", "rollback_model_version", "archive_model_version"),
-    *("set_rollout_traffic", "set_model_weight", "label_watermark", "count_labels_after", "log_decisions"),
-    *("import_interactions", "interaction_kinds"),
-}
-# What a row's generated column and the view of the pipeline compute with, and whose rows an agent sees.
-PRIVATE_FUNCTIONS = {
-    "authenticated": {"own_agent_id", "plain_features", "is_blank"},
-    "service_role": {
-        *("own_agent_id", "plain_features", "interaction_record", "is_blank"),
-        *("interaction_key", "digest_id"),  # a decision's outcome is found by them
-    },
-}
-
-PHONE_FUNCTIONS = {"phone_manifest"}
 
 GRANTED = """
 select relation.relname as name, column_name, right_name
@@ -80,10 +41,7 @@ where relnamespace = 'public'::regnamespace and granted.grantee in (0, %(role)s:
 
 def granted(connection, role):
     rows = connection.execute(GRANTED, {"role": role}).fetchall()
-    return {
-        (row["name"] if row["column_name"] is None else f"{row['name']}.{row['column_name']}", row["right_name"])
-        for row in rows
-    }
+    return {(".".join(filter(None, ("public", row["name"], row["column_name"]))), row["right_name"]) for row in rows}
 
 
 @pytest.fixture
@@ -98,42 +56,51 @@ def old_project(empty_project):
     return empty_project
 
 
-@pytest.mark.parametrize("role", ALLOWED)
+@pytest.mark.parametrize("role", RELATION_RIGHTS)
 @pytest.mark.parametrize("project", ["shared", "old_project"])
 def test_a_role_has_these_rights_and_no_other(request, server, project, role):
     with request.getfixturevalue(project).owner() as connection:
-        assert granted(connection, role) == ALLOWED[role]
+        assert granted(connection, role) == RELATION_RIGHTS[role]
+
+
+def test_agents_change_outcomes_alone_and_nobody_but_the_service_deletes():
+    writing = {(role, *one) for role, rights in RELATION_RIGHTS.items() for one in rights if one[1] != "SELECT"}
+
+    assert {name.split(".")[2] for role, name, right in writing if (role, right) == ("authenticated", "UPDATE")} == {
+        *("outcome_id", "outcome_type", "outcome_score", "outcome_timestamp", "updated_at", "metadata")
+    }
+    assert {role for role, _, right in writing if right == "DELETE"} == {"service_role"}
+    assert {role for role, _, _ in writing} == {"authenticated", "service_role"}
 
 
 @pytest.mark.parametrize("project", ["shared", "old_project"])
-def test_functions_are_for_the_service_role_alone_but_the_phones(request, server, project):
+def test_functions_may_be_called_by_whom_they_are_for_and_by_nobody_else(request, server, project):
     with request.getfixturevalue(project).owner() as connection:
         rows = connection.execute(
-            "select proname as name, role,"
-            " has_function_privilege(role, pg_proc.oid, 'execute') as may from pg_proc,"
-            " unnest(array['anon', 'authenticated', 'service_role']) as role"
-            " where pronamespace = 'public'::regnamespace"
+            "select pronamespace::regnamespace || '.' || proname as name, role,"
+            " has_function_privilege(role, pg_proc.oid, 'execute') as may from pg_proc, unnest(%s::text[]) as role"
+            " where pronamespace in ('public'::regnamespace, 'private'::regnamespace)",
+            (list(FUNCTION_RIGHTS),),
         ).fetchall()
-    assert {row["name"] for row in rows} == FUNCTIONS | PHONE_FUNCTIONS
-    for row in rows:
-        of_the_phone = row["role"] == "authenticated" and row["name"] in PHONE_FUNCTIONS
-        assert row["may"] == (row["role"] == "service_role" or of_the_phone)
-
-
-def test_of_the_private_schema_only_what_rows_are_computed_with_may_be_called(shared):
-    with shared.owner() as connection:
-        rows = connection.execute(
-            "select role, proname as name"
-            " from pg_proc, unnest(array['anon', 'authenticated', 'service_role']) as role"
-            " where pronamespace = 'private'::regnamespace and has_function_privilege(role, pg_proc.oid, 'execute')"
-        ).fetchall()
-        tables = connection.execute(
-            "select relname from pg_class where relnamespace = 'private'::regnamespace and relkind = 'r'"
-            " and has_table_privilege('service_role', oid, 'select, insert, update, delete')"
-        ).fetchall()
-    assert {(row["role"], row["name"]) for row in rows} == {
-        (role, name) for role, names in PRIVATE_FUNCTIONS.items() for name in names
+    assert {(row["role"], row["name"]) for row in rows if row["may"]} == {
+        (role, name) for role, names in FUNCTION_RIGHTS.items() for name in names
     }
+
+
+def test_an_agent_calls_one_function_of_the_api():
+    assert {name for name in FUNCTION_RIGHTS["authenticated"] if name.startswith("public.")} == {
+        "public.phone_manifest"
+    }
+
+
+def test_nobody_reads_or_writes_the_private_tables(shared):
+    with shared.owner() as connection:
+        tables = connection.execute(
+            "select relname, role from pg_class, unnest(%s::text[]) as role"
+            " where relnamespace = 'private'::regnamespace and relkind = 'r'"
+            " and has_table_privilege(role, pg_class.oid, 'select, insert, update, delete')",
+            (list(RELATION_RIGHTS),),
+        ).fetchall()
     assert tables == []
 
 
@@ -161,20 +128,22 @@ def test_every_table_has_row_level_security_and_every_view_asks_as_its_reader(sh
     assert all("security_invoker=true" in row["reloptions"] for row in views)
 
 
-def test_every_policy_is_for_signed_in_agents_and_names_a_condition(shared):
+def test_every_policy_that_permits_names_a_condition_but_the_one_of_the_bulk_reader(shared):
     with shared.owner() as connection:
-        rows = connection.execute("select * from pg_policies where schemaname = 'public'").fetchall()
-    assert {(row["tablename"], row["cmd"]) for row in rows} == {
-        *((TRAINING, command) for command in ("SELECT", "INSERT", "UPDATE")),
-        *((AB_TEST, command) for command in ("SELECT", "INSERT")),
-        *(("model_versions", "SELECT"), ("model_kinds", "SELECT")),
+        rows = connection.execute(
+            "select * from pg_policies where schemaname = 'public' and permissive = 'PERMISSIVE'"
+        ).fetchall()
+    assert {(row["tablename"], row["cmd"], *row["roles"]) for row in rows} == {
+        *((TRAINING, command, "authenticated") for command in ("SELECT", "INSERT", "UPDATE")),
+        *((AB_TEST, command, "authenticated") for command in ("SELECT", "INSERT")),
+        *((name, "SELECT", "authenticated") for name in ("model_versions", "model_kinds")),
+        *((name, "SELECT", READER) for name in (TRAINING, "decisions")),
     }
     expected = {"model_versions": "file_path", "model_kinds": "audience"}
     for row in rows:
-        assert row["roles"] == ["authenticated"]
         conditions = [condition for condition in (row["qual"], row["with_check"]) if condition is not None]
         assert conditions
-        named = expected.get(row["tablename"], "own_agent_id")
+        named = "true" if row["roles"] == [READER] else expected.get(row["tablename"], "own_agent_id")
         assert all(named in condition for condition in conditions)
 
 

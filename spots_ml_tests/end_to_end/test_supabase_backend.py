@@ -86,7 +86,7 @@ def test_the_models_learned_from_all_rows_in_postgres(trainer: Sandbox, project:
     ]
     assert [row["n_labelled"] for row in versions] == [N_ROWS, N_ROWS]
     assert not list((trainer.root / "data").glob("*.sqlite*")), "the embedded store was touched"
-    with psycopg.connect(project.dsn) as connection:
+    with psycopg.connect(project.owner_dsn) as connection:
         registered = connection.execute("select count(*) from public.model_versions").fetchone()
     assert registered == (len(declared_types()),)
 

@@ -64,12 +64,12 @@ def grants(server, database):
 
 
 def keep_a_row(project):
-    with psycopg.connect(project.dsn) as connection:
+    with psycopg.connect(project.owner_dsn) as connection:
         connection.execute("insert into public.incoming_rows values (gen_random_uuid(), 0, '{}')")
 
 
 def count_rows(project):
-    with psycopg.connect(project.dsn) as connection:
+    with psycopg.connect(project.owner_dsn) as connection:
         return connection.execute("select count(*) from public.incoming_rows").fetchone()[0]
 
 
@@ -124,7 +124,7 @@ def test_while_a_kept_project_runs_its_folder_tells_its_owner_how_to_reach_it(op
 
 
 def test_data_from_other_migrations_are_refused_with_the_way_out(open_folder):
-    with project_running(folder=open_folder) as project, psycopg.connect(project.dsn) as connection:
+    with project_running(folder=open_folder) as project, psycopg.connect(project.owner_dsn) as connection:
         connection.execute(
             "update supabase_migrations.schema_migrations set statements = '{select 1}' where name = 'performance'"
         )

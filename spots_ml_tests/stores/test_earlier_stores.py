@@ -114,7 +114,7 @@ def test_the_steps_of_rollouts_became_part_of_the_history(upgraded):
 
 
 def test_a_project_keeps_what_the_store_does_not_tell(upgraded):
-    with psycopg.connect(upgraded[0].dsn) as connection:
+    with psycopg.connect(upgraded[0].owner_dsn) as connection:
         said = connection.execute(
             "select formula_breakdown, context_features -> 'context_feature_7', metadata, model_version,"
             " outcome_model_version, arm, propensity, weight, neural_score, calling_score"

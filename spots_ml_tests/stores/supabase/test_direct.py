@@ -14,6 +14,7 @@ from spots_ml.stores.supabase.transport.refusals import (
     RequestRefusedError,
     UnavailableError,
 )
+from spots_ml_tests.database.roles import insert, interaction
 
 PASSWORD = "se%25cret"
 LONG = "select n, repeat('x', 1000) as text from generate_series(1, 100000) as n"
@@ -72,21 +73,22 @@ def test_every_read_is_one_read_only_snapshot_with_a_timeout(direct):
     ]
 
 
-def test_nothing_can_be_written(direct):
+def test_nothing_can_be_written_even_as_the_owner(local_project):
+    direct = DirectReads(local_project.owner_dsn)
     with pytest.raises(CallError, match="read-only transaction"):
         rows(direct.read("write", "t", "select nextval('public.training_rows')"))
 
 
 def test_reads_in_one_snapshot_agree_while_others_write(direct, project):
-    count = "select count(*) as n from public.incoming_rows"
+    count = "select count(*) as n from public.interactions"
     with direct.consistent() as snapshot:
-        before = rows(snapshot.read("count", "incoming_rows", count))
+        before = rows(snapshot.read("count", "interactions", count))
         with project.server.connect(project.database, autocommit=True) as other:
-            other.execute("insert into public.incoming_rows values (gen_random_uuid(), 1, '{}')")
-        after = rows(snapshot.read("count", "incoming_rows", count))
+            insert(other, "calling_score_training_data", **interaction())
+        after = rows(snapshot.read("count", "interactions", count))
 
     assert before == after == [{"n": 0}]
-    assert rows(direct.read("count", "incoming_rows", count)) == [{"n": 1}]
+    assert rows(direct.read("count", "interactions", count)) == [{"n": 1}]
 
 
 def test_an_answer_comes_in_pieces_and_its_connection_ends_with_it(direct, local_project):
@@ -151,7 +153,7 @@ def test_a_role_without_a_grant_is_told(direct, project):
     with project.server.connect(project.database, ADMIN, autocommit=True) as owner:
         owner.execute("create role direct_reader login")
         try:
-            reader = DirectReads(project.dsn.replace("postgres@", "direct_reader@"))
+            reader = DirectReads(project.server.url(project.database, "direct_reader"))
             with pytest.raises(AccessError, match="no grant"):
                 rows(reader.read("read", "interactions", "select * from public.interactions"))
         finally:

@@ -71,7 +71,7 @@ def test_an_import_that_breaks_off_between_its_pages_shows_nothing_and_the_next_
 
     with pytest.raises(InputError, match="ends too early"):
         store.interactions.import_interactions(InteractionStream("real", breaking(), "broken"), now=NOW)
-    with psycopg.connect(project.dsn) as connection:
+    with psycopg.connect(project.owner_dsn) as connection:
         assert connection.execute("select count(*) from public.incoming_rows").fetchone() == (500,)
     assert store.interactions.label_watermark() == "supabase:0/0"
 

@@ -43,7 +43,7 @@ def store(request, ways):
 @pytest.fixture
 def app(project):
     """A connection that writes what an app may have written."""
-    with psycopg.connect(project.dsn, autocommit=True) as connection:
+    with psycopg.connect(project.owner_dsn, autocommit=True) as connection:
         yield connection
 
 
@@ -211,7 +211,7 @@ def blind(project):
         owner.execute("create role blind login")
         owner.execute("grant usage on schema private to blind; grant select on all tables in schema public to blind")
         owner.execute("grant execute on all functions in schema private to blind")
-        yield DirectReads(project.dsn.replace("postgres@", "blind@"))
+        yield DirectReads(project.server.url(project.database, "blind"))
         owner.execute("drop owned by blind; drop role blind")
 
 
@@ -219,7 +219,7 @@ def test_a_role_that_does_not_see_the_rows_is_told_and_never_taken_for_an_empty_
     take_in(supabase_store(relayed), [interaction(number) for number in range(3)])
     store = supabase_store(relayed, blind)
 
-    with pytest.raises(AccessError, match="policies hide rows from it"):
+    with pytest.raises(AccessError, match="policies hide rows from the DSN's role"):
         read(store)
-    with pytest.raises(AccessError, match="policies hide rows from it"):
+    with pytest.raises(AccessError, match="policies hide rows from the DSN's role"):
         store.history.serve_history(["agent 1"], np.array(["2026-11-20"], "datetime64[us]"))

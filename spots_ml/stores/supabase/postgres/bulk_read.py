@@ -29,14 +29,17 @@ _BATCH_BYTES: Final = 8_000_000
 _BEGIN: Final = (
     "set transaction isolation level repeatable read, read only",
     "set local statement_timeout = '30min'",
-    # A role from whom policies hide rows is refused, instead of being given fewer.
-    "set local row_security = off",
     "set local idle_in_transaction_session_timeout = '60min'",
 )
 """All in the transaction, so that a pooler's connection is given back as it was."""
 
+_IS_WHOLE: Final = "select private.sees_every_row() as sees"
+"""A role from whom policies hide rows is refused, instead of being given fewer."""
+
+_WHOSE: Final = "use the DSN of spots_ml_reader, or of a role that is a member of it (docs/how-to/supabase.md)"
+
 _MEANINGS: Final[tuple[tuple[tuple[str, ...], type[CallError], str], ...]] = (
-    (("42501",), AccessError, "the DSN's role has no grant, or policies hide rows from it; use the service role's"),
+    (("42501",), AccessError, f"the DSN's role has no grant to read it; {_WHOSE}"),
     (("28", "3D"), AccessError, "copy the DSN again from the project's settings"),
     (("42P01", "42703", "42883", "3F"), MissingNameError, "apply the migrations in supabase/migrations"),
     (("57014",), UnavailableError, "it was stopped, or ran longer than allowed; read when the database is less busy"),
@@ -135,6 +138,7 @@ class DirectReads:
             The snapshot; its connection is closed afterwards.
 
         Raises:
+            AccessError: When policies hide rows from the DSN's role.
             CallError: When the database cannot be reached.
         """
         from adbc_driver_postgresql import dbapi
@@ -146,7 +150,11 @@ class DirectReads:
                 for statement in _BEGIN:
                     with connection.cursor() as cursor:
                         cursor.execute(statement)
-            yield ConsistentRead(connection, self.host)
+            snapshot = ConsistentRead(connection, self.host)
+            whole = [batch["sees"][0].as_py() for batch in snapshot.read(call.operation, "Postgres", _IS_WHOLE)]
+            if whole != [True]:
+                raise AccessError(call, f"policies hide rows from the DSN's role, so nothing was read; {_WHOSE}")
+            yield snapshot
 
 
 @contextlib.contextmanager

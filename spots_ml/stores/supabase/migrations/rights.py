@@ -1,0 +1,75 @@
+"""Who may do what with the tables, views and functions of the migrations: all of it, of every role but the owner.
+
+The migrations grant it; this is what a database is held against afterwards, by tests and by `spots-ml db status`. A
+sequence may be used by nobody: the tables' triggers number the rows.
+"""
+
+from typing import Final
+
+READER: Final = "spots_ml_reader"
+"""The role that reads in bulk and can do nothing else."""
+
+_TRAINING: Final = "public.calling_score_training_data"
+_AB_TEST: Final = "public.calling_score_ab_test_outcomes"
+
+_OUTCOME_COLUMNS: Final = ("outcome_id", "outcome_type", "outcome_score", "outcome_timestamp", "updated_at", "metadata")
+_PHONE_COLUMNS: Final = (
+    *("model_type", "version", "status", "weight", "traffic", "file_path", "size_bytes", "sha256"),
+    *("contract_digest", "client_runtime_floor"),
+)
+
+RELATION_RIGHTS: Final[dict[str, frozenset[tuple[str, str]]]] = {
+    "anon": frozenset(),
+    "authenticated": frozenset(
+        {
+            *((table, right) for table in (_TRAINING, _AB_TEST) for right in ("SELECT", "INSERT")),
+            *((f"{_TRAINING}.{name}", "UPDATE") for name in _OUTCOME_COLUMNS),
+            *((f"public.model_versions.{name}", "SELECT") for name in _PHONE_COLUMNS),
+            *((f"public.model_kinds.{name}", "SELECT") for name in ("name", "audience")),
+            ("public.served_models", "SELECT"),
+        }
+    ),
+    "service_role": frozenset(
+        {
+            *((_TRAINING, right) for right in ("SELECT", "INSERT", "UPDATE", "DELETE")),
+            *((_AB_TEST, right) for right in ("SELECT", "INSERT", "DELETE")),
+            *((f"public.{name}", "SELECT") for name in ("model_versions", "version_history", "model_kinds")),
+            *((f"public.{name}", "SELECT") for name in ("served_models", "decisions", "decisions_with_outcomes")),
+            ("public.interactions", "SELECT"),
+            *(("public.performance", right) for right in ("SELECT", "INSERT", "UPDATE")),
+            *(("public.incoming_rows", right) for right in ("SELECT", "INSERT")),
+            *(("public.quarantined_interactions", right) for right in ("SELECT", "DELETE")),
+        }
+    ),
+    READER: frozenset(
+        (name, "SELECT")
+        for name in (_TRAINING, "public.decisions", "public.interactions", "public.decisions_with_outcomes")
+    ),
+}
+"""Role -> relations, or columns of one, and what the role may do with them."""
+
+_OF_EVERY_WRITER: Final = ("private.own_agent_id", "private.plain_features", "private.is_blank")
+"""Whose rows an agent sees, and what a row's generated column and its checks compute with."""
+
+_OF_EVERY_READER: Final = (
+    *("private.interaction_record", "private.interaction_key", "private.digest_id"),
+    "private.sees_every_row",
+)
+"""What the views compute with, and whether they hide rows."""
+
+FUNCTION_RIGHTS: Final[dict[str, frozenset[str]]] = {
+    "anon": frozenset(),
+    "authenticated": frozenset({*_OF_EVERY_WRITER, "public.phone_manifest"}),
+    "service_role": frozenset(
+        {
+            *_OF_EVERY_WRITER,
+            *_OF_EVERY_READER,
+            *("public.register_model_version", "public.promote_model_version", "public.rollback_model_version"),
+            *("public.archive_model_version", "public.set_rollout_traffic", "public.set_model_weight"),
+            *("public.label_watermark", "public.count_labels_after", "public.interaction_kinds"),
+            *("public.log_decisions", "public.import_interactions", "public.phone_manifest"),
+        }
+    ),
+    READER: frozenset({*_OF_EVERY_READER, "private.own_agent_id", "public.label_watermark"}),
+}
+"""Role -> functions that it may call."""
