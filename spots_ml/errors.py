@@ -48,5 +48,9 @@ class RegistryError(SpotsMLError):
     """A version does not exist, or the change of state asked for is not allowed."""
 
 
+class MachineError(SpotsMLError):
+    """The machine says no (disk, rights, limits); nothing is said about the data."""
+
+
 class BusyError(SpotsMLError):
     """The same work is under way in another process."""

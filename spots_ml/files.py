@@ -1,7 +1,7 @@
 """Files that are either whole or absent: written under a temporary name, flushed, then renamed.
 
 A killed process leaves the old content or the new one, never a part. Temporary names start with `.tmp-`, and no reader
-ever looks at those.
+ever looks at those. What the machine says no with is told by `troubles`.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from spots_ml.errors import BusyError
+from spots_ml.troubles import trouble_at
 
 TEMPORARY_PREFIX = ".tmp-"
 
@@ -43,15 +44,16 @@ def whole_file(path: Path) -> Iterator[Path]:
     Yields:
         The temporary path, in the same folder. When the block raises, it is removed and `path` stays as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary_sibling(path)
-    try:
-        yield temporary
-        _sync(temporary)
-        temporary.replace(path)
-        _sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with trouble_at(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            _sync(temporary)
+            temporary.replace(path)
+            _sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -78,26 +80,28 @@ def publish_directory(directory: Path, fill: Callable[[Path], object]) -> Path:
         `directory`, which now exists. When `fill` raises, nothing is left behind.
 
     Raises:
-        OSError: When the directory cannot be put in place.
+        MachineError: When the directory cannot be put in place.
+        OSError: The same, for a reason that `troubles` does not know.
     """
     if directory.is_dir():
         return directory
-    directory.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary_sibling(directory)
-    temporary.mkdir()
-    try:
-        fill(temporary)
-        for entry in temporary.rglob("*"):
-            _sync(entry)
-        _sync(temporary)
+    with trouble_at(directory):
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
         try:
-            temporary.rename(directory)
-        except OSError:
-            if not directory.is_dir():
-                raise
-        _sync(directory.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            fill(temporary)
+            for entry in temporary.rglob("*"):
+                _sync(entry)
+            _sync(temporary)
+            try:
+                temporary.rename(directory)
+            except OSError:
+                if not directory.is_dir():
+                    raise
+            _sync(directory.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
     return directory
 
 
@@ -111,13 +115,14 @@ def work_folder(parent: Path) -> Iterator[Path]:
     Yields:
         The folder; it is removed with what is left in it when the block ends.
     """
-    parent.mkdir(parents=True, exist_ok=True)
     folder = parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with trouble_at(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def publish(work: Path, folder: Path) -> None:
@@ -154,8 +159,10 @@ def exclusive(path: Path, *, wait: bool = False) -> Iterator[None]:
     Raises:
         BusyError: At once, when another process (or another block of this one) holds it; never when waiting.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as lock:
+    with contextlib.ExitStack() as opened:
+        with trouble_at(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = opened.enter_context(path.open("ab"))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

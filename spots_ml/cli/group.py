@@ -6,6 +6,7 @@ from typing import Any, Final
 import click
 
 from spots_ml.errors import ConfigError, SpotsMLError
+from spots_ml.troubles import as_error
 
 COMMANDS: Final = {
     "archive": "spots_ml.cli.registry.lifecycle",
@@ -49,11 +50,16 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an error that a user can act on becomes one sentence, 2 for a wrong setting and 1 else."""
+        """Run a command; what a user can act on becomes one sentence, 2 for a wrong setting and 1 else."""
         try:
             return super().invoke(ctx)
-        except SpotsMLError as error:
-            raise (_WrongSetting if isinstance(error, ConfigError) else click.ClickException)(str(error)) from error
+        except click.exceptions.Exit:
+            raise
+        except Exception as error:
+            told = error if isinstance(error, SpotsMLError) else as_error(error)
+            if told is None:
+                raise
+            raise (_WrongSetting if isinstance(told, ConfigError) else click.ClickException)(str(told)) from error
 
 
 class _WrongSetting(click.ClickException):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from spots_ml.defs.build import build_definitions
-from spots_ml.defs.history.home import open_instance
+from spots_ml.defs.history.home import dagster_home, open_instance
 from spots_ml.defs.history.problems import problems
 from spots_ml.defs.history.runs import PROCESS_TAG, fail_abandoned_runs, job_name, this_process
 from spots_ml.defs.jobs import BOTH_MODELS_JOB, registered_version_key
@@ -14,6 +14,7 @@ from spots_ml.defs.resources import Platform
 from spots_ml.interactions.learning.expectations_process import ExpectationsProcess
 from spots_ml.models.declared import ModelType, declared_types
 from spots_ml.settings import Settings
+from spots_ml.troubles import trouble_at
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,11 @@ def run_training(
     """
     model_types = declared_types() if model_types is None else model_types
     name = BOTH_MODELS_JOB if len(model_types) > 1 else job_name(model_types[0])
-    with expectations or ExpectationsProcess() as looking, open_instance() as instance:
+    with (
+        trouble_at(dagster_home()),
+        expectations or ExpectationsProcess() as looking,
+        open_instance() as instance,
+    ):
         looking.start()
         fail_abandoned_runs(instance)
         platform = Platform(settings, expectations=looking)

@@ -8,6 +8,7 @@ from spots_ml.digests import digest_json, seal, unseal
 from spots_ml.errors import ArtifactError
 from spots_ml.explaining.importance import FeatureImportance
 from spots_ml.files import write_whole
+from spots_ml.troubles import raise_unless_missing
 
 
 def save_importance(importance: FeatureImportance, directory: Path) -> str:
@@ -47,6 +48,7 @@ def load_importance(directory: Path, digest: str) -> FeatureImportance:
             raise ArtifactError(f"it holds the document {found[:12]}; measure it again")
         return FeatureImportance.model_validate(document)
     except OSError as error:
+        raise_unless_missing(error, path)
         raise ArtifactError(
             f"{path} cannot be read ({error.strerror}); materialise feature_importance again"
         ) from error

@@ -30,6 +30,7 @@ from spots_ml.models.spec import Role
 from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE
 from spots_ml.scoring.fallback import outcome_rule
 from spots_ml.scoring.formula import formula_score
+from spots_ml.troubles import raise_unless_missing
 
 SCORE_METRICS: Final = ("accuracy", "precision", "recall", "f1", "mae")
 """Of called against positive; `mae` is the mean distance of score and outcome score, the one that is to fall."""
@@ -185,6 +186,7 @@ def load_baseline(directory: Path, digest: str) -> FormulaBaseline:
         document = unseal(path.read_bytes())
         baseline = FormulaBaseline.model_validate(document)
     except (OSError, ArtifactError, ValidationError) as error:
+        raise_unless_missing(error, path)
         raise ArtifactError(
             f"baseline {digest} cannot be read in {directory} ({error}); materialise formula_baseline again"
         ) from error

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Final, Literal
 
 from spots_ml.digests import digest_bytes
-from spots_ml.errors import ArtifactError, SpotsMLError
+from spots_ml.errors import ArtifactError, MachineError, SpotsMLError
 from spots_ml.files import publish_directory, write_whole
 from spots_ml.models.declared import ModelType
 from spots_ml.registry.records import VersionContent
 from spots_ml.registry.version_store import VersionFiles
 from spots_ml.release.manifest import Manifest, parse_version
+from spots_ml.troubles import raise_unless_missing
 
 ONNX_NAME: Final = "model.onnx"
 MANIFEST_NAME: Final = "manifest.json"
@@ -104,7 +105,7 @@ def published_files(store: VersionFiles, models_dir: Path, version: VersionConte
             found.reason, f"the files of {version.model_type} {version.version} cannot be used: {found}; {remedy}"
         ) from found
     files = PublishedFiles(*fetched)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, MachineError):
         _put_back(directory, files)
     return files
 
@@ -121,7 +122,8 @@ def published_content(directory: Path) -> tuple[Manifest, PublishedFiles] | None
     try:
         files = PublishedFiles(*((directory / name).read_bytes() for name in (ONNX_NAME, MANIFEST_NAME)))
         manifest = Manifest.from_bytes(files.manifest)
-    except (OSError, ArtifactError):
+    except (OSError, ArtifactError) as error:
+        raise_unless_missing(error, directory)
         return None
     return (manifest, files) if digest_bytes(files.onnx) == manifest.digests.onnx else None
 
@@ -134,7 +136,7 @@ def publish_files(directory: Path, files: PublishedFiles) -> None:
         files: Its files.
 
     Raises:
-        OSError: When it cannot be written.
+        MachineError: When it cannot be written.
     """
 
     def fill(target: Path) -> None:

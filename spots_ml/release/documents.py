@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from spots_ml.digests import canonical_json
 from spots_ml.errors import ArtifactError
+from spots_ml.troubles import raise_unless_missing
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """64 lower-case hexadecimal digits of SHA-256."""
@@ -78,6 +79,7 @@ class ReleaseDocument(BaseModel):
         try:
             return cls.from_bytes(path.read_bytes())
         except OSError as error:
+            raise_unless_missing(error, path)
             raise ArtifactError(f"{path} cannot be read ({error.strerror}); make the artifact again") from error
         except ArtifactError as error:
             raise ArtifactError(f"{path}: {error}") from error

@@ -16,6 +16,7 @@ from isal.igzip_lib import IsalError
 from spots_ml.errors import InputError
 from spots_ml.interactions.reading.json_window import MAX_VALUE_BYTES
 from spots_ml.interactions.reading.record_layout import ARRAY_NAME
+from spots_ml.troubles import raise_unless_missing
 
 CHUNK_BYTES: Final = 1 << 20
 
@@ -50,6 +51,7 @@ def read_lines(source: Path | BinaryIO) -> Iterator[tuple[list[int], list[bytes]
             f"{name}: the gzip data is truncated or damaged ({error}); expected a whole gzip file: make it again"
         ) from error
     except OSError as error:
+        raise_unless_missing(error, name)
         raise InputError(
             f"{name}: cannot be read ({error.strerror or error}); {_EXPECTED}: check the path and its permissions"
         ) from error

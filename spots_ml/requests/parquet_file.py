@@ -20,6 +20,7 @@ from spots_ml.interactions.judging.rules import REASONS
 from spots_ml.interactions.reading.records import FIRST_US, LAST_US, derived_mismatch
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.requests.request_schema import ANSWER_COLUMNS, REQUESTS
+from spots_ml.troubles import raise_unless_missing
 
 _NOT_LOOKED_AT: Final = {*INTERACTIONS.names, *ANSWER_COLUMNS} - {*REQUESTS.names, "refused"}
 _KNOWN: Final = {*REQUESTS.names, *DERIVED_FEATURES, "refused"}
@@ -49,6 +50,7 @@ def read_parquet(path: Path, *, batch_rows: int) -> Iterator[pa.RecordBatch]:
                     yield _requests(path, batch, position)
                 position += batch.num_rows
     except (pa.ArrowException, OSError) as error:
+        raise_unless_missing(error, path)
         raise InputError(
             f"{path}: cannot be read as Parquet ({error}); expected a whole Parquet file with one row per request: "
             "check the path, or write the file again"

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spots_ml.digests import digest_json
 from spots_ml.errors import ConfigError
+from spots_ml.troubles import raise_unless_missing
 
 
 class TrainingConfig(BaseModel):
@@ -100,6 +101,7 @@ def load_profile(path: Path) -> TrainingConfig:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise_unless_missing(error, path)
         raise ConfigError(f"the training profile {path} cannot be read: {error}; expected a YAML file") from error
     if document is None:
         document = {}

@@ -25,6 +25,7 @@ from spots_ml.training.evaluation import Evaluation
 from spots_ml.training.fit import Epoch
 from spots_ml.training.moments import blocks
 from spots_ml.training.network import ScoringNetwork
+from spots_ml.troubles import raise_unless_missing
 from spots_ml.verdicts import Verdict
 
 GOLDEN_INPUTS = "golden_inputs"
@@ -264,6 +265,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
+        raise_unless_missing(error, path)
         raise ArtifactError(
             f"{path} cannot be read ({error.strerror}); expected a trained model: train again"
         ) from error

@@ -191,3 +191,18 @@ def test_help_loads_no_heavy_library():
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
 
     assert not {"torch", "dagster", "pyarrow", "numpy", "sklearn"} & set(loaded)
+
+
+def test_trouble_of_the_machine_is_one_sentence(spots_ml, tmp_path):
+    (tmp_path / "data").write_text("no folder")
+
+    assert refused(spots_ml("versions"), 1, "a file stands where a folder is expected")
+
+
+def test_a_dagster_home_that_cannot_be_used_is_one_sentence(spots_ml, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}")
+    (home / "history").write_text("no folder")
+
+    assert refused(spots_ml("due", DAGSTER_HOME=str(home)), 1, "a file stands where a folder is expected")

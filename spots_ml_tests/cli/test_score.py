@@ -204,7 +204,7 @@ def test_versions_can_be_named(score, two_models, tmp_path):
         (["{tmp_path}/asked.txt"], 2, "--from"),
         (["{tmp_path}/asked.txt", "--from", "parquet"], 1, "cannot be read as Parquet"),
         (["{tmp_path}/asked.txt", "--from", "export"], 1, "asked.txt"),
-        (["--out", "/dev/null/scores.jsonl"], 1, "cannot be written"),
+        (["--out", "/dev/null/scores.jsonl"], 1, "a file stands where a folder is expected"),
     ],
 )
 def test_what_cannot_be_done_is_one_message_and_an_exit_status(score, two_models, tmp_path, arguments, status, told):

@@ -143,7 +143,7 @@ def test_a_file_that_is_no_database_is_one_clear_error(tmp_path):
     path = tmp_path / "store.sqlite"
     path.write_bytes(b"not a database " * 100)
 
-    with pytest.raises(ArtifactError, match="cannot be used as the embedded store"):
+    with pytest.raises(ArtifactError, match=r"no SQLite database.*move it away to start an empty store"):
         embedded_store(path)
 
 

@@ -12,7 +12,6 @@ import click
 
 from spots_ml.cli.options import utc_now
 from spots_ml.cli.scoring.request_source import STANDARD, RequestFormat, request_options, requests_from
-from spots_ml.errors import InputError
 from spots_ml.files import whole_file
 from spots_ml.settings import Settings
 
@@ -108,13 +107,8 @@ def _is_packed(out: Path | None) -> bool:
 def _sink(out: Path | None) -> Iterator[Path | BinaryIO]:
     """Open the place for answers; one that closes early, such as `head`, ends the command without a word."""
     if out is not None:
-        try:
-            with whole_file(out) as temporary:
-                yield temporary
-        except OSError as error:
-            raise InputError(
-                f"{out} cannot be written ({error.strerror or error}); check the folder, its permissions and its space"
-            ) from error
+        with whole_file(out) as temporary:
+            yield temporary
         return
     stdout = sys.stdout.buffer
     # With PYTHONUNBUFFERED this is the bare descriptor, whose writes may stop half-way without an error.

@@ -12,6 +12,7 @@ from spots_ml.defs.history.run_history import DagsterRunHistory
 from spots_ml.files import write_whole
 from spots_ml.monitoring.run_history import NoRunHistory, RunHistory
 from spots_ml.settings import PROJECT_ROOT
+from spots_ml.troubles import trouble_at
 
 HOME_VARIABLE: Final = "DAGSTER_HOME"
 _CONFIGURATION: Final = "dagster.yaml"
@@ -50,5 +51,5 @@ def open_run_history() -> Iterator[RunHistory]:
     if not (dagster_home() / _CONFIGURATION).exists():
         yield NoRunHistory()
         return
-    with open_instance() as instance:
+    with trouble_at(dagster_home()), open_instance() as instance:
         yield DagsterRunHistory(instance)

@@ -21,6 +21,7 @@ from spots_ml.interactions.kinds import SourceKind
 from spots_ml.interactions.parquet import open_writer
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.interactions.source import InteractionStream
+from spots_ml.troubles import raise_unless_missing
 
 INTERACTIONS_FILE: Final = "interactions.parquet"
 SNAPSHOT_FILE: Final = "snapshot.json"
@@ -95,6 +96,7 @@ def read_snapshot(directory: Path, digest: str) -> tuple[Snapshot, Iterator[pa.R
         snapshot = Snapshot.model_validate(unseal((folder / SNAPSHOT_FILE).read_bytes()))
         found = digest_file(folder / INTERACTIONS_FILE)
     except (OSError, ArtifactError, ValidationError) as error:
+        raise_unless_missing(error, folder)
         raise ArtifactError(
             f"snapshot {digest} cannot be read in {directory} ({error}); expected {INTERACTIONS_FILE} "
             f"and {SNAPSHOT_FILE}: read the source again"

@@ -15,6 +15,7 @@ from spots_ml.digests import seal, unseal
 from spots_ml.errors import ArtifactError, GateError
 from spots_ml.files import write_whole
 from spots_ml.interactions.judging.rules import ValidationConfig
+from spots_ml.troubles import raise_unless_missing
 from spots_ml.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -176,6 +177,7 @@ def read_verdict(datasets_dir: Path, digest: str) -> Verdict:
     try:
         return Verdict.model_validate(unseal(path.read_bytes()))
     except (OSError, ArtifactError, ValidationError) as error:
+        raise_unless_missing(error, path)
         raise GateError(
             f"dataset {digest} has no readable verdict in {path} ({error}); materialise validated_dataset again"
         ) from error

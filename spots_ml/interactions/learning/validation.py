@@ -24,6 +24,7 @@ from spots_ml.interactions.learning.dataset import LabelledRows, collect_labelle
 from spots_ml.interactions.learning.report import DatasetReport, Tally, content_digest
 from spots_ml.interactions.parquet import open_writer
 from spots_ml.interactions.schema import DATASET, QUARANTINE
+from spots_ml.troubles import raise_unless_missing
 
 ACCEPTED_FILE: Final = "accepted.parquet"
 QUARANTINE_FILE: Final = "quarantine.parquet"
@@ -86,6 +87,7 @@ def read_report(datasets_dir: Path, digest: str) -> DatasetReport:
     try:
         report = DatasetReport.model_validate(unseal(path.read_bytes()))
     except (OSError, ArtifactError, ValidationError) as error:
+        raise_unless_missing(error, path)
         raise ArtifactError(
             f"dataset {digest} has no readable {REPORT_FILE} in {datasets_dir} ({error}); validate its snapshot again"
         ) from error

@@ -23,6 +23,7 @@ from spots_ml.interactions.reading.record_layout import ARRAY_NAME
 from spots_ml.interactions.reading.records import columns, decode_array, decode_record, decode_record_only
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.interactions.source import InteractionStream
+from spots_ml.troubles import raise_unless_missing
 
 _FIRST_LOOK_BYTES: Final = 1 << 16
 
@@ -159,6 +160,7 @@ def read_chunks(path: Path, *, chunk_bytes: int = CHUNK_BYTES, ahead: bool = Fal
             "copy or download the export again"
         ) from error
     except OSError as error:
+        raise_unless_missing(error, path)
         raise InputError(
             f"{path}: cannot be read ({error.strerror or error}); expected a JSON or JSON.gz export: "
             "check the path and its permissions"

@@ -21,6 +21,7 @@ from spots_ml.release.client_kit.golden import GoldenLine, golden_lines
 from spots_ml.release.client_kit.published import PublishedModel
 from spots_ml.release.onnx.predictor import OnnxPredictor
 from spots_ml.scoring.served import ServedModel
+from spots_ml.troubles import trouble_at
 
 DECISION_NAME: Final = "decision.json"
 GOLDEN_NAME: Final = "golden.jsonl"
@@ -68,7 +69,8 @@ def write_kit(
         What was written. Equal versions give equal files on the same machine.
 
     Raises:
-        ConfigError: When the directory is taken or cannot be written.
+        ConfigError: When the directory is taken.
+        MachineError: When it cannot be written.
         ArtifactError: When a model does not answer, or gives no golden lines; nothing is written.
         ModelUnavailableError: When the runtime refuses a model; nothing is written.
     """
@@ -90,12 +92,8 @@ def write_kit(
             shutil.copyfile(FILES_DIR / name, target / name)
         (target / "README.md").write_text(_readme(models, lines), "utf-8")
 
-    try:
+    with trouble_at(directory):
         _put_in_place(directory, fill)
-    except OSError as error:
-        raise ConfigError(
-            f"the kit cannot be written to {directory} ({error.strerror}); name a folder that you may create"
-        ) from error
     return KitReport(
         directory=directory,
         versions={model_type: model.version for model_type, model in models.items()},

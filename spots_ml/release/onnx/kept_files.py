@@ -12,6 +12,7 @@ from spots_ml.digests import digest_bytes, seal, unseal
 from spots_ml.errors import ArtifactError
 from spots_ml.files import publish_directory, write_whole
 from spots_ml.release.certification.certificate import Certificate
+from spots_ml.troubles import raise_unless_missing
 
 ONNX_FILE: Final = "model.onnx"
 CERTIFICATE_FILE: Final = "certificate.json"
@@ -68,6 +69,7 @@ def load_onnx(directory: Path, digest: str) -> tuple[bytes, Certificate]:
         content = (folder / ONNX_FILE).read_bytes()
         certificate = Certificate.model_validate(unseal((folder / CERTIFICATE_FILE).read_bytes()))
     except OSError as error:
+        raise_unless_missing(error, folder)
         raise ArtifactError(
             f"ONNX file {digest} cannot be read in {directory} ({error}); materialise onnx_model again"
         ) from error

@@ -19,6 +19,10 @@ from spots_ml.files import exclusive
 from spots_ml.interactions.judging.merging import MOMENT_US
 from spots_ml.stores.embedded.schema import SCHEMA_VERSION, STEPS
 from spots_ml.stores.watermark import Watermark
+from spots_ml.troubles import trouble_at
+
+_TABLES: Final = {"interactions", "model_versions"}
+"""What every version of the schema has."""
 
 _BUSY_TIMEOUT_S: Final = 60.0
 _SILENT_S: Final = 1.0
@@ -34,25 +38,28 @@ class Database:
         path: The file; it and its folder are created when absent, an older schema is brought up to date.
 
     Raises:
-        ArtifactError: When the file is not a database of spots_ml, or one of a later program.
+        ArtifactError: When the file is not a database of spots_ml, damaged, or one of a later program.
+        MachineError: When the machine does not let it be read and written.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._prepare()
-        except sqlite3.DatabaseError as error:
-            raise ArtifactError(
-                f"{path} cannot be used as the embedded store ({error}); expected a SQLite file of spots_ml. "
-                "Restore it from a backup, or move it away to start an empty store"
-            ) from error
+        with trouble_at(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._prepare()
 
     def _prepare(self) -> None:
         """Bring the schema up to date once; the lock file makes concurrent first uses wait instead of fail."""
         lock = self.path.with_name(f"{self.path.name}.lock")
         with exclusive(lock, wait=True), self.reading() as connection:
             found = connection.execute("PRAGMA user_version").fetchone()[0]
+            tables = {row["name"] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if tables and not (found and tables >= _TABLES):
+                raise ArtifactError(
+                    f"{self.path} is a SQLite database, but none of spots_ml (it has the tables "
+                    f"{', '.join(sorted(tables)[:5])}); use another SPOTS_ML_DATA_DIR, or move it away to start an "
+                    "empty store"
+                )
             if not 0 <= found <= SCHEMA_VERSION:
                 raise ArtifactError(
                     f"{self.path} has schema version {found}, this program expects at most {SCHEMA_VERSION}; "
@@ -73,15 +80,15 @@ class Database:
         Yields:
             A connection in autocommit mode, closed afterwards. Its rows are `sqlite3.Row`.
         """
-        connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
-        try:
+        with (
+            trouble_at(self.path),
+            contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)) as connection,
+        ):
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA temp_store = FILE")
             yield connection
-        finally:
-            connection.close()
 
     @contextlib.contextmanager
     def consistent(self) -> Iterator[sqlite3.Connection]:
