@@ -34,8 +34,9 @@ def training_metadata(model: "TrainedModel", test: "LabelledRows") -> dict[str, 
         **shipped_metadata(evaluation.shipped),
         "comparison": _comparison(model, [headline.metric]),
         "leads": _leads(model),
-        "comparison_plot": plots.bars(
-            {name: evaluation.value(name, headline.metric) for name in evaluation.predictors},
+        "comparison_plot": plots.comparison(
+            {name: numbers.get(headline.metric) for name, numbers in evaluation.predictors.items()},
+            NETWORK,
             f"test {headline.metric}, {headline.direction}",
         ),
         "loss_curves": plots.loss_curves(
