@@ -51,12 +51,15 @@ AGENTS_AT_THE_EDGE: Final = ("agent-83", "agent-117", "agent-259", "agent-524", 
 """Ids whose first byte is 127, 128, 0 and 255, and two whose group is wrong when they are not encoded as UTF-8."""
 
 
-def decision_document(models: Mapping[ModelType, PublishedModel], n_golden: Mapping[ModelType, int]) -> dict[str, Any]:
+def decision_document(
+    models: Mapping[ModelType, PublishedModel], n_golden: Mapping[ModelType, int], *, n_history: int
+) -> dict[str, Any]:
     """Write down everything that the app's decision depends on.
 
     Args:
         models: The two versions of the kit.
         n_golden: Golden lines per model.
+        n_history: Golden lines for history.
 
     Returns:
         A JSON document; equal for equal arguments.
@@ -78,6 +81,7 @@ def decision_document(models: Mapping[ModelType, PublishedModel], n_golden: Mapp
             for model_type, model in models.items()
         },
         "golden_lines": dict(n_golden),
+        "history_lines": n_history,
         "inputs": {model_type: list(model_spec(model_type).inputs) for model_type in models},
         "unknown_value": UNKNOWN_VALUE,
         "record_groups": FEATURE_GROUPS,

@@ -18,6 +18,7 @@ from spots_ml.models.declared import ModelType, model_in
 from spots_ml.models.spec import Role
 from spots_ml.release.client_kit.decision_document import KIND, PARITY, decision_document
 from spots_ml.release.client_kit.golden import GoldenLine, golden_lines
+from spots_ml.release.client_kit.history_lines import history_lines
 from spots_ml.release.client_kit.published import PublishedModel
 from spots_ml.release.onnx.predictor import OnnxPredictor
 from spots_ml.scoring.served import ServedModel
@@ -25,6 +26,7 @@ from spots_ml.troubles import trouble_at
 
 DECISION_NAME: Final = "decision.json"
 GOLDEN_NAME: Final = "golden.jsonl"
+HISTORY_NAME: Final = "history.jsonl"
 FILES_DIR: Final = Path(__file__).with_name("files")
 """What goes into every kit as it is; in `README.md` names and numbers are filled in."""
 _COPIED: Final = ("check.py", "rules.py", "check.mjs", "rules.mjs", "package.json")
@@ -79,7 +81,10 @@ def write_kit(
     models = {model.model_type: model for model in (calling_score, outcome)}
     lines = golden_lines(_served(calling_score), _served(outcome))
     n_golden = Counter(line["model_type"] for line in lines)
-    decision = decision_document(models, {model_type: n_golden[model_type] for model_type in models})
+    histories = history_lines()
+    decision = decision_document(
+        models, {model_type: n_golden[model_type] for model_type in models}, n_history=len(histories)
+    )
 
     def fill(target: Path) -> None:
         for model_type, model in models.items():
@@ -88,6 +93,7 @@ def write_kit(
             (target / model_type / "manifest.json").write_bytes(model.manifest)
         (target / DECISION_NAME).write_text(json.dumps(decision, indent=2, ensure_ascii=False) + "\n", "utf-8")
         (target / GOLDEN_NAME).write_bytes(b"".join(canonical_json(line) + b"\n" for line in lines))
+        (target / HISTORY_NAME).write_bytes(b"".join(canonical_json(line) + b"\n" for line in histories))
         for name in _COPIED:
             shutil.copyfile(FILES_DIR / name, target / name)
         (target / "README.md").write_text(_readme(models, lines), "utf-8")

@@ -47,8 +47,8 @@ def test_a_runtime_that_is_not_installed_is_no_agreement(kit):
     assert "is not installed" in done.stderr
 
 
-def edit_line(kit, number, edit):
-    path = kit / "golden.jsonl"
+def edit_line(kit, number, edit, name="golden.jsonl"):
+    path = kit / name
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     edit(lines[number - 1])
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
@@ -174,6 +174,18 @@ MUTATIONS = {
         "hybrid_score",
     ),
     "a line too few": (lambda kit: drop_last_line(kit), "number of outcome lines is 99, expected 100"),
+    "another history": (
+        lambda kit: edit_line(
+            kit, 5, lambda line: line["history_features"].update(activity_level=0.5), "history.jsonl"
+        ),
+        "history.jsonl, line 5: activity_level",
+    ),
+    "a history that is not whole": (
+        lambda kit: edit_line(kit, 6, lambda line: line.pop("at"), "history.jsonl"),
+        "history.jsonl, line 6",
+    ),
+    "truncated history lines": (lambda kit: cut(kit / "history.jsonl", 0.5), "history.jsonl"),
+    "no history lines": (lambda kit: (kit / "history.jsonl").unlink(), "history.jsonl"),
     "truncated golden lines": (lambda kit: cut(kit / "golden.jsonl", 0.7), "golden.jsonl, line"),
     "no golden lines": (lambda kit: cut(kit / "golden.jsonl", 0.0), "lines is 0"),
     "truncated rules": (lambda kit: cut(kit / "decision.json", 0.5), "cannot be used"),

@@ -35,6 +35,7 @@ def test_a_kit_holds_models_rules_golden_lines_and_checkers(whole_kit, published
         "check.py",
         "decision.json",
         "golden.jsonl",
+        "history.jsonl",
         "outcome/manifest.json",
         "outcome/model.onnx",
         "package.json",

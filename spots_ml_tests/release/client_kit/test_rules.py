@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from spots_ml.features.contract import HISTORY_FEATURES
+from spots_ml.features.history import NO_HISTORY
+from spots_ml.release.client_kit.history_lines import history_lines
 from spots_ml.release.client_kit.kit import FILES_DIR
 
 NUDGE = 2e-4
@@ -19,11 +22,6 @@ NOT_IN_LINES = {
     ("parity",),
     ("decision", "trend_boost_range"),
     ("decision", "examples"),
-    ("history", "interaction_count_cap"),
-    ("history", "recency_cap_days"),
-    ("history", "activity_window_days"),
-    ("history", "activity_cap"),
-    ("history", "time_since_last_positive_if_never_positive"),
     ("groups", "byte"),
 }
 """What says how the app makes a record, not what follows from one; and what other tests are about."""
@@ -103,6 +101,16 @@ def test_history_normalisation_is_told_as_it_is_computed(rules):
         "activity_cap": history.ACTIVITY_CAP,
         "time_since_last_positive_if_never_positive": 1.0,
     }
+
+
+def test_history_lines_hold_every_rule_at_its_edges_and_both_kinds_of_agents():
+    lines = history_lines()
+    assert len(lines) == len({line["situation"] for line in lines}) >= 40
+    features = [line["history_features"] for line in lines]
+    for name, if_unknown in zip(HISTORY_FEATURES, NO_HISTORY, strict=True):
+        values = {feature[name] for feature in features}
+        assert if_unknown in values and len(values) > 5, name
+    assert max(feature["interaction_count"] for feature in features) == 1.0
 
 
 def test_every_reason_to_fall_back_is_told(rules):

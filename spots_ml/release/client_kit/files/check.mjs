@@ -1,5 +1,5 @@
 /**
- * Proves that the rules and models of this client kit give what golden.jsonl says, in ONNX Runtime for JavaScript.
+ * Proves that the rules and models of this client kit give what golden.jsonl and history.jsonl say, in ONNX Runtime for JavaScript.
  *
  *     node check.mjs [DIR] [--runtime onnxruntime-node|onnxruntime-web] [--json]
  *
@@ -14,7 +14,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-import { decide, either, formula, group, modelInputs, outcomeRule } from "./rules.mjs";
+import { decide, either, formula, group, historyFeatures, modelInputs, outcomeRule } from "./rules.mjs";
 
 const MODEL_TYPES = ["calling_score", "outcome"];
 const PROVIDERS = { "onnxruntime-node": "cpu", "onnxruntime-web": "wasm" };
@@ -150,6 +150,24 @@ function checkExamples(rules, comparison) {
   });
 }
 
+/** Recompute the history features of every line of history.jsonl. */
+function checkHistory(kit, rules, comparison) {
+  const texts = readFileSync(join(kit, "history.jsonl"), "utf8").split("\n").filter(Boolean);
+  comparison.same("history.jsonl", "number of lines", texts.length, rules.history_lines);
+  texts.forEach((text, index) => {
+    const where = `history.jsonl, line ${index + 1}`;
+    try {
+      const line = JSON.parse(text);
+      const found = historyFeatures(line.interactions, line.at, rules);
+      for (const [name, expected] of Object.entries(line.history_features)) {
+        comparison.number(where, name, found[name], expected);
+      }
+    } catch (error) {
+      comparison.findings.push(`${where}: is not whole (${error.message})`);
+    }
+  });
+}
+
 /** Read the golden lines and derive their inputs. */
 function readGolden(kit, rules) {
   const lines = [];
@@ -175,6 +193,7 @@ async function checkKit(ort, provider, kit, rules, comparison) {
     comparison.same("golden.jsonl", `number of ${modelType} lines`, nLines, rules.golden_lines[modelType]);
   }
   checkExamples(rules, comparison);
+  checkHistory(kit, rules, comparison);
   const byModel = {};
   for (const modelType of MODEL_TYPES) {
     const session = await openModel(ort, provider, kit, modelType, rules);

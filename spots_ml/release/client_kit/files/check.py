@@ -1,4 +1,4 @@
-"""Proves that the rules and models of this client kit give what golden.jsonl says, in this interpreter's ONNX Runtime.
+"""Proves that rules and models of this client kit give what golden.jsonl and history.jsonl say, in this ONNX Runtime.
 
     python check.py [DIR] [--json]
 
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
-from rules import Document, decide, either, formula, group, model_inputs, outcome_rule
+from rules import Document, decide, either, formula, group, history_features, model_inputs, outcome_rule
 
 MODEL_TYPES = ("calling_score", "outcome")
 FORMULA_PARTS = (
@@ -165,6 +165,21 @@ def check_examples(rules: Document, comparison: Comparison) -> None:
             comparison.same(where, f"example.{key}", found[key], example[key])
 
 
+def check_history(kit: Path, rules: Document, comparison: Comparison) -> None:
+    """Recompute the history features of every line of history.jsonl."""
+    texts = (kit / "history.jsonl").read_text("utf-8").splitlines()
+    comparison.same("history.jsonl", "number of lines", len(texts), rules["history_lines"])
+    for number, text in enumerate(texts, 1):
+        where = f"history.jsonl, line {number}"
+        try:
+            line = json.loads(text)
+            found = history_features(line["interactions"], line["at"], rules)
+            for name, expected in line["history_features"].items():
+                comparison.number(where, name, found[name], expected)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            comparison.findings.append(f"{where}: is not whole ({error!r})")
+
+
 def read_golden(kit: Path, rules: Document) -> tuple[list[Document], list[dict[str, float]]]:
     """Read the golden lines and derive their inputs.
 
@@ -193,6 +208,7 @@ def check_kit(kit: Path, comparison: Comparison, rules: Document) -> int:
         n_lines = sum(line["model_type"] == model_type for line in lines)
         comparison.same("golden.jsonl", f"number of {model_type} lines", n_lines, rules["golden_lines"][model_type])
     check_examples(rules, comparison)
+    check_history(kit, rules, comparison)
     by_model: dict[str, list[dict[str, float]]] = {}
     for model_type in MODEL_TYPES:
         session = open_model(kit, model_type, rules)

@@ -82,6 +82,41 @@ export function modelInputs(record, rules) {
   return inputs;
 }
 
+const MS_PER_DAY = 86_400_000;
+
+/**
+ * Sum up what is known of one agent at a moment, from the agent's own interactions in any order.
+ *
+ * An interaction counts from the moment after it was scored, its outcome from the moment after it arrived. Moments are
+ * ISO 8601 with an offset or Z, and compared in milliseconds.
+ */
+export function historyFeatures(interactions, at, rules) {
+  const caps = rules.history;
+  const now = Date.parse(at);
+  const features = { ...caps.if_unknown };
+  const earlier = interactions.map((one) => Date.parse(one.timestamp)).filter((moment) => moment < now);
+  features.interaction_count = Math.min(earlier.length / caps.interaction_count_cap, 1);
+  if (earlier.length > 0) {
+    const since = now - caps.activity_window_days * MS_PER_DAY;
+    features.activity_level = Math.min(earlier.filter((moment) => moment >= since).length / caps.activity_cap, 1);
+  }
+  const past = interactions
+    .filter((one) => one.outcome_type != null && one.outcome_timestamp != null)
+    .map((one) => ({ ...one, arrived: Math.max(Date.parse(one.outcome_timestamp), Date.parse(one.timestamp)) }))
+    .filter(({ arrived }) => arrived < now);
+  if (past.length === 0) return features;
+  const share = (kind) => past.filter((one) => one.outcome_type === kind).length / past.length;
+  features.past_positive_rate = share("positive");
+  features.past_negative_rate = share("negative");
+  features.average_engagement = sum(past.map((one) => one.outcome_score)) / past.length;
+  const positive = past.filter((one) => one.outcome_type === "positive").map(({ arrived }) => arrived);
+  features.time_since_last_positive =
+    positive.length === 0
+      ? caps.time_since_last_positive_if_never_positive
+      : Math.min((now - Math.max(...positive)) / MS_PER_DAY / caps.recency_cap_days, 1);
+  return features;
+}
+
 // --- 2. The formula -------------------------------------------------------------------------------------------------
 
 /** Sum of weight x value. */

@@ -8,9 +8,11 @@ It needs nothing but Python's own library. `rules.mjs` says the same in JavaScri
 import hashlib
 import struct
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 Document = Mapping[str, Any]
+MS_PER_DAY = 86_400_000
 
 
 # --- 1. From a record to the inputs of the models -------------------------------------------------------------------
@@ -89,6 +91,47 @@ def model_inputs(record: Document, rules: Document) -> dict[str, float]:
     for name, if_unknown in rules["history"]["if_unknown"].items():
         filled[name] = either(history.get(name), if_unknown)
     return {name: float32(filled[name]) for name in rules["inputs"]["outcome"]}
+
+
+def milliseconds(moment: str) -> int:
+    """Read a moment, ISO 8601 with an offset or Z, as milliseconds since 1970; what is finer is cut off."""
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return (datetime.fromisoformat(moment.replace("Z", "+00:00")) - epoch) // timedelta(milliseconds=1)
+
+
+def history_features(interactions: Sequence[Document], at: str, rules: Document) -> dict[str, float]:
+    """Sum up what is known of one agent at a moment, from the agent's own interactions in any order.
+
+    An interaction counts from the moment after it was scored, its outcome from the moment after it arrived.
+    """
+    caps, now = rules["history"], milliseconds(at)
+    features = dict(caps["if_unknown"])
+    scored = [milliseconds(one["timestamp"]) for one in interactions]
+    earlier = [moment for moment in scored if moment < now]
+    features["interaction_count"] = min(len(earlier) / caps["interaction_count_cap"], 1.0)
+    if earlier:
+        since = now - caps["activity_window_days"] * MS_PER_DAY
+        n_recent = sum(moment >= since for moment in earlier)
+        features["activity_level"] = min(n_recent / caps["activity_cap"], 1.0)
+    past = [
+        (max(milliseconds(one["outcome_timestamp"]), moment), one["outcome_type"], one["outcome_score"])
+        for one, moment in zip(interactions, scored, strict=True)
+        if one.get("outcome_type") is not None and one.get("outcome_timestamp") is not None
+    ]
+    past = [outcome for outcome in past if outcome[0] < now]
+    if past:
+        kinds = [kind for _, kind, _ in past]
+        features["past_positive_rate"] = kinds.count("positive") / len(past)
+        features["past_negative_rate"] = kinds.count("negative") / len(past)
+        features["average_engagement"] = sum(score for _, _, score in past) / len(past)
+        positive = [arrived for arrived, kind, _ in past if kind == "positive"]
+        days = (now - max(positive)) / MS_PER_DAY if positive else None
+        features["time_since_last_positive"] = (
+            caps["time_since_last_positive_if_never_positive"]
+            if days is None
+            else min(days / caps["recency_cap_days"], 1.0)
+        )
+    return features
 
 
 def either(value: float | None, if_unknown: float) -> float:
