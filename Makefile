@@ -60,34 +60,36 @@ bench: setup $(VENV)/.bench-ready $(NODE_SUPABASE)/.ready ## The benchmarks, one
 
 .PHONY: clean
 clean: ## Remove the environments and caches; data, artifacts and history stay
-	rm -rf $(VENV) $(CLIENT_VENV) $(NODE_CLIENT) $(NODE_SUPABASE) $(NODE_CLI) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info
+	rm -rf $(VENV) $(CLIENT_VENV) $(NODE_CLIENT) $(NODE_SUPABASE) $(NODE_CLI) .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache build *.egg-info
 
 $(VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; found none called $(PYTHON). Install it, or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# Minutes of silence look like a program that hangs: each package is named when its turn comes.
+define pip-install
+echo "Installing $(1) into $(@D) from the network; the first time takes some minutes"
+$(@D)/bin/python -m pip install --progress-bar off $(2) | sed -un -e 's/^Collecting \([^ ]*\).*/  \1/p' -e 's/^Installing collected.*/  ... unpacking/p'
+touch $@
+endef
+
 $(VENV)/.run-ready: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
-	touch $@
+	@$(call pip-install,what the main job needs,--constraint constraints.txt --editable .)
 
 $(VENV)/.local-ready: $(VENV)/.run-ready
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[local]'
-	touch $@
+	@$(call pip-install,what a Supabase project on this machine needs,--constraint constraints.txt --editable '.[local]')
 
 $(VENV)/.test-ready: $(VENV)/.run-ready
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
-	touch $@
+	@$(call pip-install,what the tests need,--constraint constraints.txt --editable '.[test]')
 
 $(VENV)/.bench-ready: $(VENV)/.test-ready
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
-	touch $@
+	@$(call pip-install,what the benchmarks need,--constraint constraints.txt --editable '.[bench]')
 
 # The phone's runtime line: the app's plugin carries ONNX Runtime 1.15, which needs numpy 1.
 $(CLIENT_VENV)/.ready: constraints-client.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; found none called $(PYTHON)" >&2; exit 1; }
 	$(PYTHON) -m venv $(CLIENT_VENV)
-	$(CLIENT_VENV)/bin/python -m pip install --quiet --requirement constraints-client.txt
-	touch $@
+	@$(call pip-install,the runtime of phones,--requirement constraints-client.txt)
 
 # Packages in JavaScript, installed by the Node that comes as a wheel. Nothing of a package is run here; no lock file,
 # because it would name hosts. That Node brings its own certificate authorities and is told to trust the system's as

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from spots_ml.cli.invocation import invoked_as
 from spots_ml.cli.options import open_versions
 from spots_ml.cli.tables import text_table
 from spots_ml.models.declared import ModelType, declared_types, model_spec
@@ -114,11 +115,17 @@ def _times(outcome: "JobResult", seconds: float) -> list[list[str]]:
 def _next_steps(versions: list["ModelVersion"], created: bool) -> str:
     first = versions[0]
     news = "" if created else "Nothing new: the same data and settings gave the versions that were registered before.\n"
+    program = invoked_as()
+    steps = [
+        (f"{program} verify {first.model_type} {first.version}", "recompute every digest and check parity again"),
+        ("make dev", "look at it on http://127.0.0.1:3000"),
+    ]
+    if waiting := next((version for version in versions if version.status == "staging"), None):
+        steps.insert(0, (f"{program} promote {waiting.model_type} {waiting.version}", "make it the active version"))
+    width = max(len(command) for command, _ in steps)
+    told = "\n       ".join(f"{command:<{width}}   # {purpose}" for command, purpose in steps)
     return (
         f"\n{news}Test error: {' or '.join(map(_told, declared_types()))}, on the same held-out rows. What ships is "
         f"the app's formula\nblended with the network: blend at the weight of registration, trusted at that of a "
-        "trusted version.\n"
-        f"Next:  spots-ml promote {first.model_type} {first.version}   make it the active version\n"
-        f"       spots-ml verify {first.model_type} {first.version}    recompute every digest and check parity again\n"
-        "       make dev                                look at it on http://127.0.0.1:3000"
+        f"trusted version.\nNext:  {told}"
     )
