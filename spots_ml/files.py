@@ -9,15 +9,15 @@ import fcntl
 import logging
 import os
 import shutil
+import stat
+import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from spots_ml.errors import BusyError
-from spots_ml.troubles import trouble_at
-
-TEMPORARY_PREFIX = ".tmp-"
+from spots_ml.errors import BusyError, ConfigError
+from spots_ml.troubles import TEMPORARY_PREFIX, trouble_at
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -56,6 +56,57 @@ def whole_file(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def output_file(path: Path, *, sources: Iterable[Path | int] = ()) -> Iterator[Path]:
+    """Offer a temporary path for what a person wants written somewhere, and bring it there when the block ends well.
+
+    A regular file is replaced whole, with the rights it had; a link stays, and what it leads to is replaced. Into what
+    is no regular file (a device, a FIFO) the content is written: it is never replaced.
+
+    Args:
+        path: Where to.
+        sources: What is read for it, as paths or open descriptors.
+
+    Yields:
+        The temporary path.
+
+    Raises:
+        ConfigError: Before anything is written, when one of the sources is the same file, under whatever name.
+    """
+    if any(is_same_file(path, source) for source in sources):
+        raise ConfigError(f"{path} is read for what is to be written to it; name another file for the output")
+    with trouble_at(path):
+        if path.exists() and not path.is_file():
+            with tempfile.TemporaryDirectory(prefix="spots-ml-") as folder:
+                temporary = Path(folder) / path.name
+                yield temporary
+                with path.open("wb") as there, temporary.open("rb") as content:
+                    shutil.copyfileobj(content, there)
+            return
+        target = Path(os.path.realpath(path))
+        with whole_file(target) as temporary:
+            yield temporary
+            if target.exists():
+                shutil.copymode(target, temporary)
+
+
+def is_same_file(path: Path, other: Path | int) -> bool:
+    """Tell whether two names lead to one regular file, through links and hard links, too.
+
+    Args:
+        path: A path; may not exist.
+        other: Another one, or an open descriptor.
+
+    Returns:
+        False for devices, FIFOs and what does not exist.
+    """
+    try:
+        one, two = path.stat(), os.stat(other)  # noqa: PTH116 - it may be a descriptor
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(one.st_mode) and os.path.samestat(one, two)
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write bytes so that no reader ever sees a part of them.
 
@@ -92,7 +143,8 @@ def publish_directory(directory: Path, fill: Callable[[Path], object]) -> Path:
         try:
             fill(temporary)
             for entry in temporary.rglob("*"):
-                _sync(entry)
+                if entry.is_file() or entry.is_dir():
+                    _sync(entry)
             _sync(temporary)
             try:
                 temporary.rename(directory)

@@ -15,6 +15,9 @@ from typing import Final
 
 from spots_ml.errors import ArtifactError, BusyError, MachineError, SpotsMLError
 
+TEMPORARY_PREFIX: Final = ".tmp-"
+"""Of names that nobody chose: messages name what they stand for."""
+
 
 @dataclass(frozen=True)
 class _Trouble:
@@ -199,8 +202,10 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _named(found: object, place: Path | str | None) -> str:
     """Name the file that the error names, unless that is one of our temporary names."""
-    if isinstance(found, bytes | str | os.PathLike) and not Path(os.fsdecode(found)).name.startswith("."):
-        return os.fsdecode(found)
+    if isinstance(found, bytes | str | os.PathLike):
+        path = Path(os.fsdecode(found))
+        if not any(part.startswith(TEMPORARY_PREFIX) for part in path.parts):
+            return str(path)
     return "a file of this machine" if place is None else str(place)
 
 

@@ -262,3 +262,16 @@ def test_how_many_the_outcome_filter_blocked_is_told(score):
     blocked = sum(row["blocked"] for row in rows_of(result))
     assert blocked > 0
     assert f"{blocked} blocked ({blocked / 50:.1%}) by the outcome filter" in result.stderr
+
+
+def test_answers_never_replace_what_is_read_for_them(score, store, tmp_path):
+    asked = tmp_path / "asked.jsonl"
+    asked.write_bytes(lines([make_request(0)]))
+    database = tmp_path / "data" / "spots_ml.sqlite"
+    before = asked.read_bytes(), database.read_bytes()
+
+    for out in (asked, database):
+        result = score(asked, "--out", out, "--to", "jsonl")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "is read for what is to be written to it" in result.stderr
+    assert (asked.read_bytes(), database.read_bytes()) == before

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command("client-kit")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @version_options("the one that serves")
-@click.option("--force", is_flag=True, help="Replace the kit that is in DIR.")
+@click.option("--force", is_flag=True, help="Replace the kit in DIR, no other files.")
 def client_kit_command(directory: Path, versions: dict[str, str | None], force: bool) -> None:
     """Write what an app needs to prove that it computes the same: models, rules, golden lines, checkers."""
     from spots_ml.release.client_kit.kit import write_kit

@@ -4,15 +4,16 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 import click
 
 from spots_ml.cli.options import utc_now
 from spots_ml.cli.scoring.request_source import STANDARD, RequestFormat, request_options, requests_from
-from spots_ml.files import whole_file
+from spots_ml.errors import ConfigError
+from spots_ml.files import is_same_file, output_file
 from spots_ml.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from spots_ml.scoring.answering.answers import Answers
     from spots_ml.scoring.answering.score_tally import LogTally
     from spots_ml.scoring.decision_log.log import DecisionWriter
+
+
+_STDIN: Final = 0
+_STDOUT: Final = 1
 
 
 @click.command("score")
@@ -84,7 +89,11 @@ def score_command(
     now = utc_now()
     tally, log = ScoreTally(), LogTally() if logs else None
     batches = requests_from(source, read_as)
-    with _sink(out) as sink, open_score_writer(sink, write_as or _format(out), packed=_is_packed(out)) as write:
+    sources = [_STDIN if str(source) == STANDARD else source, settings.places.database]
+    with (
+        _sink(out, sources) as sink,
+        open_score_writer(sink, write_as or _format(out), packed=_is_packed(out)) as write,
+    ):
         for answers in answer_requests(batches, scorer, now=now, history=None if no_history else store.history):
             write(answers)
             tally.add(answers)
@@ -104,12 +113,14 @@ def _is_packed(out: Path | None) -> bool:
 
 
 @contextlib.contextmanager
-def _sink(out: Path | None) -> Iterator[Path | BinaryIO]:
+def _sink(out: Path | None, sources: Sequence[Path | int]) -> Iterator[Path | BinaryIO]:
     """Open the place for answers; one that closes early, such as `head`, ends the command without a word."""
     if out is not None:
-        with whole_file(out) as temporary:
+        with output_file(out, sources=sources) as temporary:
             yield temporary
         return
+    if any(isinstance(source, Path) and is_same_file(source, _STDOUT) for source in sources):
+        raise ConfigError("standard output is the file that is read; send it to another one")
     stdout = sys.stdout.buffer
     # With PYTHONUNBUFFERED this is the bare descriptor, whose writes may stop half-way without an error.
     sink = io.BufferedWriter(stdout) if isinstance(stdout, io.RawIOBase) else stdout

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spots_ml.errors import InputError
-from spots_ml.files import whole_file
+from spots_ml.files import output_file
 from spots_ml.interactions.reading.record_layout import ARRAY_NAME, FEATURE_GROUPS
 from spots_ml.interactions.source import InteractionStream
 
@@ -49,7 +49,7 @@ def write_export(stream: InteractionStream, path: Path) -> int:
     source = "app" if stream.kind == "real" else stream.kind
     metadata = json.dumps({"source": source, "description": stream.description})
     n_rows = 0
-    with whole_file(path) as temporary, _open(temporary, zipped=path.suffix == ".gz") as file:
+    with output_file(path) as temporary, _open(temporary, zipped=path.suffix == ".gz") as file:
         file.write(f'{{"metadata": {metadata}, "{ARRAY_NAME}": ['.encode())
         for batch in stream.batches:
             if n_broken := len(batch["record"]) - batch["record"].null_count:

@@ -2,29 +2,24 @@
 
 import json
 import shutil
-import uuid
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Any, Final
 
 from spots_ml.digests import canonical_json
-from spots_ml.errors import ConfigError
 from spots_ml.features.contract import CONTRACT_DIGEST
-from spots_ml.files import TEMPORARY_PREFIX, publish_directory
 from spots_ml.models.declared import ModelType, model_in
 from spots_ml.models.spec import Role
-from spots_ml.release.client_kit.decision_document import KIND, PARITY, decision_document
+from spots_ml.release.client_kit.decision_document import PARITY, decision_document
 from spots_ml.release.client_kit.golden import GoldenLine, golden_lines
 from spots_ml.release.client_kit.history_lines import history_lines
+from spots_ml.release.client_kit.placing import DECISION_NAME, put_in_place, require_kit_folder
 from spots_ml.release.client_kit.published import PublishedModel
 from spots_ml.release.onnx.predictor import OnnxPredictor
 from spots_ml.scoring.served import ServedModel
-from spots_ml.troubles import trouble_at
 
-DECISION_NAME: Final = "decision.json"
 GOLDEN_NAME: Final = "golden.jsonl"
 HISTORY_NAME: Final = "history.jsonl"
 FILES_DIR: Final = Path(__file__).with_name("files")
@@ -65,7 +60,7 @@ def write_kit(
         directory: Where to; absent or empty, unless `force`.
         calling_score: The calling-score version.
         outcome: The outcome version.
-        force: Whether a kit that is there already is replaced; a folder that is no kit never is.
+        force: Whether a kit that is there already is replaced, its own files and no others.
 
     Returns:
         What was written. Equal versions give equal files on the same machine.
@@ -77,7 +72,7 @@ def write_kit(
         ModelUnavailableError: When the runtime refuses a model; nothing is written.
     """
     directory = directory.absolute()
-    _require_free(directory, force=force)
+    require_kit_folder(directory, force=force)
     models = {model.model_type: model for model in (calling_score, outcome)}
     lines = golden_lines(_served(calling_score), _served(outcome))
     n_golden = Counter(line["model_type"] for line in lines)
@@ -98,8 +93,7 @@ def write_kit(
             shutil.copyfile(FILES_DIR / name, target / name)
         (target / "README.md").write_text(_readme(models, lines), "utf-8")
 
-    with trouble_at(directory):
-        _put_in_place(directory, fill)
+    put_in_place(directory, fill)
     return KitReport(
         directory=directory,
         versions={model_type: model.version for model_type, model in models.items()},
@@ -132,48 +126,3 @@ def _readme(models: dict[ModelType, PublishedModel], lines: list[GoldenLine]) ->
         **_counts(lines),
     }
     return Template((FILES_DIR / "README.md").read_text("utf-8")).substitute(values)
-
-
-def _require_free(directory: Path, *, force: bool) -> None:
-    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
-        return
-    if not directory.is_dir() or directory.is_symlink():
-        raise ConfigError(f"{directory} is not a folder; name a folder that is absent or empty")
-    if not force:
-        raise ConfigError(
-            f"{directory} is not empty; name a folder that is absent or empty, or replace the kit in it with --force"
-        )
-    if not _is_kit(directory):
-        raise ConfigError(
-            f"{directory} is not empty and holds no client kit; nothing but a kit is ever replaced: name another folder"
-        )
-
-
-def _is_kit(directory: Path) -> bool:
-    try:
-        document = json.loads((directory / DECISION_NAME).read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(document, dict) and document.get("kind") == KIND
-
-
-def _put_in_place(directory: Path, fill: Callable[[Path], object]) -> None:
-    """Publish a folder; what was there before goes away only when the new one is whole."""
-    fresh = publish_directory(_sibling(directory), fill)
-    old = _sibling(directory)
-    try:
-        if directory.exists():
-            directory.rename(old)
-        try:
-            fresh.rename(directory)
-        except OSError:
-            if old.exists():
-                old.rename(directory)
-            raise
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _sibling(directory: Path) -> Path:
-    return directory.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}-{directory.name}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spots_ml.errors import ArtifactError, ConfigError, ContractError, SpotsMLError
+from spots_ml.errors import ArtifactError, ConfigError, ContractError, MachineError, SpotsMLError
 from spots_ml.release.client_kit.kit import write_kit
 from spots_ml.release.client_kit.published import PublishedModel, published_model
 from spots_ml_tests.registry.building import make_manifest
@@ -34,6 +34,7 @@ def test_a_kit_holds_models_rules_golden_lines_and_checkers(whole_kit, published
         "check.mjs",
         "check.py",
         "decision.json",
+        "files.json",
         "golden.jsonl",
         "history.jsonl",
         "outcome/manifest.json",
@@ -74,16 +75,49 @@ def test_an_empty_folder_is_filled(write, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["kit"]
 
 
-def test_a_kit_is_replaced_by_force_alone_and_then_wholly(write, tmp_path):
-    write(tmp_path / "kit")
-    (tmp_path / "kit" / "of-the-old-kit").touch()
+def test_a_kit_is_replaced_by_force_alone_and_then_its_own_files_alone(write, tmp_path):
+    kit = tmp_path / "kit"
+    write(kit)
+    of_before = json.loads((kit / "files.json").read_bytes())["files"]
+    (kit / "of-the-old-kit").touch()
+    (kit / "files.json").write_text(json.dumps({"files": [*of_before, "of-the-old-kit"]}))
+    (kit / "outcome" / "notes.txt").write_text("mine")
+    (kit / "link").symlink_to("nowhere")
 
     with pytest.raises(ConfigError, match="--force"):
-        write(tmp_path / "kit")
-    assert (tmp_path / "kit" / "of-the-old-kit").exists()
-    write(tmp_path / "kit", force=True)
+        write(kit)
+    assert (kit / "of-the-old-kit").exists()
+    write(kit, force=True)
 
-    assert not (tmp_path / "kit" / "of-the-old-kit").exists()
+    assert names_in(kit) == sorted([*of_before, "outcome/notes.txt"])
+    assert (kit / "outcome" / "notes.txt").read_text() == "mine"
+    assert (kit / "link").is_symlink()
+    assert [path.name for path in tmp_path.iterdir()] == ["kit"]
+
+
+def test_a_kit_of_before_there_was_a_list_is_replaced_by_the_names_it_had(write, tmp_path):
+    kit = tmp_path / "kit"
+    write(kit)
+    (kit / "files.json").unlink()
+    (kit / "golden.jsonl").write_text("old")
+    (kit / "notes.txt").write_text("mine")
+
+    write(kit, force=True)
+
+    assert (kit / "golden.jsonl").read_text() != "old"
+    assert (kit / "notes.txt").read_text() == "mine"
+
+
+def test_a_file_that_is_not_the_kits_is_not_replaced_by_one_that_is(write, tmp_path):
+    kit = tmp_path / "kit"
+    write(kit)
+    listed = json.loads((kit / "files.json").read_bytes())["files"]
+    (kit / "files.json").write_text(json.dumps({"files": [name for name in listed if name != "check.py"]}))
+    before = (kit / "check.py").read_bytes()
+
+    with pytest.raises(ConfigError, match=r"holds check\.py, not written by a client kit"):
+        write(kit, force=True)
+    assert (kit / "check.py").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["kit"]
 
 
@@ -110,7 +144,7 @@ def test_a_file_in_the_way_is_refused(write, tmp_path):
 def test_a_folder_that_cannot_be_created_is_told(write, tmp_path):
     (tmp_path / "file").touch()
 
-    with pytest.raises(ConfigError, match="cannot be written"):
+    with pytest.raises(MachineError, match="a file stands where a folder is expected"):
         write(tmp_path / "file" / "kit")
 
 
@@ -119,7 +153,7 @@ def test_a_kit_that_fails_half_way_leaves_the_old_one_and_nothing_else(write, tm
     before = names_in(tmp_path)
     monkeypatch.setattr("spots_ml.release.client_kit.kit.FILES_DIR", tmp_path / "nowhere")
 
-    with pytest.raises(ConfigError):
+    with pytest.raises(MachineError, match="nowhere"):
         write(tmp_path / "kit", force=True)
     assert names_in(tmp_path) == before
 
