@@ -11,6 +11,7 @@ from typing import Final
 from spots_ml.digests import canonical_json
 from spots_ml.errors import ConfigError
 from spots_ml.files import TEMPORARY_PREFIX, publish_directory
+from spots_ml.models.declared import declared_types
 from spots_ml.release.client_kit.decision_document import KIND
 from spots_ml.troubles import trouble_at
 
@@ -30,7 +31,7 @@ _OF_KITS_WITHOUT_LIST: Final = frozenset(
             "rules.mjs",
             "rules.py",
         ),
-        *(f"{model}/{name}" for model in ("calling_score", "outcome") for name in ("manifest.json", "model.onnx")),
+        *(f"{model}/{name}" for model in declared_types() for name in ("manifest.json", "model.onnx")),
     }
 )
 
