@@ -26,9 +26,11 @@ COMMANDS: Final = {
     "show": "spots_ml.cli.registry.versions",
     "sync": "spots_ml.cli.registry.sync",
     "traffic": "spots_ml.cli.registry.lifecycle",
+    "unarchive": "spots_ml.cli.registry.lifecycle",
     "verify": "spots_ml.cli.registry.verify",
     "versions": "spots_ml.cli.registry.versions",
     "weight": "spots_ml.cli.registry.lifecycle",
+    "withdraw": "spots_ml.cli.registry.lifecycle",
 }
 """Command -> the module that holds it, as `<command>_command` (with `_` for `-`)."""
 

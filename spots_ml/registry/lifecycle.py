@@ -1,20 +1,50 @@
-"""The life of a version: staging -> active -> deprecated -> archived, as pure functions. Stores make them transactions.
+"""The life of a version, as pure functions from what there is to what changes. Stores make them transactions.
 
-- Promotion takes a staging version; the version that was active becomes deprecated.
-- Rollback undoes the promotion of the active version: it becomes deprecated, and the version that was active before it
-  is active again. Rolling back again goes further back, never forth. A version archived meanwhile is passed over.
-- Archiving takes a staging version (rejected) or a deprecated one (retired), never the active one.
-- A deprecated version comes back by rollback only.
-- The weight of a staging or active version may be changed at any time. Traffic is given to one staging version at a
-  time; the active version takes the rest, and a change of status ends a rollout.
+`TRANSITIONS` says which changes there are, and every status has its way back:
+
+- Promotion takes a staging version, or a deprecated one again; the version that was active becomes deprecated.
+- Rollback undoes the promotion of the active version: it becomes deprecated, and what answered before it answers again,
+  the version that was active then or, where there was none, the formula. Rolling back again goes further back, never
+  forth. A version that is no longer deprecated is passed over.
+- Withdrawal leaves nothing active: the formula answers, until a version is promoted.
+- Archiving puts a staging or a deprecated version away, never the active one; unarchiving brings it back to staging, by
+  hand or because the same content is registered again.
+- What was taken out of service is brought back by hand only with a reason.
+
+Changes of weight and traffic are in `shares`, what follows from the history of changes in `standing`.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from spots_ml.errors import RegistryError
 from spots_ml.models.declared import ModelType
 from spots_ml.registry.records import Action, HistoryEntry, ModelVersion, Number, Status
+from spots_ml.registry.standing import active_version, predecessors
+
+TRANSITIONS: Final[tuple[tuple[Action, Status | None, Status], ...]] = (
+    ("registered", None, "staging"),
+    ("reaffirmed", "staging", "staging"),
+    ("reaffirmed", "active", "active"),
+    ("reaffirmed", "deprecated", "deprecated"),
+    ("promoted", "staging", "active"),
+    ("promoted", "deprecated", "active"),
+    ("superseded", "active", "deprecated"),
+    ("rolled_back", "active", "deprecated"),
+    ("restored", "deprecated", "active"),
+    ("withdrawn", "active", "deprecated"),
+    ("archived", "staging", "archived"),
+    ("archived", "deprecated", "archived"),
+    ("unarchived", "archived", "staging"),
+    ("weight_set", "staging", "staging"),
+    ("weight_set", "active", "active"),
+    ("traffic_set", "staging", "staging"),
+)
+"""Every change there is: what the history calls it, the status before (None: there was no version) and after."""
+
+SAME_CONTENT_AGAIN: Final = "the same content was registered again"
+"""The reason why registering brings an archived version back to staging."""
 
 
 @dataclass(frozen=True)
@@ -50,73 +80,102 @@ class VersionChange:
     to_status: Status
     setting: Setting | None = None
 
+    def __post_init__(self) -> None:
+        """Insist on the table.
+
+        Raises:
+            RegistryError: When it is none of `TRANSITIONS`.
+        """
+        if (self.action, self.from_status, self.to_status) not in TRANSITIONS:
+            raise RegistryError(
+                f"{self.version} cannot be {self.action} from {self.from_status} to {self.to_status}; expected one of "
+                "the changes that the life of a version has"
+            )
+
 
 ChangePlan = Callable[[tuple[ModelVersion, ...], tuple[HistoryEntry, ...]], tuple[VersionChange, ...]]
 """From all versions of one model and its history to the changes to make; raises `RegistryError` for none allowed."""
 
 
-def promotion(model_type: ModelType, version: str) -> ChangePlan:
+def promotion(model_type: ModelType, version: str, *, reason: str) -> ChangePlan:
     """Decide how a version becomes the active one.
 
     Args:
         model_type: The model.
-        version: Name of a staging version.
+        version: Name of a staging or deprecated version.
+        reason: Why; a version that was taken out of service needs one.
 
     Returns:
         A plan: the active version, if any, is superseded first, then the version is promoted. It raises
-        `RegistryError` when the version does not exist or is not in staging.
+        `RegistryError` when the version does not exist, is active or archived, or the reason is missing.
     """
 
     def plan(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[VersionChange, ...]:
         found = find(versions, model_type, version)
         if found.status == "active":
             raise RegistryError(f"{model_type} {version} is active already; there is nothing to promote")
-        if found.status != "staging":
+        if found.status == "archived":
             raise RegistryError(
-                f"{model_type} {version} is {found.status}; only a staging version can be promoted. "
-                f"A deprecated version comes back by `spots-ml rollback {model_type}`"
+                f"{model_type} {version} is archived and cannot be promoted; "
+                f'`spots-ml unarchive {model_type} {version} --reason "..."` brings it back to staging first'
             )
-        active = _active(versions)
+        if found.status == "deprecated" and not reason.strip():
+            raise RegistryError(
+                f"{model_type} {version} was taken out of service; say why it is promoted again: "
+                f'`spots-ml promote {model_type} {version} --reason "..."`'
+            )
+        active = active_version(versions)
         superseded = (VersionChange(active.version, "superseded", "active", "deprecated"),) if active else ()
-        return (*superseded, VersionChange(version, "promoted", "staging", "active"))
+        return (*superseded, VersionChange(version, "promoted", found.status, "active"))
 
     return plan
 
 
 def rollback(model_type: ModelType) -> ChangePlan:
-    """Decide how to go back to the version that was active before.
+    """Decide how to go back to what answered before.
 
     Args:
         model_type: The model.
 
     Returns:
-        A plan: the active version is deprecated, the one before it restored. It raises `RegistryError` when no
-        version is active or none was active before it that is not archived.
+        A plan: the active version is deprecated, and the one before it restored, if there was one and it is deprecated
+        still. It raises `RegistryError` when no version is active.
     """
 
     def plan(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[VersionChange, ...]:
-        active = _active(versions)
+        active = active_version(versions)
         if active is None:
             raise RegistryError(
                 f"no version of {model_type} is active, so there is nothing to roll back; promote one instead"
             )
-        status = {one.version: one.status for one in versions}
-        earlier = [name for name in predecessors(history) if status[name] == "deprecated"]
-        if not earlier:
-            raise RegistryError(
-                f"before {model_type} {active.version} no version was active that could take over; "
-                "promote a staging version instead"
-            )
-        return (
-            VersionChange(active.version, "rolled_back", "active", "deprecated"),
-            VersionChange(earlier[0], "restored", "deprecated", "active"),
-        )
+        undone = VersionChange(active.version, "rolled_back", "active", "deprecated")
+        earlier = predecessors(versions, history)
+        return (undone, *(VersionChange(name, "restored", "deprecated", "active") for name in earlier[:1]))
+
+    return plan
+
+
+def withdrawal(model_type: ModelType) -> ChangePlan:
+    """Decide how the active version is taken out of service with nothing in its place.
+
+    Args:
+        model_type: The model.
+
+    Returns:
+        A plan with the one change. It raises `RegistryError` when no version is active.
+    """
+
+    def plan(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[VersionChange, ...]:
+        active = active_version(versions)
+        if active is None:
+            raise RegistryError(f"no version of {model_type} is active, so there is nothing to withdraw")
+        return (VersionChange(active.version, "withdrawn", "active", "deprecated"),)
 
     return plan
 
 
 def archival(model_type: ModelType, version: str) -> ChangePlan:
-    """Decide how a version is put away for good.
+    """Decide how a version is put away.
 
     Args:
         model_type: The model.
@@ -131,7 +190,8 @@ def archival(model_type: ModelType, version: str) -> ChangePlan:
         found = find(versions, model_type, version)
         if found.status == "active":
             raise RegistryError(
-                f"{model_type} {version} is active and cannot be archived; promote another version or roll back first"
+                f"{model_type} {version} is active and cannot be archived; promote another version, or take it out of "
+                f"service by `spots-ml rollback {model_type}` or `spots-ml withdraw {model_type}`"
             )
         if found.status == "archived":
             raise RegistryError(f"{model_type} {version} is archived already")
@@ -140,73 +200,49 @@ def archival(model_type: ModelType, version: str) -> ChangePlan:
     return plan
 
 
-def weighing(model_type: ModelType, version: str, weight: float) -> ChangePlan:
-    """Decide how the weight of a version changes.
+def unarchival(model_type: ModelType, version: str, *, reason: str) -> ChangePlan:
+    """Decide how an archived version comes back.
 
     Args:
         model_type: The model.
-        version: Name of a staging or active version.
-        weight: Share of the neural score in the hybrid score, in [0, 1].
+        version: Name of an archived version.
+        reason: Why.
 
     Returns:
-        A plan with the one change. It raises `RegistryError` when the weight is no share, or the version does not exist
-        or is neither in staging nor active.
+        A plan with the one change, to staging. It raises `RegistryError` when the version does not exist or is not
+        archived, or the reason is missing.
     """
 
     def plan(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[VersionChange, ...]:
-        require_share("weight", weight)
         found = find(versions, model_type, version)
-        if found.status not in ("staging", "active"):
+        if found.status != "archived":
+            raise RegistryError(f"{model_type} {version} is {found.status}; only an archived version is unarchived")
+        if not reason.strip():
             raise RegistryError(
-                f"{model_type} {version} is {found.status}; only a staging or an active version is given a weight"
+                f"{model_type} {version} was put away; say why it comes back: "
+                f'`spots-ml unarchive {model_type} {version} --reason "..."`'
             )
-        setting = Setting("weight", found.weight, weight)
-        return (VersionChange(version, "weight_set", found.status, found.status, setting),)
+        return (VersionChange(version, "unarchived", "archived", "staging"),)
 
     return plan
 
 
-def rollout(model_type: ModelType, version: str, traffic: float) -> ChangePlan:
-    """Decide how a version is offered to a share of the agents.
+def reaffirmation(known: ModelVersion) -> tuple[tuple[VersionChange, str], ...]:
+    """Decide what becomes of a version whose content is registered again.
 
     Args:
-        model_type: The model.
-        version: Name of a staging version.
-        traffic: Share of the hybrid group that is offered it before the active one, in [0, 1]; 0 takes it back.
+        known: The version.
 
     Returns:
-        A plan with the one change. It raises `RegistryError` when the traffic is no share, the version does not exist
-        or is not in staging, or another one is being rolled out.
+        The changes, each with its reason: it is reaffirmed, and comes back to staging before where it was archived, so
+        that its age and watermark are never those of a version that nothing can make answer.
     """
-
-    def plan(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[VersionChange, ...]:
-        require_share("traffic", traffic)
-        found = find(versions, model_type, version)
-        if found.status != "staging":
-            raise RegistryError(f"{model_type} {version} is {found.status}; only a staging version is rolled out")
-        others = [one.version for one in versions if one.status == "staging" and one.traffic > 0.0]
-        if traffic > 0.0 and any(other != version for other in others):
-            raise RegistryError(
-                f"{model_type} {others[0]} is being rolled out; promote it, archive it or take its traffic back first"
-            )
-        setting = Setting("traffic", found.traffic, traffic)
-        return (VersionChange(version, "traffic_set", "staging", "staging", setting),)
-
-    return plan
-
-
-def require_share(number: Number, value: float) -> None:
-    """Insist that a weight or a traffic is a share.
-
-    Args:
-        number: Which of the two.
-        value: What it is to become.
-
-    Raises:
-        RegistryError: When it is not in [0, 1].
-    """
-    if not 0.0 <= value <= 1.0:
-        raise RegistryError(f"the {number} {value:g} is no share; expected a number in [0, 1]")
+    if known.status == "archived":
+        return (
+            (VersionChange(known.version, "unarchived", "archived", "staging"), SAME_CONTENT_AGAIN),
+            (VersionChange(known.version, "reaffirmed", "staging", "staging"), ""),
+        )
+    return ((VersionChange(known.version, "reaffirmed", known.status, known.status), ""),)
 
 
 def traffic_of(status: Status) -> float:
@@ -222,26 +258,6 @@ def traffic_of(status: Status) -> float:
     (1.0, 0.0)
     """
     return 1.0 if status == "active" else 0.0
-
-
-def predecessors(history: Iterable[HistoryEntry]) -> list[str]:
-    """Replay which versions were active before the one that is active now.
-
-    Promotions are stacked; a rollback takes the active version off the stack, with all that it passed over.
-
-    Args:
-        history: Entries of one model in their order.
-
-    Returns:
-        Version names, the nearest predecessor first; without the active version itself. Empty without promotions.
-    """
-    stack: list[str] = []
-    for entry in history:
-        if entry.action == "promoted":
-            stack.append(entry.version)
-        elif entry.action == "restored":
-            del stack[stack.index(entry.version) + 1 :]
-    return stack[-2::-1]
 
 
 def find(versions: Iterable[ModelVersion], model_type: ModelType, version: str) -> ModelVersion:
@@ -263,7 +279,3 @@ def find(versions: Iterable[ModelVersion], model_type: ModelType, version: str) 
         existing = ", ".join(by_name) or "none yet"
         raise RegistryError(f"there is no {model_type} {version}; registered are: {existing}")
     return by_name[version]
-
-
-def _active(versions: Iterable[ModelVersion]) -> ModelVersion | None:
-    return next((one for one in versions if one.status == "active"), None)

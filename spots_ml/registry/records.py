@@ -32,6 +32,8 @@ Action = Literal[
     "archived",
     "weight_set",
     "traffic_set",
+    "withdrawn",
+    "unarchived",
 ]
 
 

@@ -113,7 +113,7 @@ class VersionRegistration(ServableVersions, Protocol):
         """Add a version in staging with weight 0.1, or reaffirm the one that has the same content.
 
         Reaffirming changes nothing but when it was last registered, by number and by clock, and `watermark`; it is
-        noted in the history.
+        noted in the history. An archived version comes back to staging first; see `lifecycle.reaffirmation`.
 
         Args:
             candidate: The version and its verdicts. Its files must be in place: the row is what makes it exist.
@@ -134,7 +134,7 @@ class VersionChanges(Protocol):
     """Changes which version rules. Every change is one transaction, safe with several processes."""
 
     def promote(self, model_type: ModelType, version: str, *, now: datetime, actor: str, reason: str) -> ModelVersion:
-        """Make a staging version the active one; see `lifecycle.promotion`.
+        """Make a staging or deprecated version the active one; see `lifecycle.promotion`.
 
         Raises:
             RegistryError: When the change is not allowed.
@@ -142,7 +142,18 @@ class VersionChanges(Protocol):
         ...
 
     def rollback(self, model_type: ModelType, *, now: datetime, actor: str, reason: str) -> ModelVersion:
-        """Make the previously active version active again and return it; see `lifecycle.rollback`.
+        """Make what answered before the active version answer again; see `lifecycle.rollback`.
+
+        Returns:
+            The version that is active again; where none is, the one that was rolled back, deprecated now.
+
+        Raises:
+            RegistryError: When the change is not allowed.
+        """
+        ...
+
+    def withdraw(self, model_type: ModelType, *, now: datetime, actor: str, reason: str) -> ModelVersion:
+        """Leave no version active and return the one that was; see `lifecycle.withdrawal`.
 
         Raises:
             RegistryError: When the change is not allowed.
@@ -150,7 +161,15 @@ class VersionChanges(Protocol):
         ...
 
     def archive(self, model_type: ModelType, version: str, *, now: datetime, actor: str, reason: str) -> ModelVersion:
-        """Put a version away for good; see `lifecycle.archival`.
+        """Put a version away; see `lifecycle.archival`.
+
+        Raises:
+            RegistryError: When the change is not allowed.
+        """
+        ...
+
+    def unarchive(self, model_type: ModelType, version: str, *, now: datetime, actor: str, reason: str) -> ModelVersion:
+        """Bring an archived version back to staging; see `lifecycle.unarchival`.
 
         Raises:
             RegistryError: When the change is not allowed.
@@ -160,7 +179,7 @@ class VersionChanges(Protocol):
     def set_weight(
         self, model_type: ModelType, version: str, weight: float, *, now: datetime, actor: str, reason: str
     ) -> ModelVersion:
-        """Change how much the neural score of a version counts; see `lifecycle.weighing`.
+        """Change how much the neural score of a version counts; see `shares.weighing`.
 
         Raises:
             RegistryError: When the change is not allowed.
@@ -170,7 +189,7 @@ class VersionChanges(Protocol):
     def set_traffic(
         self, model_type: ModelType, version: str, traffic: float, *, now: datetime, actor: str, reason: str
     ) -> ModelVersion:
-        """Offer a staging version to a share of the hybrid group; see `lifecycle.rollout`.
+        """Offer a staging version to a share of the hybrid group; see `shares.rollout`.
 
         Raises:
             RegistryError: When the change is not allowed.

@@ -1,20 +1,25 @@
 """Repeating in one registry the changes of status that were made in another: by its own moves, in their order.
 
-Promotions and rollbacks are what a rollback looks back on, so they are repeated one by one, and only on top of the
-same beginning: a target that has gone its own way keeps its active version. Archived versions are archived in any case.
+Promotions, rollbacks and withdrawals are what a rollback looks back on, so they are repeated one by one, and only on
+top of the same beginning: a target that has gone its own way keeps its active version. Versions are archived and
+unarchived in any case, each time that was not repeated before.
 """
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from typing import Final
 
 from spots_ml.errors import RegistryError
 from spots_ml.models.declared import ModelType
-from spots_ml.registry.records import HistoryEntry
+from spots_ml.registry.records import Action, HistoryEntry
 from spots_ml.registry.version_store import VersionLookup, VersionStore
 
 REASON: Final = "carried over from the embedded store"
+
+_PUT_AWAY: Final = ("archived", "unarchived")
 
 
 @dataclass(frozen=True)
@@ -57,15 +62,14 @@ class Moves:
         Returns:
             How the target stands to the source afterwards.
         """
-        entries = [
-            entry for entry in self._source.history(model_type) if entry.action in ("promoted", "restored", "archived")
-        ]
-        wanted, done = _line(entries), _line(self._target.history(model_type))
+        entries, there_before = _moves(self._source.history(model_type)), self._target.history(model_type)
+        wanted, done = _line(entries), _line(_moves(there_before))
         there = {one.version for one in self._target.list_versions(model_type)}
         missing = sorted({version for _, version in wanted} - there)
         behind = not missing and done == wanted[: len(done)]
         try:
-            self._repeat([entry for entry in entries if entry.version in there], len(done) if behind else len(wanted))
+            known = [entry for entry in entries if entry.version in there]
+            self._repeat(known, len(done) if behind else len(wanted), _put_away(there_before))
         except RegistryError as error:
             return Standing(in_line=False, detail=str(error))
         if behind:
@@ -78,33 +82,57 @@ class Moves:
             in_line=False, detail="the target went its own way, so its active version stays; change it by hand"
         )
 
-    def _repeat(self, entries: Iterable[HistoryEntry], n_repeated: int) -> None:
-        """Repeat all but the first promotions and rollbacks, and archive what was archived meanwhile."""
+    def _repeat(self, entries: Iterable[HistoryEntry], n_repeated: int, put_away: Counter[str]) -> None:
+        """Repeat all but the first changes of what is active, and of each version all but the first to the archive."""
         position = 0
         for entry in entries:
-            if entry.action == "archived":
-                self._archive(entry)
+            if entry.action in _PUT_AWAY:
+                put_away[entry.version] -= 1
+                if put_away[entry.version] < 0:
+                    self._put_away(entry)
                 continue
             position += 1
             if position > n_repeated:
                 self._move(entry)
 
-    def _archive(self, entry: HistoryEntry) -> None:
-        if self._target.get(entry.model_type, entry.version).status in ("staging", "deprecated"):
-            self._target.archive(entry.model_type, entry.version, now=self._clock(), actor=self._actor, reason=REASON)
+    def _put_away(self, entry: HistoryEntry) -> None:
+        now, by = self._clock(), {"actor": self._actor, "reason": REASON}
+        status = self._target.get(entry.model_type, entry.version).status
+        if entry.action == "archived" and status in ("staging", "deprecated"):
+            self._target.archive(entry.model_type, entry.version, now=now, **by)
+        elif entry.action == "unarchived" and status == "archived":
+            self._target.unarchive(entry.model_type, entry.version, now=now, **by)
 
     def _move(self, entry: HistoryEntry) -> None:
+        now, by = self._clock(), {"actor": self._actor, "reason": REASON}
         if entry.action == "promoted":
-            self._target.promote(entry.model_type, entry.version, now=self._clock(), actor=self._actor, reason=REASON)
+            self._target.promote(entry.model_type, entry.version, now=now, **by)
             return
-        restored = self._target.rollback(entry.model_type, now=self._clock(), actor=self._actor, reason=REASON)
-        if restored.version != entry.version:
+        move = self._target.withdraw if entry.action == "withdrawn" else self._target.rollback
+        changed = move(entry.model_type, now=now, **by)
+        if (changed.version, changed.status) != (entry.version, entry.to_status):
             raise RegistryError(
-                f"the rollback restored {restored.version} and not {entry.version}: somebody else changes the target's "
-                "registry; look at `spots-ml history`, then decide by hand"
+                f"the target's {changed.version} is {changed.status} after what made {entry.version} {entry.to_status} "
+                "here: somebody else changes the target's registry; look at `spots-ml history`, then decide by hand"
             )
 
 
-def _line(history: Iterable[HistoryEntry]) -> list[tuple[str, str]]:
+def _moves(history: Sequence[HistoryEntry]) -> list[HistoryEntry]:
+    """The changes that are repeated, each told by the version that it ends with."""
+    ends: tuple[Action, ...] = ("promoted", "restored", "withdrawn", *_PUT_AWAY)
+    return [
+        entry
+        for entry, after in zip_longest(history, history[1:])
+        # A rollback that restores a version is told by that one.
+        if entry.action in ends or (entry.action == "rolled_back" and (after is None or after.action != "restored"))
+    ]
+
+
+def _line(moves: Iterable[HistoryEntry]) -> list[tuple[str, str]]:
     """What a rollback looks back on."""
-    return [(entry.action, entry.version) for entry in history if entry.action in ("promoted", "restored")]
+    return [(entry.action, entry.version) for entry in moves if entry.action not in _PUT_AWAY]
+
+
+def _put_away(history: Iterable[HistoryEntry]) -> Counter[str]:
+    """How often each version was archived or unarchived."""
+    return Counter(entry.version for entry in history if entry.action in _PUT_AWAY)

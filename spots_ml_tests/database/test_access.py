@@ -122,7 +122,7 @@ def test_every_table_has_row_level_security_and_every_view_asks_as_its_reader(sh
         views = connection.execute(
             "select relname, reloptions from pg_class where relnamespace = 'public'::regnamespace and relkind = 'v'"
         ).fetchall()
-    assert len(tables) == 12
+    assert len(tables) == 13
     assert all(row["relrowsecurity"] for row in tables)
     assert {row["relname"] for row in views} == {"served_models", "decisions_with_outcomes", "interactions"}
     assert all("security_invoker=true" in row["reloptions"] for row in views)
@@ -214,6 +214,8 @@ def test_an_agent_adds_the_outcome_of_its_own_row_only(database):
         "insert into public.performance (arm) values ('formula')",
         "select public.label_watermark()",
         "select public.rollback_model_version('calling_score', now(), 'a', 'b')",
+        "select public.withdraw_model_version('calling_score', now(), 'a', 'b')",
+        "select public.unarchive_model_version('calling_score', 'v1.0-real', now(), 'a', 'b')",
         "select private.lock_registry()",
     ],
 )

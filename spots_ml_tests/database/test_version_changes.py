@@ -1,24 +1,28 @@
 """The life of a version in SQL: what `registry.lifecycle` says, word for word, and one at a time."""
 
+import contextlib
+import itertools
 import json
 import random
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from typing import get_args
 
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
 from spots_ml.errors import RegistryError
-from spots_ml.registry.records import Candidate, HistoryEntry, ModelVersion, VersionContent
+from spots_ml.registry.lifecycle import TRANSITIONS
+from spots_ml.registry.records import STATUSES, Action, Candidate, HistoryEntry, ModelVersion, VersionContent
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.database.roles import call, content, hours, model_file
 from spots_ml_tests.registry.building import all_verdicts
 
 MODEL = "calling_score"
-KINDS = ("register", "promote", "rollback", "archive", "set_weight", "set_traffic")
+KINDS = ("register", "promote", "rollback", "withdraw", "archive", "unarchive", "set_weight", "set_traffic")
 NUMBERS = {"set_weight": ("set_model_weight", "p_weight"), "set_traffic": ("set_rollout_traffic", "p_traffic")}
 
 
@@ -41,16 +45,8 @@ def fill(connection, *names):
 
 def change(connection, kind, number=None, at=10, model=MODEL, **values):
     named = {} if number is None else {"p_version": f"v1.{number}-synthetic"}
-    return call(
-        connection,
-        kind if "_" in kind else f"{kind}_model_version",
-        p_model_type=model,
-        p_at=hours(at),
-        p_actor="ann",
-        p_reason="better",
-        **named,
-        **values,
-    )
+    told = {"p_model_type": model, "p_at": hours(at), "p_actor": "ann", "p_reason": "better"}
+    return call(connection, kind if "_" in kind else f"{kind}_model_version", **(told | named | values))
 
 
 def versions(connection):
@@ -211,7 +207,7 @@ def test_a_rollout_has_its_steps_and_ends_with_promotion(database):
     ]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(6))
 def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_path, seed):
     """Both stores get the same changes at random; every answer, refusal, row and history entry is the same."""
     random_ = random.Random(seed)
@@ -235,16 +231,17 @@ def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_pat
                         verdicts=all_verdicts(),
                     )
                     expected = embedded.versions.register(offered, now=hours(at), actor="test").version
-                elif kind == "rollback":
+                elif kind in ("rollback", "withdraw"):
                     answer = change(connection, kind, None, at, model)
-                    expected = embedded.versions.rollback(model, **arguments, reason="better")
+                    expected = getattr(embedded.versions, kind)(model, **arguments, reason="better")
                 elif kind in NUMBERS:
                     function, argument = NUMBERS[kind]
                     answer = change(connection, function, number, at, model, **{argument: share})
                     expected = getattr(embedded.versions, kind)(model, name, share, **arguments, reason="better")
                 else:
-                    answer = change(connection, kind, number, at, model)
-                    expected = getattr(embedded.versions, kind)(model, name, **arguments, reason="better")
+                    reason = random_.choice(["better", "better", " "])
+                    answer = change(connection, kind, number, at, model, p_reason=reason)
+                    expected = getattr(embedded.versions, kind)(model, name, **arguments, reason=reason)
             except RegistryError as error:
                 n_refused += 1
                 assert (answer["status"], answer["reason"]) == ("refused", str(error))
@@ -365,16 +362,81 @@ def test_a_second_active_version_is_against_a_constraint(database):
         )
 
 
-def test_a_moment_that_no_calendar_has_is_not_taken(database):
-    with database.service() as connection, pytest.raises(psycopg.errors.CheckViolation, match="moments_are_finite"):
-        call(
-            connection,
-            "register_model_version",
-            p_content=content(),
-            p_watermark=None,
-            p_at="infinity",
-            p_actor="test",
-        )
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", None])
+def test_a_moment_that_no_calendar_has_is_refused(database, moment):
+    with database.service() as connection:
+        fill(connection, "a")
+        for answer in (
+            call(
+                connection,
+                "register_model_version",
+                p_content=content("b", "v1.1-synthetic"),
+                p_watermark=None,
+                p_at=moment,
+                p_actor="test",
+            ),
+            *(change(connection, kind, 0, p_at=moment) for kind in ("promote", "archive", "unarchive")),
+            *(change(connection, kind, p_at=moment) for kind in ("rollback", "withdraw")),
+            change(connection, "set_model_weight", 0, p_weight=0.2, p_at=moment),
+            change(connection, "set_rollout_traffic", 0, p_traffic=0.2, p_at=moment),
+        ):
+            assert answer["status"] == "refused"
+            assert "expected one of the calendar" in answer["reason"]
+        assert len(history(connection)) == 1
+    with database.owner() as connection, pytest.raises(psycopg.errors.CheckViolation, match="moments_are_finite"):
+        connection.execute("update public.model_versions set updated_at = 'infinity'")
+
+
+def test_the_transitions_of_the_database_are_those_of_the_registry(database):
+    with database.owner() as connection:
+        rows = connection.execute("select action, from_status, to_status from private.version_transitions").fetchall()
+        assert sorted(map(repr, (tuple(row.values()) for row in rows))) == sorted(map(repr, TRANSITIONS))
+
+
+def test_not_even_the_owner_notes_a_change_that_is_none(database):
+    with database.service() as connection:
+        fill(connection, "a")
+    for action, before, after in itertools.product(get_args(Action), [None, *STATUSES], STATUSES):
+        with database.owner() as connection:
+            allowed = contextlib.nullcontext()
+            if (action, before, after) not in TRANSITIONS:
+                allowed = pytest.raises(psycopg.errors.CheckViolation, match="cannot be")
+            with allowed:
+                value = 0.1 if action.endswith("_set") else None
+                connection.execute(
+                    "insert into public.version_history"
+                    " (at, model_type, version, action, from_status, to_status, actor, reason, from_value, to_value)"
+                    " values (now(), 'calling_score', 'v1.0-synthetic', %s, %s, %s, 'x', '', %s, %s)",
+                    (action, before, after, value, value),
+                )
+
+
+def test_a_request_id_is_bound_to_its_whole_request(database):
+    mine = uuid.uuid4()
+    with database.service() as connection:
+        fill(connection, "a", "b")
+        register(connection, "x", "v1.0-synthetic", model="outcome")
+        assert change(connection, "promote", 0, p_request_id=mine)["status"] == "ok"
+        before = history(connection)
+        others = [
+            change(connection, "promote", 0, model="outcome", p_request_id=mine),
+            change(connection, "promote", 1, p_request_id=mine),
+            change(connection, "promote", 0, at=11, p_request_id=mine),
+            change(connection, "promote", 0, p_request_id=mine, p_reason="worse"),
+            change(connection, "promote", 0, p_request_id=mine, p_actor="bob"),
+            change(connection, "archive", 0, p_request_id=mine),
+            change(connection, "rollback", p_request_id=mine),
+            change(connection, "withdraw", p_request_id=mine),
+            change(connection, "set_model_weight", 0, p_weight=0.3, p_request_id=mine),
+            change(connection, "set_rollout_traffic", 1, p_traffic=0.3, p_request_id=mine),
+            register(connection, "c", "v1.2-synthetic", p_request_id=mine),
+        ]
+        for answer in others:
+            assert answer["status"] == "refused"
+            assert f"the request id {mine} belongs to another request" in answer["reason"]
+            assert "calling_score v1.0-synthetic active" in answer["reason"]
+        assert history(connection) == before
+        assert change(connection, "promote", 0, p_request_id=mine)["status"] == "ok"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,14 @@ def rollback(store, at=20):
     return store.versions.rollback(MODEL, now=hours(at), actor="bob", reason="worse").version
 
 
+def withdraw(store, at=25):
+    return store.versions.withdraw(MODEL, now=hours(at), actor="fay", reason="wrong")
+
+
+def unarchive(store, number, at=35, reason="needed"):
+    return store.versions.unarchive(MODEL, f"v1.{number}-synthetic", now=hours(at), actor="gus", reason=reason)
+
+
 def archive(store, number, at=30):
     return store.versions.archive(MODEL, f"v1.{number}-synthetic", now=hours(at), actor="cem", reason="old")
 

@@ -73,6 +73,14 @@ def live(store):
     rollback(store)
 
 
+def withdraw(store):
+    store.withdraw(MODEL, now=hours(53), actor="ann", reason="none of them")
+
+
+def unarchive(store, number):
+    store.unarchive(MODEL, name(number), now=hours(54), actor="ann", reason="needed")
+
+
 def carry(source, models_dir, target):
     return carry_over(source, models_dir, target, clock=lambda: hours(100), actor="mover")
 
@@ -117,6 +125,38 @@ def test_a_life_is_repeated_so_that_a_rollback_means_the_same(source, models_dir
     assert [one.detail for one in carried] == [""] * 6
     assert {entry.reason for entry in target.history() if entry.action != "registered"} == {REASON}
     assert rollback(target) == rollback(source) == name(0)
+
+
+def test_every_way_back_is_repeated_step_by_step_and_once(source, models_dir, target):
+    fill(source, models_dir, 4)
+    steps = [
+        lambda: promote(source, 0),
+        lambda: archive(source, 2),
+        lambda: rollback(source),
+        lambda: promote(source, 0),
+        lambda: promote(source, 1),
+        lambda: archive(source, 0),
+        lambda: rollback(source),
+        lambda: unarchive(source, 0),
+        lambda: promote(source, 0),
+        lambda: withdraw(source),
+        lambda: promote(source, 1),
+        lambda: source.register(make_candidate(f"{MODEL} 2", name(2)), now=hours(70), actor="test"),
+        lambda: archive(source, 2),
+    ]
+    for step in steps[:5]:
+        step()
+    carry(source, models_dir, target)
+    assert statuses(target) == statuses(source)
+    for step in steps[5:]:
+        step()
+    carry(source, models_dir, target)
+    assert statuses(target) == statuses(source)
+    before = target.history()
+    assert [one.detail for one in carry(source, models_dir, target)] == [""] * 4
+    assert target.history() == before
+    assert rollback(target) == rollback(source) == name(1)
+    assert statuses(target) == statuses(source)
 
 
 def test_the_second_time_nothing_is_left_to_do(source, models_dir, target):
@@ -315,7 +355,7 @@ def test_a_version_put_away_there_that_is_promoted_here_is_told(source, models_d
     (carried,) = carry(source, models_dir, target)
 
     assert (carried.outcome, carried.target_status) == ("left", "archived")
-    assert "only a staging version can be promoted" in carried.detail
+    assert "is archived and cannot be promoted" in carried.detail
 
 
 def weigh(store, number, weight, **by):

@@ -6,13 +6,25 @@ import numpy as np
 import pytest
 
 from spots_ml.errors import GateError, RegistryError
+from spots_ml.registry.lifecycle import TRANSITIONS
+from spots_ml.registry.records import STATUSES
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.stores.embedded.versions import EmbeddedVersionStore
 from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml_tests.registry.building import all_verdicts, hours, make_candidate
 from spots_ml_tests.stores.behind import calls_of, file_of
-from spots_ml_tests.stores.keeping_versions import MODEL, archive, fill, offer, promote, rollback, weigh
+from spots_ml_tests.stores.keeping_versions import (
+    MODEL,
+    archive,
+    fill,
+    offer,
+    promote,
+    rollback,
+    unarchive,
+    weigh,
+    withdraw,
+)
 
 
 @contextlib.contextmanager
@@ -150,18 +162,127 @@ def test_promotion_makes_the_version_active_and_deprecates_the_active_one(store)
     assert statuses(store) == ["deprecated", "active"]
 
 
-def test_only_staging_versions_can_be_promoted(store):
-    fill(store, "a", "b", "c")
+def test_an_active_version_is_not_promoted_and_an_archived_one_not_before_it_is_unarchived(store):
+    fill(store, "a", "b")
     promote(store, 0)
     with pytest.raises(RegistryError, match="active already"):
         promote(store, 0)
+    archive(store, 1)
+    with pytest.raises(RegistryError, match=r"archived .*`spots-ml unarchive calling_score v1\.1-synthetic --reason"):
+        promote(store, 1)
+    assert statuses(store) == ["active", "archived"]
+
+
+def test_a_version_that_was_rolled_back_comes_back_by_promotion_with_a_reason(store):
+    fill(store, "a", "b")
+    promote(store, 0)
     promote(store, 1)
-    with pytest.raises(RegistryError, match="is deprecated; only a staging version"):
-        promote(store, 0)
-    archive(store, 2)
-    with pytest.raises(RegistryError, match="is archived"):
-        promote(store, 2)
-    assert statuses(store) == ["deprecated", "active", "archived"]
+    rollback(store)
+    with pytest.raises(RegistryError, match=r"say why .*: `spots-ml promote calling_score v1\.1-synthetic --reason"):
+        store.versions.promote(MODEL, "v1.1-synthetic", now=hours(21), actor="ann", reason=" ")
+
+    assert promote(store, 1, at=22).status == "active"
+    assert statuses(store) == ["deprecated", "active"]
+    assert rollback(store, at=23) == "v1.0-synthetic"
+
+
+def test_the_first_active_version_is_rolled_back_to_none(store):
+    fill(store, "a")
+    promote(store, 0)
+
+    assert rollback(store) == "v1.0-synthetic"
+    assert statuses(store) == ["deprecated"]
+    assert [entry.action for entry in store.versions.history()] == ["registered", "promoted", "rolled_back"]
+    assert promote(store, 0).status == "active"
+
+
+def test_an_active_version_is_withdrawn_and_nothing_is_active(store):
+    fill(store, "a", "b")
+    promote(store, 0)
+    promote(store, 1)
+
+    withdrawn = withdraw(store)
+    assert (withdrawn.version, withdrawn.status, withdrawn.traffic) == ("v1.1-synthetic", "deprecated", 0.0)
+    assert statuses(store) == ["deprecated", "deprecated"]
+    with pytest.raises(RegistryError, match="no version of calling_score is active, so there is nothing to withdraw"):
+        withdraw(store)
+    with pytest.raises(RegistryError, match="nothing to roll back"):
+        rollback(store)
+
+
+def test_after_a_withdrawal_a_rollback_leads_back_to_none_and_no_further(store):
+    fill(store, "a", "b")
+    promote(store, 0)
+    withdraw(store)
+    promote(store, 1)
+
+    assert rollback(store) == "v1.1-synthetic"
+    assert statuses(store) == ["deprecated", "deprecated"]
+
+
+def test_an_archived_version_comes_back_to_staging_with_a_reason(store):
+    fill(store, "a", "b")
+    archive(store, 0)
+    with pytest.raises(RegistryError, match=r"say why .*: `spots-ml unarchive calling_score v1\.0-synthetic --reason"):
+        unarchive(store, 0, reason="")
+    with pytest.raises(RegistryError, match="is staging; only an archived version is unarchived"):
+        unarchive(store, 1)
+
+    assert unarchive(store, 0).status == "staging"
+    assert store.versions.history(MODEL, "v1.0-synthetic")[-1].reason == "needed"
+    assert promote(store, 0).status == "active"
+
+
+def test_content_that_was_archived_and_is_registered_again_is_back_in_staging(store):
+    fill(store, "a", "b")
+    archive(store, 0)
+    again = store.versions.register(make_candidate("a", watermark="5/6"), now=hours(31), actor="dagster")
+
+    assert (again.created, again.version.status, again.version.watermark) == (False, "staging", "5/6")
+    assert store.versions.newest(MODEL).version == "v1.0-synthetic"
+    told = [(one.action, one.from_status, one.to_status, one.reason) for one in store.versions.history()[-2:]]
+    assert told == [
+        ("unarchived", "archived", "staging", "the same content was registered again"),
+        ("reaffirmed", "staging", "staging", ""),
+    ]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_every_status_is_left_by_the_changes_of_the_table_and_by_no_others(store, status):
+    fill(store, "a", "b")
+    lead = {
+        "staging": [],
+        "active": [lambda: promote(store, 0)],
+        "deprecated": [lambda: promote(store, 0), lambda: promote(store, 1)],
+        "archived": [lambda: archive(store, 0)],
+    }
+    for step in lead[status]:
+        step()
+    verbs = {
+        "promoted": lambda: promote(store, 0),
+        "archived": lambda: archive(store, 0),
+        "unarchived": lambda: unarchive(store, 0),
+        "weight_set": lambda: weigh(store, 0, 0.2),
+        "traffic_set": lambda: offer(store, 0, 0.2),
+    }
+    for action, verb in verbs.items():
+        allowed = {after for one, before, after in TRANSITIONS if (one, before) == (action, status)}
+        if allowed:
+            continue
+        before = store.versions.history()
+        with pytest.raises(RegistryError):
+            verb()
+        assert store.versions.history() == before
+    ways = {action for action, before, after in TRANSITIONS if before == status and after != status} & set(verbs)
+    assert ways or status == "active"
+    for action in sorted(ways)[:1]:
+        changed = verbs[action]()
+        assert (action, status, changed.status) in TRANSITIONS
+
+
+def test_what_is_told_of_a_version_that_is_none(store):
+    with pytest.raises(RegistryError, match="there is no calling_score"):
+        unarchive(store, 0)
 
 
 def test_rollback_goes_to_the_previously_active_version_not_the_newest_one(store):
@@ -171,9 +292,9 @@ def test_rollback_goes_to_the_previously_active_version_not_the_newest_one(store
 
     assert rollback(store) == "v1.0-synthetic"
     assert rollback(store) == "v1.2-synthetic"
-    with pytest.raises(RegistryError, match="no version was active"):
-        rollback(store)
     assert statuses(store) == ["deprecated", "staging", "active", "deprecated"]
+    assert rollback(store) == "v1.2-synthetic"
+    assert statuses(store) == ["deprecated", "staging", "deprecated", "deprecated"]
 
 
 def test_rollback_passes_over_archived_versions(store):

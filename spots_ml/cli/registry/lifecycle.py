@@ -1,9 +1,9 @@
-"""Commands that change which version rules and how far: `promote`, `rollback`, `archive`, `weight`, `traffic`."""
+"""Commands that change which version rules and how far: `promote`, `rollback`, `archive`, `weight` and so on."""
 
 import click
 
 from spots_ml.cli.options import model_argument, open_versions, utc_now, version_argument, who_and_why
-from spots_ml.models.declared import ModelType
+from spots_ml.models.declared import ModelType, model_spec
 
 
 @click.command("promote")
@@ -11,7 +11,7 @@ from spots_ml.models.declared import ModelType
 @version_argument()
 @who_and_why
 def promote_command(model_type: ModelType, version: str, actor: str, reason: str) -> None:
-    """Make a staging version the active one; the active one becomes deprecated."""
+    """Make a staging version the active one, or a deprecated one again; the active one becomes deprecated."""
     changed = open_versions().promote(model_type, version, now=utc_now(), actor=actor, reason=reason)
     click.echo(f"{model_type} {changed.version} is {changed.status} now, weight {changed.weight:g}")
 
@@ -20,9 +20,28 @@ def promote_command(model_type: ModelType, version: str, actor: str, reason: str
 @model_argument()
 @who_and_why
 def rollback_command(model_type: ModelType, actor: str, reason: str) -> None:
-    """Make the version active again that was active before."""
+    """Make what answered before answer again: the version that was active then, or none."""
     changed = open_versions().rollback(model_type, now=utc_now(), actor=actor, reason=reason)
-    click.echo(f"{model_type} {changed.version} is {changed.status} again, weight {changed.weight:g}")
+    if changed.status == "active":
+        click.echo(f"{model_type} {changed.version} is {changed.status} again, weight {changed.weight:g}")
+    else:
+        click.echo(_without(model_type, changed.version))
+
+
+@click.command("withdraw")
+@model_argument()
+@who_and_why
+def withdraw_command(model_type: ModelType, actor: str, reason: str) -> None:
+    """Leave no version active: the formula answers, or the outcome rule, until a version is promoted."""
+    changed = open_versions().withdraw(model_type, now=utc_now(), actor=actor, reason=reason)
+    click.echo(_without(model_type, changed.version))
+
+
+def _without(model_type: ModelType, version: str) -> str:
+    return (
+        f"{model_type} {version} is deprecated now, no version is active: {model_spec(model_type).stand_in} answers. "
+        f'`spots-ml promote {model_type} {version} --reason "..."` makes it active again'
+    )
 
 
 @click.command("archive")
@@ -30,9 +49,19 @@ def rollback_command(model_type: ModelType, actor: str, reason: str) -> None:
 @version_argument()
 @who_and_why
 def archive_command(model_type: ModelType, version: str, actor: str, reason: str) -> None:
-    """Put a staging or deprecated version away for good."""
+    """Put a staging or deprecated version away."""
     changed = open_versions().archive(model_type, version, now=utc_now(), actor=actor, reason=reason)
     click.echo(f"{model_type} {changed.version} is {changed.status} now")
+
+
+@click.command("unarchive")
+@model_argument()
+@version_argument()
+@who_and_why
+def unarchive_command(model_type: ModelType, version: str, actor: str, reason: str) -> None:
+    """Bring an archived version back to staging; a reason is needed."""
+    changed = open_versions().unarchive(model_type, version, now=utc_now(), actor=actor, reason=reason)
+    click.echo(f"{model_type} {changed.version} is in {changed.status} again")
 
 
 @click.command("weight")

@@ -18,10 +18,11 @@ from spots_ml.registry.lifecycle import (
     archival,
     find,
     promotion,
+    reaffirmation,
     rollback,
-    rollout,
     traffic_of,
-    weighing,
+    unarchival,
+    withdrawal,
 )
 from spots_ml.registry.records import (
     Candidate,
@@ -32,6 +33,7 @@ from spots_ml.registry.records import (
     require_verdicts,
 )
 from spots_ml.registry.registration import name_taken, proposed_name
+from spots_ml.registry.shares import rollout, weighing
 from spots_ml.stores.embedded.database import Database
 from spots_ml.stores.moments import to_text
 from spots_ml.stores.newest_version import newest_version
@@ -83,13 +85,21 @@ class EmbeddedVersionStore:
         with self._database.writing() as connection:
             known = _content(connection, content.model_type, content.content_digest)
             if known is not None:
+                for change, reason in reaffirmation(known):
+                    _make(connection, content.model_type, change, at, actor, reason)
                 _reaffirm(connection, known, candidate.watermark, at)
-                change = VersionChange(known.version, "reaffirmed", known.status, known.status)
             else:
                 _insert(connection, content, candidate.watermark, at)
-                change = VersionChange(content.version, "registered", None, "staging")
-            _note(connection, at, content.model_type, change, actor, "")
-            version = find(_versions(connection, content.model_type), content.model_type, change.version)
+                _note(
+                    connection,
+                    at,
+                    content.model_type,
+                    VersionChange(content.version, "registered", None, "staging"),
+                    actor,
+                    "",
+                )
+            name = content.version if known is None else known.version
+            version = find(_versions(connection, content.model_type), content.model_type, name)
             return Registration(version=version, created=known is None)
 
     def get(self, model_type: ModelType, version: str) -> ModelVersion:
@@ -116,16 +126,24 @@ class EmbeddedVersionStore:
             return _history(connection, model_type, version)
 
     def promote(self, model_type: ModelType, version: str, *, now: datetime, actor: str, reason: str) -> ModelVersion:
-        """Make a staging version the active one."""
-        return self._change(model_type, promotion(model_type, version), now, actor, reason)
+        """Make a staging or deprecated version the active one."""
+        return self._change(model_type, promotion(model_type, version, reason=reason), now, actor, reason)
 
     def rollback(self, model_type: ModelType, *, now: datetime, actor: str, reason: str) -> ModelVersion:
-        """Make the previously active version active again."""
+        """Make what answered before the active version answer again."""
         return self._change(model_type, rollback(model_type), now, actor, reason)
 
+    def withdraw(self, model_type: ModelType, *, now: datetime, actor: str, reason: str) -> ModelVersion:
+        """Leave no version active."""
+        return self._change(model_type, withdrawal(model_type), now, actor, reason)
+
     def archive(self, model_type: ModelType, version: str, *, now: datetime, actor: str, reason: str) -> ModelVersion:
-        """Put a version away for good."""
+        """Put a version away."""
         return self._change(model_type, archival(model_type, version), now, actor, reason)
+
+    def unarchive(self, model_type: ModelType, version: str, *, now: datetime, actor: str, reason: str) -> ModelVersion:
+        """Bring an archived version back to staging."""
+        return self._change(model_type, unarchival(model_type, version, reason=reason), now, actor, reason)
 
     def set_weight(
         self, model_type: ModelType, version: str, weight: float, *, now: datetime, actor: str, reason: str
@@ -145,12 +163,7 @@ class EmbeddedVersionStore:
         with self._database.writing() as connection:
             changes = plan(_versions(connection, model_type), _history(connection, model_type, None))
             for change in changes:
-                if _apply(connection, model_type, change, at) != 1:
-                    raise RegistryError(
-                        f"{model_type} {change.version} is no longer {change.from_status}; "
-                        "nothing was changed, try again"
-                    )
-                _note(connection, at, model_type, change, actor, reason)
+                _make(connection, model_type, change, at, actor, reason)
             return find(_versions(connection, model_type), model_type, changes[-1].version)
 
 
@@ -184,15 +197,27 @@ def _reaffirm(connection: sqlite3.Connection, known: ModelVersion, watermark: st
     )
 
 
+def _make(
+    connection: sqlite3.Connection, model_type: ModelType, change: VersionChange, at: str, actor: str, reason: str
+) -> None:
+    """Make a change and note it."""
+    if _apply(connection, model_type, change, at) != 1:
+        raise RegistryError(
+            f"{model_type} {change.version} is no longer {change.from_status}; nothing was changed, try again"
+        )
+    _note(connection, at, model_type, change, actor, reason)
+
+
 def _apply(connection: sqlite3.Connection, model_type: ModelType, change: VersionChange, at: str) -> int:
     """Change a row; tells how many were as they must be."""
-    if change.setting is None:
-        columns = {"status": change.to_status, "traffic": traffic_of(change.to_status)}
-    else:
+    columns: dict[str, str | float] = {}
+    if change.setting is not None:
         columns = {change.setting.number: change.setting.after}
-    changes = ", ".join(f"{name} = ?" for name in columns)
+    elif change.from_status != change.to_status:
+        columns = {"status": change.to_status, "traffic": traffic_of(change.to_status)}
+    changes = ", ".join(f"{name} = ?" for name in (*columns, "updated_at"))
     return connection.execute(
-        f"UPDATE model_versions SET {changes}, updated_at = ? WHERE model_type = ? AND version = ? AND status = ?",  # noqa: S608 - names of columns
+        f"UPDATE model_versions SET {changes} WHERE model_type = ? AND version = ? AND status = ?",  # noqa: S608 - names of columns
         (*columns.values(), at, model_type, change.version, change.from_status),
     ).rowcount
 

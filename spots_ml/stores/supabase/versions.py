@@ -15,7 +15,7 @@ from spots_ml.digests import canonical_json
 from spots_ml.errors import RegistryError
 from spots_ml.interactions.kinds import SourceKind, StoreKind
 from spots_ml.models.declared import ModelType
-from spots_ml.registry.lifecycle import find, require_share
+from spots_ml.registry.lifecycle import find
 from spots_ml.registry.records import (
     Candidate,
     FileLocation,
@@ -26,6 +26,7 @@ from spots_ml.registry.records import (
     require_verdicts,
 )
 from spots_ml.registry.registration import proposed_name
+from spots_ml.registry.shares import require_share
 from spots_ml.release.phone_manifest import PhoneManifest
 from spots_ml.stores.moments import to_text
 from spots_ml.stores.newest_version import newest_version
@@ -132,16 +133,24 @@ class SupabaseVersionStore:
         return read_history(self._calls, model_type, version)
 
     def promote(self, model_type: ModelType, version: str, *, now: datetime, actor: str, reason: str) -> ModelVersion:
-        """Make a staging version the active one."""
+        """Make a staging or deprecated version the active one."""
         return self._changed("promote", model_type, now, actor, reason, p_version=version)
 
     def rollback(self, model_type: ModelType, *, now: datetime, actor: str, reason: str) -> ModelVersion:
-        """Make the previously active version active again."""
+        """Make what answered before the active version answer again."""
         return self._changed("rollback", model_type, now, actor, reason)
 
+    def withdraw(self, model_type: ModelType, *, now: datetime, actor: str, reason: str) -> ModelVersion:
+        """Leave no version active."""
+        return self._changed("withdraw", model_type, now, actor, reason)
+
     def archive(self, model_type: ModelType, version: str, *, now: datetime, actor: str, reason: str) -> ModelVersion:
-        """Put a version away for good."""
+        """Put a version away."""
         return self._changed("archive", model_type, now, actor, reason, p_version=version)
+
+    def unarchive(self, model_type: ModelType, version: str, *, now: datetime, actor: str, reason: str) -> ModelVersion:
+        """Bring an archived version back to staging."""
+        return self._changed("unarchive", model_type, now, actor, reason, p_version=version)
 
     def set_weight(
         self, model_type: ModelType, version: str, weight: float, *, now: datetime, actor: str, reason: str

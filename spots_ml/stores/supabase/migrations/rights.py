@@ -65,7 +65,8 @@ FUNCTION_RIGHTS: Final[dict[str, frozenset[str]]] = {
             *_OF_EVERY_WRITER,
             *_OF_EVERY_READER,
             *("public.register_model_version", "public.promote_model_version", "public.rollback_model_version"),
-            *("public.archive_model_version", "public.set_rollout_traffic", "public.set_model_weight"),
+            *("public.archive_model_version", "public.withdraw_model_version", "public.unarchive_model_version"),
+            *("public.set_rollout_traffic", "public.set_model_weight"),
             *("public.label_watermark", "public.count_labels_after", "public.interaction_kinds"),
             *("public.log_decisions", "public.import_interactions", "public.phone_manifest"),
         }

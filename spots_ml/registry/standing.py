@@ -1,0 +1,142 @@
+"""What answers now, since when and by whom, and what answered before: read from the registry and its history.
+
+Which changes are allowed is in `lifecycle`; opening what answers is in `serving`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from spots_ml.models.declared import ModelType
+from spots_ml.registry.records import HistoryEntry, ModelVersion
+from spots_ml.registry.version_store import VersionLookup
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the versions of one model stand to each other.
+
+    Attributes:
+        model_type: The model.
+        live: The active version, which answers; None: what stands in for the model does.
+        rolling_out: The staging version that a share of the hybrid group is offered; None: there is none.
+        since: The change since which it is so; None: nothing was ever active.
+        before: Name of the version that was active until then; None: none was.
+        back_to: Names of the versions that rolling back leads to, one after the other. After the last, and with none,
+            it leads to no version; without a live one there is nothing to roll back.
+        candidates: Names of the versions that may be promoted, the one that was registered last first.
+    """
+
+    model_type: ModelType
+    live: ModelVersion | None
+    rolling_out: ModelVersion | None
+    since: HistoryEntry | None
+    before: str | None
+    back_to: tuple[str, ...]
+    candidates: tuple[str, ...]
+
+    @property
+    def since_sequence(self) -> int | None:
+        """The number of that change in the history, which orders it whatever clocks said."""
+        return None if self.since is None else self.since.sequence
+
+    @property
+    def since_at(self) -> datetime | None:
+        """The moment of that change, by the clock of who made it (UTC)."""
+        return None if self.since is None else self.since.at
+
+
+def standing(store: VersionLookup, model_type: ModelType) -> Standing:
+    """Tell what answers for a model.
+
+    Args:
+        store: The registry.
+        model_type: The model.
+
+    Returns:
+        How its versions stand.
+    """
+    history, versions = store.history(model_type), store.list_versions(model_type)
+    since, before = _last_change(history)
+    promotable = [one for one in versions if one.status in ("staging", "deprecated")]
+    return Standing(
+        model_type=model_type,
+        live=active_version(versions),
+        rolling_out=next((one for one in versions if one.status == "staging" and one.traffic > 0.0), None),
+        since=since,
+        before=before,
+        back_to=tuple(predecessors(versions, history)),
+        candidates=tuple(
+            one.version for one in sorted(promotable, key=lambda one: one.last_registered_sequence, reverse=True)
+        ),
+    )
+
+
+def active_version(versions: Iterable[ModelVersion]) -> ModelVersion | None:
+    """Find the active version.
+
+    Args:
+        versions: The versions of one model.
+
+    Returns:
+        The version; None while none is active.
+    """
+    return next((one for one in versions if one.status == "active"), None)
+
+
+def predecessors(versions: Iterable[ModelVersion], history: Iterable[HistoryEntry]) -> list[str]:
+    """Name the versions that rolling back leads to.
+
+    Args:
+        versions: The versions of one model.
+        history: Its entries in their order.
+
+    Returns:
+        Names of versions that are deprecated and were active before the active one, the nearest first; empty without
+        an active version.
+    """
+    deprecated = {one.version for one in versions if one.status == "deprecated"}
+    names = [name for name in promotions_not_undone(history)[-2::-1] if name in deprecated]
+    return [name for name, _ in groupby(names)]
+
+
+def promotions_not_undone(history: Iterable[HistoryEntry]) -> list[str]:
+    """Replay which versions were active one after the other, up to the one that is active now.
+
+    Promotions are stacked; a rollback takes the active version off the stack, with all that it passed over. Before a
+    promotion that found nothing active there was no version: what lies further back is left to promotion.
+
+    Args:
+        history: Entries of one model in their order.
+
+    Returns:
+        Version names, the active one last; one that was promoted again is named again. Empty while none is active.
+    """
+    stack: list[str] = []
+    answers = False
+    for entry in history:
+        if entry.action == "promoted":
+            stack = [*(stack if answers else ()), entry.version]
+            answers = True
+        elif entry.action == "restored":
+            below = stack[:-1]
+            stack = below[: len(below) - below[::-1].index(entry.version)]
+            answers = True
+        elif entry.action in ("rolled_back", "withdrawn"):
+            answers = False
+    return stack if answers else []
+
+
+def _last_change(history: Iterable[HistoryEntry]) -> tuple[HistoryEntry | None, str | None]:
+    """The change since which it is as it is, and the version that was active until then."""
+    since: HistoryEntry | None = None
+    before: str | None = None
+    for entry in history:
+        if entry.action in ("superseded", "rolled_back", "withdrawn"):
+            since, before = entry, entry.version
+        elif entry.action == "promoted":
+            since, before = entry, before if since is not None and since.action == "superseded" else None
+        elif entry.action == "restored":
+            since = entry
+    return since, before
