@@ -11,7 +11,7 @@
   hand or because the same content is registered again.
 - What was taken out of service is brought back by hand only with a reason.
 
-Changes of weight and traffic are in `shares`, what follows from the history of changes in `standing`.
+Changes of weight and traffic are in `shares`, what follows from the history of changes in `in_service`.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,8 +20,8 @@ from typing import Final
 
 from spots_ml.errors import RegistryError
 from spots_ml.models.declared import ModelType
+from spots_ml.registry.in_service import active_version, predecessors
 from spots_ml.registry.records import Action, HistoryEntry, ModelVersion, Number, Status
-from spots_ml.registry.standing import active_version, predecessors
 
 TRANSITIONS: Final[tuple[tuple[Action, Status | None, Status], ...]] = (
     ("registered", None, "staging"),

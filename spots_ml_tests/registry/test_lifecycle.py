@@ -3,9 +3,9 @@ from typing import get_args
 import pytest
 
 from spots_ml.errors import RegistryError
+from spots_ml.registry.in_service import promotions_not_undone
 from spots_ml.registry.lifecycle import TRANSITIONS, VersionChange
 from spots_ml.registry.records import STATUSES, Action, HistoryEntry
-from spots_ml.registry.standing import promotions_not_undone
 from spots_ml_tests.registry.building import START
 
 

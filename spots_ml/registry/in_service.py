@@ -14,7 +14,7 @@ from spots_ml.registry.version_store import VersionLookup
 
 
 @dataclass(frozen=True)
-class Standing:
+class InService:
     """How the versions of one model stand to each other.
 
     Attributes:
@@ -47,7 +47,7 @@ class Standing:
         return None if self.since is None else self.since.at
 
 
-def standing(store: VersionLookup, model_type: ModelType) -> Standing:
+def in_service(store: VersionLookup, model_type: ModelType) -> InService:
     """Tell what answers for a model.
 
     Args:
@@ -60,7 +60,7 @@ def standing(store: VersionLookup, model_type: ModelType) -> Standing:
     history, versions = store.history(model_type), store.list_versions(model_type)
     since, before = _last_change(history)
     promotable = [one for one in versions if one.status in ("staging", "deprecated")]
-    return Standing(
+    return InService(
         model_type=model_type,
         live=active_version(versions),
         rolling_out=next((one for one in versions if one.status == "staging" and one.traffic > 0.0), None),
