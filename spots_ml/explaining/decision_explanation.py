@@ -69,6 +69,7 @@ class DecisionSteps(Document):
     hybrid_score: float
     outcome_probability: float
     outcome_by: str = Field(description="Who answered: the outcome version or the outcome rule.")
+    filter_on: bool = Field(description="Whether the outcome filter could block the call.")
     blocked: bool
     trend_boost: float
     score: float
@@ -251,6 +252,7 @@ def _decision(scorer: Scorer, answers: Answers) -> DecisionSteps:
         hybrid_score=float(scores.hybrid_score[0]),
         outcome_probability=float(scores.outcome_probability[0]),
         outcome_by=f"{outcome_filter.name} {scorer.outcome.version}" if answered else str(outcome_filter.stand_in),
+        filter_on=bool(scores.filter_on[0]),
         blocked=bool(scores.blocked[0]),
         trend_boost=float(np.broadcast_to(answers.inputs.trend_boost, 1)[0]),
         score=float(scores.score[0]),

@@ -50,6 +50,7 @@ def _served(store: VersionFiles, models_dir: Path, version: ModelVersion | None)
         version=version.version,
         weight=version.weight,
         traffic=version.traffic,
+        filter_on=version.filter_on,
         url=path.relative_to(models_dir.parent).as_posix(),
         size_bytes=len(files.onnx),
         sha256=version.sha256,

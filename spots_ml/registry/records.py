@@ -64,6 +64,11 @@ class VersionContent(_Record):
     source: str = Field(description="Where that data came from, for a person.")
     n_labelled: int = Field(ge=0, description="Labelled rows in the dataset.")
     metrics: dict[str, float] = Field(description="Headline numbers on the test rows; units in the keys.")
+    filter_on: bool = Field(
+        default=True,
+        description="Of an outcome filter, whether it may block calls: false where it would take away more than the "
+        "declared bounds allow. True for other kinds, and for versions from before this was measured.",
+    )
 
 
 class FileLocation(_Record):

@@ -160,6 +160,7 @@ def content_of(manifest: Manifest, manifest_sha256: str) -> VersionContent:
         source=manifest.source,
         n_labelled=manifest.n_labelled,
         metrics=manifest.metrics,
+        filter_on=manifest.filter_on,
     )
 
 

@@ -68,22 +68,23 @@ def serve_model(
     """
     row = store.get(model_type, version) if version else serving_version(store, model_type)
     if row is None:
-        return MissingModel("no_version", f"no {model_type} version is active or staging; `make run` registers one")
+        told = f"no {model_type} version is active or staging; `make run` registers one"
+        return MissingModel("no_version", told, filter_on=False)
     if row.contract_digest != CONTRACT_DIGEST:
         detail = f"made for the contract {row.contract_digest[:12]}, in force is {CONTRACT_DIGEST[:12]}; train again"
-        return MissingModel("wrong_contract", detail, row.version)
+        return MissingModel("wrong_contract", detail, row.version, filter_on=row.filter_on)
     try:
         onnx, manifest = read_version(store, models_dir, row)
         predictor = OnnxPredictor(onnx, model_type, time_limit_s=time_limit_s)
     except ModelUnavailableError as error:
-        return MissingModel(error.reason, error.detail, row.version)
+        return MissingModel(error.reason, error.detail, row.version, filter_on=row.filter_on)
     confidence = manifest.confidence if by_confidence else None
     if by_confidence and confidence is None and model_spec(model_type).has_confidence:
         raise ConfigError(
             f"{model_type} {row.version} has no confidence profile, so its weight cannot follow its confidence; "
             "train it again, or use the fixed weight"
         )
-    return ServedModel(version=row.version, predictor=predictor, weight=row.weight, confidence=confidence)
+    return ServedModel(row.version, predictor, row.weight, confidence, filter_on=row.filter_on)
 
 
 def read_version(store: VersionFiles, models_dir: Path, row: ModelVersion) -> tuple[bytes, Manifest]:

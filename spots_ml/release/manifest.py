@@ -61,6 +61,12 @@ class Manifest(ReleaseDocument):
     inputs: tuple[str, ...] = Field(description="Names of the inputs in contract order.")
     ignored_inputs: tuple[str, ...] = Field(description="Inputs constant in training, which the model never uses.")
     environment: dict[str, str] = Field(description="Versions of what made it: python, torch, onnx, ...")
+    filter_on: bool = Field(
+        default=True,
+        exclude_if=lambda on: on,
+        description="False: an outcome model that may block no calls, because it would take away too many; see the "
+        "verdict decision_effect. Absent: it may, or it is no outcome model.",
+    )
     confidence: ConfidenceProfile | None = Field(
         default=None,
         exclude_if=lambda value: value is None,

@@ -20,6 +20,10 @@ class PhoneVersion(ReleaseDocument):
     traffic: float = Field(
         gt=0.0, le=1.0, description="Share of the hybrid group that is offered it; 1 for the active version."
     )
+    filter_on: bool = Field(
+        default=True,
+        description="Of the outcome model: false: P(positive) is computed and reported, and blocks nothing.",
+    )
     url: str = Field(min_length=1, description="Path of the ONNX file under the project's address.")
     size_bytes: int = Field(ge=1, description="Size of the file.")
     sha256: Digest = Field(description="SHA-256 of the file.")

@@ -45,11 +45,13 @@ def decide_calls(
     *,
     weight: np.ndarray,
     trend_boost: np.ndarray | float = 0.0,
+    filter_on: np.ndarray | bool = True,
 ) -> Decision:
     """Decide whom to call.
 
     In this order: hybrid score = (1 - w) x formula + w x neural; P(positive) <= 0.70 blocks the call and ends here;
-    else score = hybrid score x P x (1 + trend boost), at most 1; called if the score is at least 0.70.
+    else score = hybrid score x P x (1 + trend boost), at most 1; called if the score is at least 0.70. Where the filter
+    is off, P neither blocks nor counts: score = hybrid score x (1 + trend boost), at most 1.
 
     Args:
         formula: `(n_rows,)` in [0, 1].
@@ -57,6 +59,7 @@ def decide_calls(
         outcome_probability: `(n_rows,)` P(positive) in [0, 1].
         weight: `(n_rows,)` w in [0, 1]; 0 for agents of the group `formulaBased`.
         trend_boost: In [-0.1, 0.2], a number or `(n_rows,)`.
+        filter_on: Whether the outcome filter is on, for all or `(n_rows,)` bool.
 
     Returns:
         The decision; each row depends on itself alone, bit by bit.
@@ -65,10 +68,15 @@ def decide_calls(
     >>> both = decide_calls(np.array([0.9, 0.9]), neural, positive, weight=np.array([0.1, 0.1]))
     >>> both.hybrid_score.round(3).tolist(), both.score.round(3).tolist(), both.blocked.tolist(), both.called.tolist()
     ([0.86, 0.9], [0.774, 0.9], [False, True], [True, False])
+    >>> off = decide_calls(np.array([0.9]), neural[1:], positive[1:], weight=np.array([0.1]), filter_on=False)
+    >>> float(off.score[0]), bool(off.blocked[0]), bool(off.called[0])
+    (0.9, False, True)
     """
     hybrid = np.where(np.isnan(neural), formula, (1.0 - weight) * formula + weight * neural)
-    passes = outcome_probability > OUTCOME_ABOVE
-    boosted = np.minimum(hybrid * outcome_probability * (1.0 + trend_boost), 1.0)
+    passes, factor = outcome_probability > OUTCOME_ABOVE, outcome_probability
+    if not np.all(filter_on):
+        passes, factor = passes | ~np.asarray(filter_on), np.where(filter_on, factor, 1.0)
+    boosted = np.minimum(hybrid * factor * (1.0 + trend_boost), 1.0)
     score = np.where(passes, boosted, hybrid)
     return Decision(hybrid_score=hybrid, score=score, blocked=~passes, called=passes & (score >= CALLED_FROM))
 
@@ -89,7 +97,8 @@ class Scores:
         hybrid_score: float64 in [0, 1], formula and neural score blended.
         score: float64 in [0, 1], the calling score.
         called: bool.
-        blocked: bool, whether the outcome filter said no.
+        filter_on: bool, whether the outcome filter could say no.
+        blocked: bool, whether it did.
         explored: bool, whether the decision was left to a fair coin.
         propensity: float64 in (0, 1], how probable the decision was, given the features.
         hybrid: bool, the agent's group.
@@ -106,6 +115,7 @@ class Scores:
     hybrid_score: np.ndarray
     score: np.ndarray
     called: np.ndarray
+    filter_on: np.ndarray
     blocked: np.ndarray
     explored: np.ndarray
     propensity: np.ndarray

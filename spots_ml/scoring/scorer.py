@@ -64,6 +64,7 @@ class Scorer:
         self._limits = np.array([arm.weight for arm in self._arms])
         self._neural = _Asked([calling_score, calling_score, *(one.calling_score for one in challengers)])
         self._filter = _Asked([outcome, outcome, *(one.outcome for one in challengers)])
+        self._filter_on = np.array([model.filter_on for model in self._filter.models])
         self.exploration = exploration
         self.n_threads = n_threads or len(os.sched_getaffinity(0))
 
@@ -132,7 +133,10 @@ class Scorer:
         if silent.any():
             probability[silent] = outcome_rule(both[silent])
         weight = self._weights(features, position, neural_fallback == ANSWERED)
-        decision = decide_calls(formula.score, neural, probability, weight=weight, trend_boost=boost)
+        filter_on = self._filter_on[position]
+        decision = decide_calls(
+            formula.score, neural, probability, weight=weight, trend_boost=boost, filter_on=filter_on
+        )
         called, explored, propensity = decision.called, np.zeros(stop - start, bool), np.ones(stop - start)
         if self.exploration > 0.0 and inputs.chance is not None:
             called, explored, propensity = explore(
@@ -146,6 +150,7 @@ class Scorer:
             hybrid_score=decision.hybrid_score,
             score=decision.score,
             called=called,
+            filter_on=filter_on,
             blocked=decision.blocked,
             explored=explored,
             propensity=propensity,

@@ -56,12 +56,14 @@ class ServedModel:
         predictor: Answers.
         weight: Share of the neural score in the hybrid score, in [0, 1]; of no use for the outcome model.
         confidence: When there, lowers the weight where the model knows less.
+        filter_on: Of an outcome model, whether it may block calls; of no use for others.
     """
 
     version: str
     predictor: Predictor
     weight: float = 0.0
     confidence: Confidence | None = None
+    filter_on: bool = True
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,14 @@ class MissingModel:
         reason: Why.
         detail: What exactly was found, and what to do.
         version: The version that should have answered; None: there is none.
+        filter_on: Where an outcome model should have answered, whether the rule that stands in may block calls: as the
+            version might have. Where there is no version nothing was measured that could block.
     """
 
     reason: FallbackReason
     detail: str
     version: str | None = None
+    filter_on: bool = True
 
 
 @dataclass(frozen=True)

@@ -257,6 +257,14 @@ def test_parquet_through_a_pipe_is_whole(environment, tmp_path):
     assert pq.read_table(path)["position"].to_pylist() == [0, 1]
 
 
+def test_without_an_outcome_version_the_formula_calls_whom_it_calls(score):
+    result = score(asked=[make_request(number) for number in range(50)])
+    rows = rows_of(result)
+    assert [row["called"] for row in rows] == [row["score"] >= 0.7 for row in rows]
+    assert not any(row["blocked"] for row in rows)
+
+
+@pytest.mark.usefixtures("two_models")
 def test_how_many_the_outcome_filter_blocked_is_told(score):
     result = score(asked=[make_request(number) for number in range(50)])
     blocked = sum(row["blocked"] for row in rows_of(result))

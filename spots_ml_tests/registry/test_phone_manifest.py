@@ -30,6 +30,15 @@ def activate(store, models_dir, model_type="calling_score"):
     return store.promote(model_type, "v1.0-synthetic", now=hours(1), actor="test", reason="")
 
 
+def test_a_filter_that_is_off_is_told_beside_its_version(store, models_dir):
+    manifest = make_manifest("first", model_type="outcome", filter_on=False)
+    register_version(store, models_dir, onnx=onnx_bytes("first"), manifest=manifest, now=hours(0), actor="test")
+    store.promote("outcome", "v1.0-synthetic", now=hours(1), actor="test", reason="")
+    active = phone_manifest(store, models_dir).models["outcome"].active
+    assert active is not None
+    assert not active.filter_on
+
+
 def test_without_an_active_version_there_is_none_to_use(store, models_dir):
     assert phone_manifest(store, models_dir).models == {"calling_score": NOTHING, "outcome": NOTHING}
 
@@ -44,6 +53,7 @@ def test_the_active_version_is_told_with_where_it_lies(store, models_dir):
         "version": "v1.0-synthetic",
         "weight": 0.1,
         "traffic": 1.0,
+        "filter_on": True,
         "size_bytes": len(onnx_bytes("first")),
         "sha256": version.sha256,
         "contract_digest": version.contract_digest,

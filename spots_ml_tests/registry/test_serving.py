@@ -147,6 +147,21 @@ def test_a_version_of_another_contract_is_not_opened(place, monkeypatch):
     assert "train again" in model.detail
 
 
+def test_whether_a_filter_is_on_is_the_versions_own_even_when_its_file_is_damaged(place):
+    store, models_dir = place
+    register_network(store, models_dir, "outcome", filter_on=False)
+    assert not serve_model(store, models_dir, "outcome").filter_on
+    cut_short(models_dir / "outcome" / "v1.0-synthetic" / "model.onnx")
+    missing = serve_model(store, models_dir, "outcome")
+    assert isinstance(missing, MissingModel)
+    assert not missing.filter_on
+
+
+def test_where_no_outcome_version_is_there_is_no_filter(place):
+    store, models_dir = place
+    assert not serve_model(store, models_dir, "outcome").filter_on
+
+
 def test_weights_by_confidence_need_a_profile(place):
     store, models_dir = place
     register_network(store, models_dir)

@@ -120,6 +120,21 @@ def test_without_models_the_formula_and_the_rule_answer_and_every_row_says_why(r
     assert [arm.versions for arm in scores.arms] == [{"calling_score": None, "outcome": "v2.0-real"}] * 2
 
 
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_filter_that_is_off_blocks_nothing_and_its_probability_is_told_all_the_same(answers):
+    inputs = make_inputs(500)
+    model = OUTCOME if answers else MISSING["damaged"][1]
+    on, off = (Scorer(CALLING, replace(model, filter_on=filter_on)).score(inputs) for filter_on in (True, False))
+    assert np.array_equal(on.outcome_probability, off.outcome_probability)
+    assert np.array_equal(on.hybrid_score, off.hybrid_score)
+    assert not off.filter_on.any()
+    assert on.filter_on.all()
+    assert on.blocked.any()
+    assert not off.blocked.any()
+    assert off.score == pytest.approx(np.minimum(off.hybrid_score * (1 + inputs.trend_boost), 1.0))
+    assert np.array_equal(off.called, off.score >= 0.7)
+
+
 def test_falling_back_gives_the_very_scores_of_a_formula_based_agent():
     inputs = make_inputs(500)
     fallen = Scorer(MISSING["slow"][0], OUTCOME).score(inputs)

@@ -57,6 +57,17 @@ def test_a_registered_version_is_read_back_as_it_was_offered(store):
     assert (registered.watermark, registered.created_at, registered.updated_at) == ("3/4", hours(1), hours(1))
 
 
+def test_a_filter_that_is_off_is_kept_off_and_every_other_one_is_on(store):
+    off = make_candidate("off", "v1.0-synthetic", "outcome", filter_on=False)
+    on = make_candidate("on", "v1.1-synthetic", "outcome")
+    for number, candidate in enumerate((off, on, off)):
+        store.versions.register(candidate, now=hours(number), actor="test")
+    told = {one.version: one.filter_on for one in store.versions.list_versions("outcome")}
+    assert told == {"v1.0-synthetic": False, "v1.1-synthetic": True}
+    promoted = store.versions.promote("outcome", "v1.0-synthetic", now=hours(3), actor="ann", reason="")
+    assert not promoted.filter_on
+
+
 def test_models_count_their_versions_apart(store):
     store.versions.register(make_candidate("a"), now=hours(0), actor="test")
     store.versions.register(make_candidate("b", model_type="outcome"), now=hours(0), actor="test")

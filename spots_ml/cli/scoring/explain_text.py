@@ -130,7 +130,8 @@ def _decision(number: int, explanation: "Explanation") -> str:
             f"score            {steps.score:.4f}, the hybrid score",
         ]
     else:
-        lines += [f"outcome filter   {told} > 0.70: passes", f"score            {_boosted(steps)}"]
+        passed = f"{told} > 0.70: passes" if steps.filter_on else f"off: {told} blocks nothing and does not count"
+        lines += [f"outcome filter   {passed}", f"score            {_boosted(steps)}"]
         sign = ">=" if steps.called else "<"
         lines.append(f"threshold        {steps.score:.4f} {sign} 0.70: {'called' if steps.called else 'not called'}")
     if steps.fallback:
@@ -151,10 +152,11 @@ def _blend(explanation: "Explanation") -> str:
 
 
 def _boosted(steps: "DecisionSteps") -> str:
-    product = steps.hybrid_score * steps.outcome_probability * (1.0 + steps.trend_boost)
+    probability = steps.outcome_probability if steps.filter_on else 1.0
+    product = steps.hybrid_score * probability * (1.0 + steps.trend_boost)
     capped = f", at most {steps.score:.4f}" if product > steps.score + 1e-9 else ""
     return (
-        f"{steps.hybrid_score:.4f} x {steps.outcome_probability:.4f} x (1 + {steps.trend_boost:.4g}) "
+        f"{steps.hybrid_score:.4f} {f'x {probability:.4f} ' if steps.filter_on else ''}x (1 + {steps.trend_boost:.4g}) "
         f"= {product:.4f}{capped}"
     )
 

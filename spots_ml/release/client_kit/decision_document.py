@@ -35,15 +35,19 @@ PARITY: Final = 1e-6
 """Largest difference between the app's number and ours, for every number of a golden line."""
 
 _EDGES: Final = (
-    # formula, neural, weight, P(positive), trend boost
-    (0.7, None, 0.0, 1.0, 0.0),
-    (0.699999, None, 0.0, 1.0, 0.0),
-    (0.9, 0.9, 0.5, 0.7, 0.0),
-    (0.9, 0.9, 0.5, 0.700001, 0.0),
-    (0.9, 0.9, 0.5, 0.75, 0.2),
-    (1.0, 1.0, 0.5, 1.0, 0.2),
-    (0.75, 1.0, 0.0, 0.875, -0.1),
-    (0.5, None, 0.1, 0.0, 0.2),
+    # formula, neural, weight, P(positive), trend boost, whether the outcome filter is on
+    (0.7, None, 0.0, 1.0, 0.0, True),
+    (0.699999, None, 0.0, 1.0, 0.0, True),
+    (0.9, 0.9, 0.5, 0.7, 0.0, True),
+    (0.9, 0.9, 0.5, 0.700001, 0.0, True),
+    (0.9, 0.9, 0.5, 0.75, 0.2, True),
+    (1.0, 1.0, 0.5, 1.0, 0.2, True),
+    (0.75, 1.0, 0.0, 0.875, -0.1, True),
+    (0.5, None, 0.1, 0.0, 0.2, True),
+    (0.9, 0.9, 0.5, 0.0, 0.0, False),
+    (0.7, None, 0.1, 0.5, 0.0, False),
+    (0.75, None, 0.1, 0.875, -0.1, False),
+    (0.9, 0.9, 0.5, 0.2, 0.2, False),
 )
 """Decisions at the edges of the rules; no two numbers that a runtime could round differently."""
 
@@ -73,6 +77,7 @@ def decision_document(
             model_type: {
                 "version": model.version,
                 "weight": model.weight if model_spec(model_type).role is Role.NEURAL_SCORE else None,
+                "filter_on": model.filter_on if model_spec(model_type).role is Role.OUTCOME_FILTER else None,
                 "onnx_sha256": model.onnx_sha256,
                 "manifest_sha256": model.manifest_sha256,
                 "input": INPUT_NAME,
@@ -198,7 +203,12 @@ def _groups() -> dict[str, Any]:
 
 
 def _decided(
-    formula_score: float, neural: float | None, weight: float, probability: float, trend_boost: float
+    formula_score: float,
+    neural: float | None,
+    weight: float,
+    probability: float,
+    trend_boost: float,
+    filter_on: bool,
 ) -> dict[str, Any]:
     decision = decide_calls(
         np.array([formula_score]),
@@ -206,6 +216,7 @@ def _decided(
         np.array([probability]),
         weight=np.array([weight]),
         trend_boost=trend_boost,
+        filter_on=filter_on,
     )
     return {
         "formula_score": formula_score,
@@ -213,6 +224,7 @@ def _decided(
         "weight": weight,
         "outcome_probability": probability,
         "trend_boost": trend_boost,
+        "filter_on": filter_on,
         "hybrid_score": float(decision.hybrid_score[0]),
         "blocked": bool(decision.blocked[0]),
         "score": float(decision.score[0]),

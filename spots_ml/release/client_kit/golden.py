@@ -64,7 +64,8 @@ def golden_lines(calling_score: ServedModel, outcome: ServedModel) -> list[Golde
     Raises:
         ArtifactError: When a model does not answer, or every candidate of a situation is too close to a threshold.
     """
-    silent = MissingModel("no_version", "left out on purpose: what the app does when the model does not answer")
+    told = "left out on purpose: what the app does when the model does not answer"
+    silent = MissingModel("failed", told, filter_on=outcome.filter_on)
     fixed = ServedModel(calling_score.version, calling_score.predictor, calling_score.weight)
     scorers = _Scorers(
         both=Scorer(fixed, outcome),

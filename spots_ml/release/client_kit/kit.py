@@ -103,7 +103,7 @@ def write_kit(
 
 def _served(model: PublishedModel) -> ServedModel:
     predictor = OnnxPredictor(model.onnx, model.model_type, time_limit_s=_TIME_LIMIT_S)
-    return ServedModel(model.version, predictor, model.weight)
+    return ServedModel(model.version, predictor, model.weight, filter_on=model.filter_on)
 
 
 def _counts(lines: list[GoldenLine]) -> dict[str, int]:
@@ -121,6 +121,7 @@ def _readme(models: dict[ModelType, PublishedModel], lines: list[GoldenLine]) ->
         "calling_score_version": neural.version,
         "outcome_version": outcome_filter.version,
         "weight": f"{neural.weight:g}",
+        "filter_state": "on" if outcome_filter.filter_on else "off",
         "contract_digest": CONTRACT_DIGEST[:12],
         "parity": f"{PARITY:g}",
         **_counts(lines),

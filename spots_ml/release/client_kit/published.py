@@ -19,6 +19,7 @@ class PublishedModel:
         weight: Share of the neural score in the hybrid score, in [0, 1]; of no use for the outcome model.
         onnx: The bytes of `model.onnx`.
         manifest: The bytes of `manifest.json`.
+        filter_on: Of an outcome model, whether it may block calls.
     """
 
     model_type: ModelType
@@ -26,6 +27,7 @@ class PublishedModel:
     weight: float
     onnx: bytes
     manifest: bytes
+    filter_on: bool = True
 
     @property
     def onnx_sha256(self) -> str:
@@ -68,4 +70,4 @@ def published_model(
             f"{model_type} {version} was made for the feature contract {document.digests.contract[:12]}, in force is "
             f"{CONTRACT_DIGEST[:12]}; train and register a version for the contract in force"
         )
-    return PublishedModel(model_type, version, weight, onnx, manifest)
+    return PublishedModel(model_type, version, weight, onnx, manifest, document.filter_on)

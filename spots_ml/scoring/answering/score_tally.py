@@ -157,6 +157,8 @@ def models_told(scorer: Scorer) -> dict[str, str]:
             told[model_type] = ": ".join(part for part in parts if part)
         else:
             told[model_type] = model.version
+    if not scorer.outcome.filter_on:
+        told[model_in(Role.OUTCOME_FILTER).name] += " (filter off: P(positive) blocks nothing)"
     neural = scorer.calling_score
     if not isinstance(neural, MissingModel):
         how = " by confidence, at most" if neural.confidence else ""

@@ -1,5 +1,6 @@
 """The kit's checkers: they agree in every runtime, and every way of being wrong is caught."""
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -8,6 +9,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from spots_ml.release.client_kit.kit import write_kit
 from spots_ml_tests.release.client_kit.runtimes import ONE_PER_CHECKER, PARITY, RUNTIMES, check, run_checker
 
 
@@ -22,6 +24,20 @@ def test_every_runtime_computes_what_the_golden_lines_say(whole_kit, runtime):
     assert {"neural_score", "neural_score in a batch", "score", "both_silent.score", "timing_alignment"} <= set(
         checked.largest
     )
+
+
+@pytest.mark.parametrize("runtime", ONE_PER_CHECKER)
+def test_a_kit_whose_filter_is_off_blocks_nobody_and_its_checkers_know(published, tmp_path, runtime):
+    off = dataclasses.replace(published["outcome"], filter_on=False)
+    report = write_kit(tmp_path / "kit", published["calling_score"], off)
+    checked = check(runtime, tmp_path / "kit")
+
+    assert report.n_blocked == 0
+    assert report.n_called > 0
+    assert "is **off**" in (tmp_path / "kit" / "README.md").read_text()
+    assert (checked.findings, checked.n_lines) == ([], 200)
+    edit_rules(tmp_path / "kit", lambda rules: rules["models"]["outcome"].update(filter_on=True))
+    assert check(runtime, tmp_path / "kit").findings
 
 
 def test_the_phones_line_is_one_of_them(whole_kit):

@@ -117,6 +117,7 @@ function checkLine(where, line, kitAnswers, rules, comparison) {
   const agentsGroup = group(record.agent_id, rules);
   comparison.same(where, "group", agentsGroup, line.group);
   const weight = agentsGroup === rules.groups.below ? rules.models.calling_score.weight : 0;
+  const filterOn = rules.models.outcome.filter_on;
   const trendBoost = either(record.trend_boost, rules.decision.trend_boost_unknown);
   comparison.number(where, "trend_boost", trendBoost, line.trend_boost);
   for (const [name, neuralScore, outcomeProbability] of [
@@ -125,7 +126,8 @@ function checkLine(where, line, kitAnswers, rules, comparison) {
     ["outcome_silent", neural, rule],
     ["both_silent", null, rule],
   ]) {
-    const found = decide({ formulaScore: parts.score, neuralScore, weight, outcomeProbability, trendBoost }, rules);
+    const given = { formulaScore: parts.score, neuralScore, weight, outcomeProbability, trendBoost, filterOn };
+    const found = decide(given, rules);
     comparison.decision(where, name && `${name}.`, found, name ? line.fallbacks[name] : line);
   }
 }
@@ -142,6 +144,7 @@ function checkExamples(rules, comparison) {
       weight: example.weight,
       outcomeProbability: example.outcome_probability,
       trendBoost: example.trend_boost,
+      filterOn: example.filter_on,
     };
     const found = decide(given, rules);
     const where = `decision.json, example ${index + 1}`;

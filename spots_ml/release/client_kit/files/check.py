@@ -132,6 +132,7 @@ def check_line(where: str, line: Document, kit_answers: Document, rules: Documen
     comparison.same(where, "group", agents_group, line["group"])
     in_hybrid = agents_group == rules["groups"]["below"]
     weight = rules["models"]["calling_score"]["weight"] if in_hybrid else 0.0
+    filter_on = rules["models"]["outcome"]["filter_on"]
     boost = either(record.get("trend_boost"), rules["decision"]["trend_boost_unknown"])
     comparison.number(where, "trend_boost", boost, line["trend_boost"])
     for name, neural, probability in (
@@ -140,7 +141,7 @@ def check_line(where: str, line: Document, kit_answers: Document, rules: Documen
         ("outcome_silent", alone["calling_score"], rule),
         ("both_silent", None, rule),
     ):
-        decision = decide(parts["score"], neural, weight, probability, boost, rules)
+        decision = decide(parts["score"], neural, weight, probability, boost, rules, filter_on=filter_on)
         expected = line["fallbacks"][name] if name else line
         comparison.decision(where, f"{name}." if name else "", decision, expected)
 
@@ -157,6 +158,7 @@ def check_examples(rules: Document, comparison: Comparison) -> None:
             example["outcome_probability"],
             example["trend_boost"],
             rules,
+            filter_on=example["filter_on"],
         )
         where = f"decision.json, example {number}"
         for key in ("hybrid_score", "score"):

@@ -178,15 +178,19 @@ export function outcomeRule(inputs, rules) {
   return weighted(rule.weights, { ...inputs, ...means });
 }
 
-/** Blend, filter, boost, compare; a neural score of null did not come, and weighs nothing. */
-export function decide({ formulaScore, neuralScore, weight, outcomeProbability, trendBoost }, rules) {
+/**
+ * Blend, filter, boost, compare; a neural score of null did not come, and weighs nothing. Where the filter is off
+ * (`models.outcome.filter_on` of decision.json), P(positive) blocks nothing and does not count.
+ */
+export function decide({ formulaScore, neuralScore, weight, outcomeProbability, trendBoost, filterOn }, rules) {
   const thresholds = rules.decision;
   const share = neuralScore === null ? 0 : weight;
   const hybridScore = (1 - share) * formulaScore + share * (neuralScore ?? 0);
   const decision = { weight: share, outcome_probability: outcomeProbability, hybrid_score: hybridScore };
-  if (!(outcomeProbability > thresholds.outcome_above)) {
+  if (filterOn && !(outcomeProbability > thresholds.outcome_above)) {
     return { ...decision, blocked: true, score: hybridScore, called: false };
   }
-  const score = Math.min(hybridScore * outcomeProbability * (1 + trendBoost), 1);
+  const factor = filterOn ? outcomeProbability : 1;
+  const score = Math.min(hybridScore * factor * (1 + trendBoost), 1);
   return { ...decision, blocked: false, score, called: score >= thresholds.called_from };
 }

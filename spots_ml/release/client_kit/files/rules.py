@@ -214,14 +214,21 @@ def decide(
     outcome_probability: float,
     trend_boost: float,
     rules: Document,
+    *,
+    filter_on: bool,
 ) -> dict[str, Any]:
-    """Blend, filter, boost, compare; a neural score of None did not come, and weighs nothing."""
+    """Blend, filter, boost, compare; a neural score of None did not come, and weighs nothing.
+
+    Where the filter is off (`models.outcome.filter_on` of decision.json), P(positive) blocks nothing and is not
+    multiplied.
+    """
     thresholds = rules["decision"]
     if neural_score is None:
         weight, neural_score = 0.0, 0.0
     hybrid_score = (1.0 - weight) * formula_score + weight * neural_score
     decision = {"weight": weight, "outcome_probability": outcome_probability, "hybrid_score": hybrid_score}
-    if not outcome_probability > thresholds["outcome_above"]:
+    if filter_on and not outcome_probability > thresholds["outcome_above"]:
         return {**decision, "blocked": True, "score": hybrid_score, "called": False}
-    score = min(hybrid_score * outcome_probability * (1.0 + trend_boost), 1.0)
+    factor = outcome_probability if filter_on else 1.0
+    score = min(hybrid_score * factor * (1.0 + trend_boost), 1.0)
     return {**decision, "blocked": False, "score": score, "called": score >= thresholds["called_from"]}

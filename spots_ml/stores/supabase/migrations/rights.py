@@ -15,7 +15,7 @@ _AB_TEST: Final = "public.calling_score_ab_test_outcomes"
 _OUTCOME_COLUMNS: Final = ("outcome_id", "outcome_type", "outcome_score", "outcome_timestamp", "updated_at", "metadata")
 _PHONE_COLUMNS: Final = (
     *("model_type", "version", "status", "weight", "traffic", "file_path", "size_bytes", "sha256"),
-    *("contract_digest", "client_runtime_floor"),
+    *("contract_digest", "client_runtime_floor", "filter_on"),
 )
 
 RELATION_RIGHTS: Final[dict[str, frozenset[tuple[str, str]]]] = {
