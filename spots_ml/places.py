@@ -49,6 +49,11 @@ class Places:
         return self.data_dir / "data_docs"
 
     @property
+    def made_dir(self) -> Path:
+        """What was made of which inputs, by step and digest of the inputs."""
+        return self.data_dir / "made"
+
+    @property
     def scored_dir(self) -> Path:
         """Scored days, by date."""
         return self.data_dir / "scored"

@@ -12,6 +12,7 @@ from spots_ml.models.declared import declared_types
 from spots_ml.settings import Settings
 
 if TYPE_CHECKING:
+    from spots_ml.monitoring.refused_before import RefusedBefore
     from spots_ml.monitoring.retraining import Retrain, RetrainState, Wait
     from spots_ml.monitoring.run_history import EndedRun
 
@@ -24,17 +25,26 @@ def due_command(as_json: bool) -> None:
     Runs and failures are those of DAGSTER_HOME; without one, none are known.
     """
     from spots_ml.defs.history.home import open_run_history
+    from spots_ml.defs.resources import Platform
     from spots_ml.monitoring.retraining import SourceChoice, decide
-    from spots_ml.monitoring.retraining_facts import retrain_state
+    from spots_ml.monitoring.retraining_facts import RefusalFacts, retrain_state
     from spots_ml.opening import open_store
 
     settings = Settings.from_env()
     store = open_store(settings)
     sources, now = SourceChoice(settings.source, settings.store), utc_now()
+    attempts = Platform(settings).attempts()
+    refusals = RefusalFacts(store.refusals, lambda _: attempts)
     with open_run_history() as runs:
         states = {
             model_type: retrain_state(
-                model_type, versions=store.versions, labels=store.interactions, runs=runs, sources=sources, now=now
+                model_type,
+                versions=store.versions,
+                labels=store.interactions,
+                runs=runs,
+                refusals=refusals,
+                sources=sources,
+                now=now,
             )
             for model_type in declared_types()
         }
@@ -69,12 +79,28 @@ def _document(state: "RetrainState", decision: "Retrain | Wait") -> dict[str, An
         "registered_at": _text(state.registered_at),
         "in_flight": [run.run_id for run in state.runs.in_flight],
         "failed": [_ended(run) for run in state.runs.failed],
-        "refused": [_ended(run) for run in state.runs.refused],
+        "corrections": state.corrections,
+        "refused": [_refused(source, before) for source, before in state.refused.items()],
     }
 
 
 def _ended(run: "EndedRun") -> dict[str, str]:
     return {"run_id": run.run_id, "ended_at": run.ended_at.isoformat(), "told": run.told}
+
+
+def _refused(source: str, before: "RefusedBefore") -> dict[str, Any]:
+    refusal = before.refusal
+    return {
+        "source": source,
+        "number": refusal.number,
+        "gate": refusal.gate,
+        "told": refusal.sentence,
+        "refused_at": refusal.refused_at.isoformat(),
+        "run_id": refusal.run_id,
+        "new_labels": before.new_labels,
+        "corrections": before.new_corrections,
+        "changed": list(before.changed),
+    }
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -49,9 +49,9 @@ def build_definitions(settings: Settings, *, platform: Platform | None = None) -
 
     return dg.Definitions(
         assets=[*dg.map_asset_specs(told, assets), *ends()],
-        jobs=all_jobs(model_types),
+        jobs=all_jobs(model_types, settings.store),
         schedules=SCHEDULES,
-        sensors=[*map(retraining_sensor, model_types), run_failed],
+        sensors=[*(retraining_sensor(model, settings.store) for model in model_types), run_failed],
         resources={"platform": platform or Platform(settings)},
         loggers={"console": console},
         executor=dg.in_process_executor,

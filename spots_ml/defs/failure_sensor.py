@@ -41,6 +41,10 @@ def _subject(run: dg.DagsterRun) -> str:
 def _what_follows(run: dg.DagsterRun, found: Sequence[Problem]) -> str:
     if is_to_be_resumed(run):
         return "Dagster goes on with it by itself, from the step that was stopped"
+    if MODEL_TAG in run.tags and was_refused(found):
+        return (
+            "Its answer is kept: asked again once data, code or settings are others, `spots-ml due` says how far it is"
+        )
     if MODEL_TAG in run.tags:
         return "It is tried again by itself, `spots-ml due` says when"
     if "dagster/schedule_name" in run.tags:

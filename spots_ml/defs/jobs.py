@@ -8,7 +8,8 @@ import dagster as dg
 
 from spots_ml.defs.assets.monitoring import DATA_SUFFICIENCY, FORMULA_BASELINE, VERSION_PERFORMANCE
 from spots_ml.defs.assets.scoring import SCORED_OPPORTUNITIES
-from spots_ml.defs.history.runs import BOTH_MODELS_JOB, job_name
+from spots_ml.defs.history.runs import BOTH_MODELS_JOB, STORE_TAG, job_name
+from spots_ml.interactions.kinds import StoreKind
 from spots_ml.models.declared import ModelType
 
 if TYPE_CHECKING:
@@ -32,11 +33,12 @@ def _chain(*model_types: ModelType) -> dg.AssetSelection:
 
 
 @functools.cache
-def model_job(model_type: ModelType) -> "UnresolvedAssetJobDefinition":
+def model_job(model_type: ModelType, store: StoreKind) -> "UnresolvedAssetJobDefinition":
     """Give the job of one model, one and the same for all who ask.
 
     Args:
         model_type: Which model.
+        store: The store that is configured, for the run history.
 
     Returns:
         A job from raw data to a registered version.
@@ -44,6 +46,7 @@ def model_job(model_type: ModelType) -> "UnresolvedAssetJobDefinition":
     return dg.define_asset_job(
         job_name(model_type),
         selection=_chain(model_type),
+        tags={STORE_TAG: store},
         description=f"Train, prove, certify, benchmark and register the {model_type} model.",
     )
 
@@ -61,11 +64,12 @@ SCORING: Final = dg.define_asset_job(
 )
 
 
-def all_jobs(model_types: Sequence[ModelType]) -> "list[UnresolvedAssetJobDefinition]":
+def all_jobs(model_types: Sequence[ModelType], store: StoreKind) -> "list[UnresolvedAssetJobDefinition]":
     """List the jobs.
 
     Args:
         model_types: The models there are.
+        store: The store that is configured, for the run history.
 
     Returns:
         The main job, one job per model, and those that train nothing.
@@ -73,6 +77,7 @@ def all_jobs(model_types: Sequence[ModelType]) -> "list[UnresolvedAssetJobDefini
     main = dg.define_asset_job(
         BOTH_MODELS_JOB,
         selection=_chain(*model_types),
+        tags={STORE_TAG: store},
         description="The main job: all models, from interactions to registered versions.",
     )
     importance = dg.define_asset_job(
@@ -80,4 +85,4 @@ def all_jobs(model_types: Sequence[ModelType]) -> "list[UnresolvedAssetJobDefini
         selection=dg.AssetSelection.assets(*(dg.AssetKey([model, "feature_importance"]) for model in model_types)),
         description="What each input is worth to the models trained last; trains a network with a noise input.",
     )
-    return [main, *map(model_job, model_types), DAILY_MONITORING, importance, SCORING]
+    return [main, *(model_job(model, store) for model in model_types), DAILY_MONITORING, importance, SCORING]

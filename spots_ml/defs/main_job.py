@@ -8,7 +8,7 @@ import dagster as dg
 from spots_ml.defs.build import build_definitions
 from spots_ml.defs.history.home import dagster_home, open_instance
 from spots_ml.defs.history.problems import problems
-from spots_ml.defs.history.runs import PROCESS_TAG, fail_abandoned_runs, job_name, this_process
+from spots_ml.defs.history.runs import PROCESS_TAG, STORE_TAG, fail_abandoned_runs, job_name, this_process
 from spots_ml.defs.jobs import BOTH_MODELS_JOB, registered_version_key
 from spots_ml.defs.resources import Platform
 from spots_ml.interactions.learning.expectations_process import ExpectationsProcess
@@ -82,7 +82,7 @@ def run_training(
                 run_config={"loggers": {"console": {}}},
                 instance=instance,
                 raise_on_error=False,
-                tags={PROCESS_TAG: this_process()},
+                tags={PROCESS_TAG: this_process(), STORE_TAG: settings.store},
             )
         )
         return _summarise(outcome, model_types)

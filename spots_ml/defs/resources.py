@@ -13,6 +13,7 @@ from spots_ml.settings import Settings
 if TYPE_CHECKING:
     from spots_ml.interactions.judging.rules import ValidationConfig
     from spots_ml.interactions.learning.expectations_process import ExpectationsProcess
+    from spots_ml.pipeline.attempts import PresentAttempts
     from spots_ml.pipeline.data_steps import Sources
     from spots_ml.stores.store import Store
     from spots_ml.training.config import TrainingConfig
@@ -81,6 +82,16 @@ class Platform:
 
         profile = self.settings.profile
         return load_profile(profile) if profile else TrainingConfig()
+
+    def attempts(self) -> "PresentAttempts":
+        """Say with what a training that nobody changed by hand would be made now.
+
+        Returns:
+            What tells it; nothing is read before it is asked.
+        """
+        from spots_ml.pipeline.attempts import PresentAttempts
+
+        return PresentAttempts(self.places, self.sources(), self.validation_config, self.training_config)
 
     def data_docs_url(self, dataset_digest: str) -> dg.MetadataValue:
         """Link to a dataset's Data Docs, which `make dev` serves beside the UI."""

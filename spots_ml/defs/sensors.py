@@ -10,12 +10,13 @@ import dagster as dg
 
 from spots_ml.defs.assets.interactions import SourceName, SourceOptions
 from spots_ml.defs.history.run_history import ASKED_TAG, DagsterRunHistory
-from spots_ml.defs.history.runs import MODEL_TAG, fail_abandoned_runs
+from spots_ml.defs.history.runs import MODEL_TAG, STORE_TAG, fail_abandoned_runs
 from spots_ml.defs.jobs import model_job
 from spots_ml.defs.resources import Platform
+from spots_ml.interactions.kinds import StoreKind
 from spots_ml.models.declared import ModelType
 from spots_ml.monitoring.retraining import RetrainState, SourceChoice, Wait, decide
-from spots_ml.monitoring.retraining_facts import retrain_state
+from spots_ml.monitoring.retraining_facts import RefusalFacts, retrain_state
 
 REASON_TAG: Final = "spots_ml/reason"
 _INTERVAL_S: Final = 60
@@ -35,21 +36,24 @@ def present_state(instance: dg.DagsterInstance, platform: Platform, model_type: 
         The state of the model.
     """
     settings, store = platform.settings, platform.store(attempts=_ATTEMPTS)
+    attempts = platform.attempts()
     return retrain_state(
         model_type,
         versions=store.versions,
         labels=store.interactions,
         runs=DagsterRunHistory(instance),
+        refusals=RefusalFacts(store.refusals, lambda _: attempts),
         sources=SourceChoice(settings.source, settings.store),
         now=platform.now(),
     )
 
 
-def retraining_sensor(model_type: ModelType) -> dg.SensorDefinition:
+def retraining_sensor(model_type: ModelType, store: StoreKind) -> dg.SensorDefinition:
     """Build the sensor of one model.
 
     Args:
         model_type: Which model.
+        store: The store that is configured.
 
     Returns:
         A sensor that is on by default.
@@ -57,12 +61,13 @@ def retraining_sensor(model_type: ModelType) -> dg.SensorDefinition:
 
     @dg.sensor(
         name=f"retrain_{model_type}",
-        job=model_job(model_type),
+        job=model_job(model_type, store),
         minimum_interval_seconds=_INTERVAL_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            f"Retrains {model_type} when 1,000 new labels have arrived since the data behind its newest version, or "
-            "seven days after that was registered; never while a run that trains it is queued or running."
+            f"Retrains {model_type} when enough labels have arrived or were corrected since the data behind its newest "
+            "version, or that is old; never while a run that trains it is queued or running, and never again what a "
+            "gate has refused, as long as data, code and configuration are the same."
         ),
     )
     def retrain(
@@ -81,6 +86,7 @@ def retraining_sensor(model_type: ModelType) -> dg.SensorDefinition:
                 REASON_TAG: decision.message,
                 MODEL_TAG: model_type,
                 ASKED_TAG: state.now.isoformat(),
+                STORE_TAG: state.sources.store,
             },
         )
 

@@ -3,6 +3,7 @@
 Nothing here counts, starts or schedules; the facts are collected in `retraining_facts`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from spots_ml.interactions.kinds import Source, StoreKind
+from spots_ml.monitoring.refused_before import Held, RefusedBefore, Thresholds, still_refused
 from spots_ml.monitoring.run_history import ModelRuns
 
 _MOST_DOUBLINGS: Final = 60
@@ -22,6 +24,7 @@ class RetrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     new_labels: int = Field(default=1000, ge=1, description="New labelled interactions that call for a retraining.")
+    corrected_labels: int = Field(default=1000, ge=1, description="Corrected labels that call for a retraining.")
     max_age_days: float = Field(
         default=7.0, gt=0, le=36_500, description="Days since the newest registration that call for a retraining."
     )
@@ -29,11 +32,22 @@ class RetrainConfig(BaseModel):
         default=1.0,
         gt=0,
         le=8_760,
-        description="Hours to wait after the second attempt in a row without a version; doubled after each more.",
+        description="Hours to wait after the second failure in a row; doubled after each more.",
     )
     backoff_max_hours: float = Field(
-        default=24.0, gt=0, le=8_760, description="Longest wait in hours between two attempts without a version."
+        default=24.0, gt=0, le=8_760, description="Longest wait in hours between two attempts after failures."
     )
+
+    @property
+    def after_refusal(self) -> Thresholds:
+        """What makes data new after a refusal: the same thresholds."""
+        return Thresholds(
+            self.new_labels,
+            self.corrected_labels,
+            self.max_age_days,
+            timedelta(hours=self.backoff_first_hours),
+            timedelta(hours=self.backoff_max_hours),
+        )
 
 
 @dataclass(frozen=True)
@@ -55,12 +69,15 @@ class RetrainState:
 
     Attributes:
         now: The present (UTC, with zone).
-        registered_at: When the newest version was last registered; None without any version.
-        new_labels: Labels that arrived since the data behind the newest version; all labels where there is no such
-            version, or its data did not come from this store.
-        learned_from_store: Whether the newest version's data came from the store.
+        registered_at: When the newest version that learned from this store was last registered, where there is none the
+            newest of all; None without any version.
+        new_labels: Labels that arrived since the data behind the newest version that learned from this store; all
+            labels where there is none.
+        learned_from_store: Whether any version's data came from the store.
         sources: Where interactions can be read from.
-        runs: What trains this model now, and what led to no version since the newest registration.
+        corrections: Labels that were corrected since the data behind that version; 0 where there is none.
+        runs: What trains this model now, and what failed on this store since the newest registration.
+        refused: By source, the last refusal of what it holds, where nothing has made it void.
     """
 
     now: datetime
@@ -68,7 +85,9 @@ class RetrainState:
     new_labels: int
     learned_from_store: bool
     sources: SourceChoice
+    corrections: int = 0
     runs: ModelRuns = field(default_factory=ModelRuns)
+    refused: Mapping[Source, RefusedBefore] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,11 +122,11 @@ class Wait:
 def decide(state: RetrainState, config: RetrainConfig) -> Retrain | Wait:
     """Decide whether a model is to be trained again, and from which interactions.
 
-    Due at `config.new_labels` new labels, or `config.max_age_days` after the newest registration (both inclusive).
-    Without any version only labels count: age has nothing to be measured from. Never while a run is in flight. After
-    one attempt without a version the next follows at once, after more it waits 1, 2, 4, ... hours (see
-    `RetrainConfig`). A refusal by a gate counts as such an attempt like a failure: neither is asked for again without
-    end while labels and age still call for it.
+    Due at `config.new_labels` new labels, at `config.corrected_labels` corrected ones, or `config.max_age_days` after
+    the newest registration (all inclusive). Without any version only labels count: age has nothing to be measured from.
+    Never while a run is in flight. After one failure the next attempt follows at once, after more it waits 1, 2, 4, ...
+    hours (see `RetrainConfig`). A refusal by a gate is an answer: it is not asked for again while data, code and
+    configuration are the same, and at once when they change (`refused_before`).
 
     It learns from the store once enough labels arrived there, for good; before, from what the settings name.
 
@@ -133,20 +152,27 @@ def decide(state: RetrainState, config: RetrainConfig) -> Retrain | Wait:
         return Wait(f"run {runs} is queued or running; {progress}")
     if not reasons:
         return Wait(progress, until=_due_at(state, config))
+    told, source = "; ".join(reasons), _source(state, config)
+    before = state.refused.get(source)
+    answer = still_refused(before, config.after_refusal, state.now) if before else ""
+    if isinstance(answer, Held):
+        return Wait(f"{told}; but {answer.told}", until=answer.until)
     retry_at = _retry_at(state.runs, config)
     if retry_at is not None and state.now < retry_at:
         return Wait(
-            f"{'; '.join(reasons)}; but the last {_told(state.runs)}: next attempt on {_clock(retry_at)}",
+            f"{told}; but the last {len(state.runs.failed)} runs failed: next attempt on {_clock(retry_at)}",
             until=retry_at,
         )
-    retry = f"; retry after {_counted(state.runs)}" if state.runs.without_version else ""
-    return Retrain(reasons, _source(state, config), f"{'; '.join(reasons)}{retry}")
+    again = (answer, f"retry after {_counted(state.runs)}" if state.runs.failed else "")
+    return Retrain(reasons, source, "; ".join((told, *filter(None, again))))
 
 
 def _reasons(state: RetrainState, config: RetrainConfig) -> tuple[str, ...]:
     reasons = []
     if state.new_labels >= config.new_labels:
         reasons.append(f"{state.new_labels:,} new labels have arrived (threshold {config.new_labels:,})")
+    if state.corrections >= config.corrected_labels:
+        reasons.append(f"{state.corrections:,} labels were corrected (threshold {config.corrected_labels:,})")
     due = _due_at(state, config)
     if due is not None and state.now >= due:
         reasons.append(f"the newest version is {config.max_age_days:g} days old or more (due since {_clock(due)})")
@@ -161,7 +187,8 @@ def _source(state: RetrainState, config: RetrainConfig) -> Source:
 def _progress(state: RetrainState, config: RetrainConfig) -> str:
     due = _due_at(state, config)
     by_time = "no version yet, so not by time" if due is None else f"next by time on {_clock(due)}"
-    return f"{state.new_labels:,} of {config.new_labels:,} new labels; {by_time}"
+    corrected = f"{state.corrections:,} of {config.corrected_labels:,} corrected; " if state.corrections else ""
+    return f"{state.new_labels:,} of {config.new_labels:,} new labels; {corrected}{by_time}"
 
 
 def _due_at(state: RetrainState, config: RetrainConfig) -> datetime | None:
@@ -169,7 +196,7 @@ def _due_at(state: RetrainState, config: RetrainConfig) -> datetime | None:
 
 
 def _retry_at(runs: ModelRuns, config: RetrainConfig) -> datetime | None:
-    attempts = runs.without_version
+    attempts = runs.failed
     if len(attempts) < 2:
         return None
     doublings = min(len(attempts) - 2, _MOST_DOUBLINGS)
@@ -177,23 +204,8 @@ def _retry_at(runs: ModelRuns, config: RetrainConfig) -> datetime | None:
     return attempts[-1].ended_at + timedelta(hours=hours)
 
 
-def _told(runs: ModelRuns) -> str:
-    """Say what became of the last attempts, of which there are at least two."""
-    n = len(runs.without_version)
-    if not runs.refused:
-        return f"{n} runs failed"
-    if not runs.failed:
-        return f"{n} runs were refused by a gate"
-    return f"{n} runs led to no version ({len(runs.failed)} failed, {len(runs.refused)} refused by a gate)"
-
-
 def _counted(runs: ModelRuns) -> str:
-    counted = [
-        f"{len(ended)} {what} run{'' if len(ended) == 1 else 's'}"
-        for ended, what in ((runs.failed, "failed"), (runs.refused, "refused"))
-        if ended
-    ]
-    return " and ".join(counted)
+    return f"{len(runs.failed)} failed run{'' if len(runs.failed) == 1 else 's'}"
 
 
 def _clock(moment: datetime) -> str:

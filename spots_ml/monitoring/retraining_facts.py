@@ -1,27 +1,56 @@
-"""The facts behind a retraining: what was registered, what has arrived since, what runs.
+"""The facts behind a retraining: what was registered, what has arrived since, what runs, what was refused.
 
 What follows from them is in `retraining`.
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from spots_ml.interactions.kinds import Source, StoreKind
 from spots_ml.models.declared import ModelType
+from spots_ml.monitoring.refusals import KeptRefusal, Recipe, RefusalLog, Step
+from spots_ml.monitoring.refused_before import RefusedBefore
 from spots_ml.monitoring.retraining import RetrainState, SourceChoice
 from spots_ml.monitoring.run_history import RunHistory
 
 if TYPE_CHECKING:
     from spots_ml.interactions.keeping.interaction_store import ArrivedLabels
-    from spots_ml.interactions.kinds import StoreKind
     from spots_ml.registry.records import ModelVersion
 
 
 class RegisteredVersions(Protocol):
     """The part of the registry that is asked."""
 
-    def newest(self, model_type: ModelType, *, learned_from: "StoreKind | None" = None) -> "ModelVersion | None":
-        """The version that was registered last, of all or of those whose watermark is of a store of this kind."""
+    def newest(self, model_type: ModelType, *, learned_from: StoreKind | None = None) -> "ModelVersion | None":
+        """The version that was registered last; with a kind of store, of those that learned from such a one."""
         ...
+
+
+class Attempts(Protocol):
+    """Knows what a training would be made with now; asked only where something was refused before."""
+
+    def recipe(self, step: Step) -> Recipe:
+        """With what everything up to a step would be made."""
+        ...
+
+    def snapshot_digest(self, source: Source) -> str | None:
+        """The interactions that a source which is no store holds now; None: they were never read as they are now."""
+        ...
+
+
+@dataclass(frozen=True)
+class RefusalFacts:
+    """Where to ask what was refused.
+
+    Attributes:
+        log: The refusals of the store.
+        attempts: Tells with what a model would be made now.
+    """
+
+    log: RefusalLog
+    attempts: Callable[[ModelType], Attempts]
 
 
 def retrain_state(
@@ -30,33 +59,104 @@ def retrain_state(
     versions: RegisteredVersions,
     labels: "ArrivedLabels",
     runs: RunHistory,
+    refusals: RefusalFacts,
     sources: SourceChoice,
     now: datetime,
 ) -> RetrainState:
     """Collect what the retraining decision depends on.
 
-    Labels are counted from the watermark of the newest version. A version that learned from no store, or from one of
-    the other kind, has none that says anything here: then every label counts.
+    Labels are counted from the watermark of the newest version that learned from this store. Where there is none, every
+    label counts, however many versions learned from elsewhere meanwhile.
 
     Args:
         model_type: Which model.
         versions: What was registered.
         labels: What has arrived.
-        runs: What runs, and what led to nothing.
+        runs: What runs, and what failed.
+        refusals: What was refused.
         sources: Where interactions can be read from.
         now: The present (UTC).
 
     Returns:
         The state now.
     """
-    newest = versions.newest(model_type)
+    of_store = versions.newest(model_type, learned_from=sources.store)
+    newest = of_store or versions.newest(model_type)
     registered_at = newest.last_registered_at if newest else None
-    watermark = labels.own_watermark(newest.watermark) if newest else None
+    watermark = labels.own_watermark(of_store.watermark) if of_store else None
+    new_labels = labels.count_labels_after(watermark)
+    known = refusals.log.last_refusals(model_type)
+    attempts = refusals.attempts(model_type)
+    refused = _refused_by_store(known, attempts, labels, learned=watermark, arrived=new_labels)
     return RetrainState(
         now=now,
         registered_at=registered_at,
-        new_labels=labels.count_labels_after(watermark),
+        new_labels=new_labels,
         learned_from_store=watermark is not None,
         sources=sources,
-        runs=runs.runs(model_type, now=now, since=registered_at),
+        runs=runs.runs(model_type, store=sources.store, now=now, since=registered_at),
+        refused={
+            **_refused_by_source(known, attempts, sources),
+            **({sources.store: refused} if refused else {}),
+        },
     )
+
+
+def _refused_by_store(
+    known: Sequence[KeptRefusal],
+    attempts: Attempts,
+    labels: "ArrivedLabels",
+    *,
+    learned: str | None,
+    arrived: int,
+) -> RefusedBefore | None:
+    """None also when a version has learned from later data since: then that refusal says nothing any more."""
+    own = [one for one in known if one.watermark is not None and labels.own_watermark(one.watermark) is not None]
+    last, changed = _last(own, attempts)
+    if last is None:
+        return None
+    since = labels.count_labels_after(last.watermark)
+    if learned is not None and since > arrived:
+        return None
+    return RefusedBefore(last, since, changed=changed, times=_times(own, last))
+
+
+def _refused_by_source(
+    known: Sequence[KeptRefusal], attempts: Attempts, sources: SourceChoice
+) -> Mapping[Source, RefusedBefore]:
+    if sources.configured == sources.store:
+        return {}
+    of_no_store = [one for one in known if one.watermark is None]
+    if not of_no_store:
+        return {}
+    present = attempts.snapshot_digest(sources.configured)
+    same = [one for one in of_no_store if one.snapshot_digest == present]
+    last, changed = _last(same or of_no_store, attempts)
+    if last is None:
+        return {}
+    contents = () if same else (f"the content of the source {sources.configured!r}",)
+    return {sources.configured: RefusedBefore(last, changed=(*contents, *changed), times=_times(same, last))}
+
+
+def _last(known: Sequence[KeptRefusal], attempts: Attempts) -> tuple[KeptRefusal | None, tuple[str, ...]]:
+    """Take the newest refusal of what would be made now; where there is none the newest of all, and what differs."""
+    if not known:
+        return None, ()
+    recipes = {one.step: attempts.recipe(one.step) for one in known}
+    for one in known:
+        if one.recipe == recipes[one.step]:
+            return one, ()
+    newest = known[0]
+    now, then = recipes[newest.step], newest.recipe
+    differing = (
+        ("the code", now.code_digest, then.code_digest),
+        ("the configuration", now.config_digest, then.config_digest),
+    )
+    return newest, tuple(name for name, one, other in differing if one != other)
+
+
+def _times(known: Sequence[KeptRefusal], last: KeptRefusal) -> int:
+    def what(one: KeptRefusal) -> tuple[object, ...]:
+        return one.step, one.snapshot_digest, one.recipe
+
+    return max(1, sum(what(one) == what(last) for one in known))

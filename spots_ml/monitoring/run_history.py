@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from spots_ml.interactions.kinds import StoreKind
 from spots_ml.models.declared import ModelType
 
 
@@ -26,7 +27,7 @@ class RunUnderWay:
 
 @dataclass(frozen=True)
 class EndedRun:
-    """A retraining that led to no version.
+    """A retraining that failed.
 
     Attributes:
         run_id: In the history.
@@ -47,38 +48,35 @@ class ModelRuns:
 
     Attributes:
         in_flight: Queued, running or about to be resumed, whoever started them.
-        failed: Retrainings that broke or were cancelled: nothing is known about what they were about.
-        refused: Retrainings that ended in a gate's no: an answer about their data, code and configuration.
+        failed: Retrainings on the store asked about that broke or were cancelled since the last success there, in the
+            order in which they ended. What ended in a gate's no is none of them: that is an answer (`refusals`).
     """
 
     in_flight: tuple[RunUnderWay, ...] = ()
     failed: tuple[EndedRun, ...] = ()
-    refused: tuple[EndedRun, ...] = ()
-
-    @property
-    def without_version(self) -> tuple[EndedRun, ...]:
-        """Failed and refused ones, in the order in which they ended."""
-        return tuple(sorted((*self.failed, *self.refused), key=lambda run: run.ended_at))
 
 
 class RunHistory(Protocol):
-    """Knows which runs train a model now, and which led to nothing.
+    """Knows which runs train a model now, and which failed.
 
     A history may have a clock of its own. Its answers are in the asker's time all the same, so that they can be held
     against `now` and against the moments that the registry keeps.
     """
 
-    def runs(self, model_type: ModelType, *, now: datetime, since: datetime | None) -> ModelRuns:
+    def runs(self, model_type: ModelType, *, store: StoreKind, now: datetime, since: datetime | None) -> ModelRuns:
         """Look up the runs of a model.
 
         Args:
             model_type: Which model.
+            store: The store whose failures are asked about. Runs under way are told whichever store they are about:
+                they work in the same places.
             now: The present, by the asker's clock (UTC).
             since: Of the ended ones only those that were asked for later than this; None: all of them.
 
         Returns:
-            What is under way, and which retrainings led to no version. Of those only the ones that were asked for
-            because they were due: who tries a bad setting by hand must not delay the next retraining.
+            What is under way, and which retrainings failed since the last success of the model on that store. Of those
+            only the ones that were asked for because they were due: who tries a bad setting by hand must not delay the
+            next retraining.
         """
         ...
 
@@ -87,11 +85,12 @@ class RunHistory(Protocol):
 class NoRunHistory:
     """Where no runs are kept: none is under way, and none ever failed."""
 
-    def runs(self, model_type: ModelType, *, now: datetime, since: datetime | None) -> ModelRuns:
+    def runs(self, model_type: ModelType, *, store: StoreKind, now: datetime, since: datetime | None) -> ModelRuns:
         """Know of no runs.
 
         Args:
             model_type: Any.
+            store: Any.
             now: Any.
             since: Any.
 

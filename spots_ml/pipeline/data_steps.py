@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from spots_ml.digests import digest_file
 from spots_ml.errors import ConfigError, InsufficientDataError, ValidationFailedError
 from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.interactions.keeping.interaction_store import InteractionReader
@@ -28,6 +29,7 @@ from spots_ml.interactions.learning.fitness import (
 from spots_ml.interactions.learning.report import DatasetReport
 from spots_ml.interactions.learning.validation import build_dataset
 from spots_ml.interactions.source import InteractionStream
+from spots_ml.pipeline.made import Entry
 from spots_ml.places import Places
 from spots_ml.verdicts import Verdict
 
@@ -49,6 +51,21 @@ class Sources:
     export_path: Path | None = None
     synthetic_rows: int = 10_000
     synthetic_seed: int = 42
+
+    def content(self, source: Source) -> dict[str, Any] | None:
+        """Identify what a source that is no store holds, without reading its interactions.
+
+        Args:
+            source: Which one.
+
+        Returns:
+            What decides its interactions; None for a store, and for an export that is not there.
+        """
+        if source == "synthetic":
+            return {"source": source, "rows": self.synthetic_rows, "seed": self.synthetic_seed}
+        if source != "export" or self.export_path is None or not self.export_path.is_file():
+            return None
+        return {"source": source, "name": self.export_path.name, "sha256": digest_file(self.export_path)}
 
     def open(self, source: Source) -> InteractionStream:
         """Open a source.
@@ -102,6 +119,22 @@ class SnapshotTaken:
         return self.snapshot.digest
 
 
+def known_snapshot(places: Places, source: Source, sources: Sources) -> str | None:
+    """Tell which snapshot holds what a source that is no store holds now.
+
+    Args:
+        places: Where snapshots are kept.
+        source: Which source.
+        sources: What the sources need.
+
+    Returns:
+        Its digest; None for a store, and when the source was never read as it is now.
+    """
+    content = sources.content(source)
+    made = Entry(places, "raw_training_data", content).read() if content is not None else None
+    return None if made is None else str(made["digest"])
+
+
 def take_snapshot(places: Places, source: Source, sources: Sources) -> SnapshotTaken:
     """Read a source to its end into a snapshot.
 
@@ -117,7 +150,10 @@ def take_snapshot(places: Places, source: Source, sources: Sources) -> SnapshotT
         ConfigError: When the source is not configured.
         InputError: When it cannot be read as what it claims to be; nothing is kept then.
     """
+    content = sources.content(source)
     snapshot = write_snapshot(sources.open(source), places.snapshots_dir)
+    if content is not None:
+        Entry(places, "raw_training_data", content).note({"digest": snapshot.digest})
     return SnapshotTaken(source, snapshot, places.snapshots_dir / snapshot.digest / INTERACTIONS_FILE)
 
 
@@ -163,6 +199,11 @@ class DatasetBuilt:
     def digest(self) -> str:
         """Identity of the dataset."""
         return self.report.digest
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Of the gates that were asked."""
+        return (self.labels,) if self.expectations is None else (self.labels, self.expectations)
 
     def require_fit(self) -> None:
         """Insist on a dataset that may be learned from.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from spots_ml.errors import ArtifactError
 from spots_ml.files import exclusive
 from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.interactions.learning.splits import TEST, split_rows
@@ -20,7 +21,7 @@ from spots_ml.release.certification.certificate import Certificate
 from spots_ml.release.certification.certify import certify
 from spots_ml.release.latency.measuring import measure_latency
 from spots_ml.release.latency.report import LATENCY_FILE, LatencyConfig, LatencyReport, save_latency
-from spots_ml.release.onnx.graph import build_onnx
+from spots_ml.release.onnx.graph import build_onnx, named_trained_model
 from spots_ml.release.onnx.kept_files import ONNX_FILE, load_onnx, save_onnx
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.fit import Epoch
@@ -155,6 +156,26 @@ def export_model(
     )
     digest = save_onnx(content, certificate, places.onnx_dir)
     return ModelExported(digest, places.onnx_dir / digest / ONNX_FILE, version, trained_digest, certificate)
+
+
+def trained_model_of(places: Places, onnx_digest: str) -> str:
+    """Tell from which trained model a certified file was written.
+
+    Args:
+        places: Where ONNX files lie.
+        onnx_digest: Which file.
+
+    Returns:
+        The digest of the trained model.
+
+    Raises:
+        ArtifactError: When the file is missing or damaged, or names none.
+    """
+    content, _ = load_onnx(places.onnx_dir, onnx_digest)
+    named = named_trained_model(content)
+    if named is None:
+        raise ArtifactError(f"the ONNX file {onnx_digest[:12]} names no trained model; materialise onnx_model again")
+    return named
 
 
 @dataclass(frozen=True)

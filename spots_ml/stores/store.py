@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from spots_ml.interactions.keeping.interaction_store import InteractionStore
 from spots_ml.monitoring.performance import PerformanceStore
+from spots_ml.monitoring.refusals import RefusalLog
 from spots_ml.registry.version_store import VersionStore
 from spots_ml.scoring.decision_log.log import DecisionLog
 from spots_ml.scoring.served_history import HistoryServer
@@ -21,6 +22,7 @@ class Store:
         history: History features of agents, served from the interactions.
         decisions: The decision log.
         performance: Performance by day.
+        refusals: What gates refused.
     """
 
     interactions: InteractionStore
@@ -28,3 +30,4 @@ class Store:
     history: HistoryServer
     decisions: DecisionLog
     performance: PerformanceStore
+    refusals: RefusalLog

@@ -51,6 +51,7 @@ def test_a_model_is_due_with_its_reason_and_source_and_waits_with_the_moment_whe
         "registered_at": None,
         "in_flight": [],
         "failed": [],
+        "corrections": 0,
         "refused": [],
     }
     waits = told["calling_score"]

@@ -159,7 +159,7 @@ def test_who_is_not_signed_in_reads_nothing(shared, name):
         connection.execute(f"select * from public.{name}")
 
 
-@pytest.mark.parametrize("name", ["version_history", "decisions", "performance", *SERVICE_TABLES])
+@pytest.mark.parametrize("name", ["version_history", "decisions", "performance", "refusals", *SERVICE_TABLES])
 def test_an_agent_reads_nothing_of_what_is_the_services_own(shared, name):
     with shared.acting("authenticated", AGENT_A) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(f"select * from public.{name}")

@@ -71,7 +71,7 @@ class World(Runs):
 
     def tick(self, model_type=None):
         """One evaluation of the sensor, as the daemon does it."""
-        sensor = retraining_sensor(model_type or self.model_type)
+        sensor = retraining_sensor(model_type or self.model_type, self.settings.store)
         with dg.build_sensor_context(
             instance=self.instance,
             resources={"platform": self.platform},

@@ -17,6 +17,8 @@ KEPT_OR_SHOWN = ("cli", "defs", "local_supabase", "stores", "release/client_kit"
 
 MAKE_NOTHING = {
     "pipeline/chain.py",  # the steps in a row
+    *("pipeline/attempts.py", "pipeline/code_version.py", "pipeline/made.py"),  # what was made, of what
+    *("pipeline/recipes.py", "pipeline/refusing.py", "monitoring/refusals.py", "monitoring/refused_before.py"),
     "monitoring/days_due.py",
     "monitoring/retraining.py",
     "monitoring/retraining_facts.py",

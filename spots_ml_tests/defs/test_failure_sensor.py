@@ -25,7 +25,12 @@ def run_of(job, **tags):
             run_of("outcome_training", **{MODEL_TAG: "outcome"}),
             [REFUSED],
             "outcome refused by a gate: outcome/trained_model: Brier 0.25; expected below 0.24. "
-            "It is tried again by itself, `spots-ml due` says when",
+            "Its answer is kept: asked again once data, code or settings are others, `spots-ml due` says how far it is",
+        ),
+        (
+            run_of("outcome_training", **{MODEL_TAG: "outcome"}),
+            [BROKE],
+            "outcome failed: raw_training_data: disk full. It is tried again by itself, `spots-ml due` says when",
         ),
         (
             run_of("training"),

@@ -9,7 +9,7 @@ import pytest
 
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.history.run_history import ASKED_TAG, DagsterRunHistory
-from spots_ml.defs.history.runs import MODEL_TAG, PROCESS_TAG, fail_abandoned_runs, this_process
+from spots_ml.defs.history.runs import MODEL_TAG, PROCESS_TAG, STORE_TAG, fail_abandoned_runs, this_process
 from spots_ml.errors import ConfigError, GateError, InsufficientDataError
 from spots_ml_tests.defs.building import ORIGIN
 
@@ -21,13 +21,13 @@ ASKED = datetime(2031, 5, 1, 12, tzinfo=UTC)
 SOON = ASKED + timedelta(minutes=10)
 
 
-def asked(at=ASKED, model_type=MODEL):
+def asked(at=ASKED, model_type=MODEL, store="embedded"):
     """The tags of a run that the sensor asked for."""
-    return {MODEL_TAG: model_type, ASKED_TAG: at.isoformat()}
+    return {MODEL_TAG: model_type, ASKED_TAG: at.isoformat(), STORE_TAG: store}
 
 
-def history(runs, *, now=SOON, since=None, model_type=MODEL):
-    return DagsterRunHistory(runs.instance).runs(model_type, now=now, since=since)
+def history(runs, *, now=SOON, since=None, model_type=MODEL, store="embedded"):
+    return DagsterRunHistory(runs.instance).runs(model_type, store=store, now=now, since=since)
 
 
 def ids(found):
@@ -57,13 +57,13 @@ def test_a_run_that_is_not_over_is_in_flight_since_it_was_asked_for(runs, status
 def test_a_run_that_succeeded_is_neither_in_flight_nor_ended_without_a_version(runs):
     runs.run(JOB, dg.DagsterRunStatus.SUCCESS, tags=asked())
     found = history(runs)
-    assert not (found.in_flight or found.without_version)
+    assert not (found.in_flight or found.failed)
 
 
 def test_a_run_by_hand_is_in_flight_too_and_its_age_is_counted_back_from_the_askers_present(runs):
     run = runs.run("training")
     an_hour_later = DagsterRunHistory(runs.instance, dagster_now=lambda: datetime.now(UTC) + timedelta(hours=1))
-    (under_way,) = an_hour_later.runs(MODEL, now=ASKED, since=None).in_flight
+    (under_way,) = an_hour_later.runs(MODEL, store="embedded", now=ASKED, since=None).in_flight
     assert under_way.run_id == run.run_id
     assert ASKED - timedelta(hours=1, minutes=1) < under_way.asked_at <= ASKED - timedelta(hours=1)
 
@@ -104,7 +104,7 @@ def test_the_run_of_a_dead_process_is_marked_failed_and_counts_as_nobodys_failur
     run = runs.run("training", tags={PROCESS_TAG: dead_process()})
     assert fail_abandoned_runs(runs.instance) == [run.run_id]
     assert runs.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
-    assert history(runs).without_version == ()
+    assert history(runs).failed == ()
 
 
 def test_a_failed_run_is_told_in_the_askers_time(runs):
@@ -131,16 +131,16 @@ def test_what_was_asked_for_before_the_registration_is_over_and_at_its_very_mome
 def test_bad_settings_tried_by_hand_are_no_failed_retrainings(runs):
     runs.instance.report_run_failed(runs.run(JOB))
     runs.instance.report_run_failed(runs.run(None, assets={dg.AssetKey([MODEL, "trained_model"])}))
-    assert history(runs).without_version == ()
+    assert history(runs).failed == ()
 
 
 def test_the_failures_of_the_other_model_are_its_own(runs):
     failed(runs, tags=asked(model_type="outcome"))
-    assert history(runs).without_version == ()
+    assert history(runs).failed == ()
 
 
 def test_a_run_from_before_moments_were_noted_counts_by_its_age(runs):
-    failed(runs, tags={MODEL_TAG: MODEL})
+    failed(runs, tags={MODEL_TAG: MODEL, STORE_TAG: "embedded"})
     (ended,) = history(runs).failed
     assert SOON - timedelta(minutes=1) < ended.ended_at <= SOON
 
@@ -160,14 +160,11 @@ def test_a_gates_no_is_a_refusal_and_everything_else_a_failure(runs, error, outc
         with refusals_in_words():
             raise error
 
-    run = dg.materialize([step], instance=runs.instance, tags=asked(), raise_on_error=False)
-    found = history(runs)
-    (ended,) = found.without_version
-    assert ids(getattr(found, outcome)) == [run.run_id]
-    assert str(error) in ended.told
+    dg.materialize([step], instance=runs.instance, tags=asked(), raise_on_error=False)
+    assert [str(error) in ended.told for ended in history(runs).failed] == ([] if outcome == "refused" else [True])
 
 
-def test_a_blocking_check_that_fails_is_a_refusal_told_once(runs):
+def test_a_blocking_check_that_fails_is_no_failure(runs):
     @dg.asset(check_specs=[dg.AssetCheckSpec("gate", asset="step", blocking=True)])
     def step():
         return dg.MaterializeResult(
@@ -175,8 +172,7 @@ def test_a_blocking_check_that_fails_is_a_refusal_told_once(runs):
         )
 
     dg.materialize([step], instance=runs.instance, tags=asked(), raise_on_error=False)
-    (ended,) = history(runs).refused
-    assert ended.told == "too slow: 130 ms"
+    assert history(runs).failed == ()
 
 
 def test_a_refusal_beside_something_that_broke_is_a_failure(runs):
@@ -190,8 +186,44 @@ def test_a_refusal_beside_something_that_broke_is_a_failure(runs):
         raise OSError("disk full")
 
     dg.materialize([one, other], instance=runs.instance, tags=asked(), raise_on_error=False)
-    found = history(runs)
-    assert (len(found.failed), len(found.refused)) == (1, 0)
+    assert len(history(runs).failed) == 1
+
+
+def test_a_failure_on_one_store_concerns_no_other(runs):
+    run = failed(runs, tags=asked(store="supabase"))
+
+    assert history(runs).failed == ()
+    assert ids(history(runs, store="supabase").failed) == [run.run_id]
+
+
+@pytest.mark.parametrize("job", [JOB, "training"])
+def test_failures_end_with_a_success_of_the_model_on_that_store_whoever_started_it(runs, job):
+    failed(runs)
+    runs.run(job, dg.DagsterRunStatus.SUCCESS, tags={STORE_TAG: "embedded"})
+    assert history(runs).failed == ()
+
+    later = failed(runs)
+    assert ids(history(runs).failed) == [later.run_id]
+
+
+@pytest.mark.parametrize(
+    ("job", "more"),
+    [
+        (JOB, {"tags": {STORE_TAG: "supabase"}}),
+        ("outcome_training", {"tags": {STORE_TAG: "embedded"}}),
+        (JOB, {"tags": {STORE_TAG: "embedded"}, "assets": {dg.AssetKey([MODEL, "trained_model"])}}),
+    ],
+)
+def test_a_success_elsewhere_or_of_a_part_ends_no_failures(runs, job, more):
+    run = failed(runs)
+    runs.run(job, dg.DagsterRunStatus.SUCCESS, **more)
+
+    assert ids(history(runs).failed) == [run.run_id]
+
+
+def test_every_run_of_a_training_job_says_its_store(runs):
+    for job in (JOB, "outcome_training", "training"):
+        assert runs.job(job).tags[STORE_TAG] == "embedded"
 
 
 def test_a_killed_run_that_dagster_is_about_to_resume_is_in_flight_for_an_hour_at_most(runs):
@@ -209,7 +241,7 @@ def test_a_killed_run_that_was_resumed_counts_no_more_but_its_retry_does(runs):
     assert ids(history(runs).in_flight) == [retry.run_id]
 
     runs.instance.report_run_canceled(retry)
-    assert ids(history(runs).without_version) == [run.run_id, retry.run_id]
+    assert ids(history(runs).failed) == [run.run_id, retry.run_id]
 
 
 def test_a_retry_ends_after_the_run_it_goes_on_with_although_both_were_asked_for_at_once(runs):

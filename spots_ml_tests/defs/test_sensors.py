@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from spots_ml.defs.history.run_history import ASKED_TAG
+from spots_ml.defs.history.runs import STORE_TAG
 from spots_ml.defs.resources import Platform
 from spots_ml.defs.sensors import MODEL_TAG, REASON_TAG, present_state, retraining_sensor
 from spots_ml.stores.supabase.transport.refusals import UnavailableError
@@ -41,7 +42,7 @@ def source_of(request):
 
 
 def test_both_models_have_a_sensor_that_is_on_by_default():
-    sensors = [retraining_sensor(model_type) for model_type in ("calling_score", "outcome")]
+    sensors = [retraining_sensor(model_type, "embedded") for model_type in ("calling_score", "outcome")]
     assert {sensor.name for sensor in sensors} == {"retrain_calling_score", "retrain_outcome"}
     assert all(sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in sensors)
 
@@ -163,11 +164,96 @@ def test_after_a_version_of_generated_data_it_learns_from_the_store_from_a_thous
     assert source_of(only_request(world.tick())) == "embedded"
 
 
+def test_after_generated_data_the_labels_count_from_the_version_that_learned_from_the_store(due):
+    due.register("generated", "v1.1-synthetic", watermark=None)
+
+    assert only_request(due.tick()).tags[REASON_TAG] == "1,000 new labels have arrived (threshold 1,000)"
+
+
+@pytest.fixture
+def refused(world):
+    """A world whose sensor asks at 500 labels, and what came of it: a dataset that has too few of them."""
+    retrain = world.settings.retrain.model_copy(update={"new_labels": 500})
+    world = World(world.instance, dataclasses.replace(world.settings, retrain=retrain), world.clock)
+    world.labels_arrive(500)
+    run_to_its_end(world)
+    return world
+
+
+def run_to_its_end(world):
+    request = only_request(world.tick())
+    job = world.job("calling_score_training")
+    result = job.execute_in_process(
+        run_config=request.run_config, tags=request.tags, instance=world.instance, raise_on_error=False
+    )
+    assert not result.success
+    return request
+
+
+def with_settings(world, **changes):
+    changed = World(world.instance, dataclasses.replace(world.settings, **changes), world.clock)
+    changed.n_imported = world.n_imported
+    return changed
+
+
+def test_what_a_gate_refused_is_not_trained_again_on_the_same(refused):
+    told = skipped(refused.tick())
+
+    assert told.startswith("500 new labels have arrived (threshold 500); but the gate 'enough_labels' refused on ")
+    assert "500 labelled interactions, at least 1,000 are needed (500 missing)" in told
+    refused.clock.advance(days=3)
+    refused.labels_arrive(499)
+    assert "; 499 new labels since; " in skipped(refused.tick())
+
+
+def test_a_refused_dataset_is_an_answer_for_every_model(refused):
+    assert "but the gate 'enough_labels' refused on" in skipped(refused.tick("outcome"))
+
+
+def test_it_is_trained_at_once_when_enough_labels_have_arrived_since(refused):
+    refused.labels_arrive(2_000)
+    request = only_request(refused.tick())
+
+    assert "; 2,000 labels have arrived since what the gate 'enough_labels' refused on " in request.tags[REASON_TAG]
+    assert source_of(request) == "embedded"
+
+
+def test_other_settings_are_tried_at_once(refused):
+    changed = with_settings(refused, max_broken_share=0.2)
+
+    assert "; the configuration is not what the gate" in only_request(changed.tick()).tags[REASON_TAG]
+    run_to_its_end(changed)
+    skipped(changed.tick())
+
+
+def test_other_code_is_tried_at_once(refused, monkeypatch):
+    monkeypatch.setattr("spots_ml.pipeline.recipes.code_digest", lambda: "0" * 64)
+
+    assert "; the code is not what the gate" in only_request(refused.tick()).tags[REASON_TAG]
+
+
+def test_a_refusal_delays_no_failure_and_a_failure_no_refusal(refused):
+    refused.labels_arrive(500)
+    refused.instance.report_run_failed(refused.launch(only_request(refused.tick())))
+
+    assert only_request(refused.tick()).tags[REASON_TAG].endswith("; retry after 1 failed run")
+
+
+def test_a_failure_on_the_other_store_is_not_waited_with(due):
+    for _ in range(2):
+        due.launch(only_request(due.tick()), dg.DagsterRunStatus.FAILURE)
+    assert "the last 2 runs failed" in skipped(due.tick())
+
+    for run in due.instance.get_runs():
+        due.instance.add_run_tags(run.run_id, {STORE_TAG: "supabase"})
+    assert "retry" not in only_request(due.tick()).tags[REASON_TAG]
+
+
 def test_a_project_that_cannot_be_reached_ends_the_tick_in_words_before_dagster_does(world, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     settings = dataclasses.replace(
         world.settings, store="supabase", supabase_url="http://127.0.0.1:9", supabase_key="sb_secret_1"
     )
     platform = Platform(settings, now=world.clock)
-    with pytest.raises(UnavailableError, match=r"could not look up a version .*, sent 2 times; check the network"):
+    with pytest.raises(UnavailableError, match=r"could not find the newest row .*, sent 2 times; check the network"):
         present_state(world.instance, platform, "calling_score")

@@ -3,8 +3,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
+from spots_ml.monitoring.refusals import KeptRefusal
+from spots_ml.monitoring.refused_before import RefusedBefore
 from spots_ml.monitoring.retraining import Retrain, RetrainConfig, RetrainState, SourceChoice, Wait, decide
 from spots_ml.monitoring.run_history import EndedRun, ModelRuns, RunUnderWay
+from spots_ml_tests.stores.keeping_refusals import refused
 
 REGISTERED = datetime(2026, 11, 21, 10, tzinfo=UTC)
 DUE_BY_TIME = REGISTERED + timedelta(days=7)
@@ -98,10 +101,9 @@ def test_never_while_a_run_is_in_flight(reached):
     assert decision.until is None
 
 
-@pytest.mark.parametrize("outcome", ["failed", "refused"])
 @pytest.mark.parametrize(("attempts", "hours"), [(1, 0), (2, 1), (3, 2), (4, 4), (6, 16), (7, 24), (1_000, 24)])
-def test_what_led_to_no_version_is_tried_again_at_once_first_then_after_doubling_waits(outcome, attempts, hours):
-    state = {"new_labels": 1000, "runs": ModelRuns(**{outcome: ended(attempts)})}
+def test_what_failed_is_tried_again_at_once_first_then_after_doubling_waits(attempts, hours):
+    state = {"new_labels": 1000, "runs": ModelRuns(failed=ended(attempts))}
 
     assert isinstance(answer(now=ENDED + timedelta(hours=hours), **state), Retrain)
     if hours:
@@ -111,32 +113,108 @@ def test_what_led_to_no_version_is_tried_again_at_once_first_then_after_doubling
 
 
 @pytest.mark.parametrize(
-    ("failed", "refused", "waits", "retries"),
+    ("failed", "waits", "retries"),
     [
-        (1, 0, None, "retry after 1 failed run"),
-        (0, 1, None, "retry after 1 refused run"),
-        (2, 0, "the last 2 runs failed", "retry after 2 failed runs"),
-        (0, 2, "the last 2 runs were refused by a gate", "retry after 2 refused runs"),
-        (
-            2,
-            1,
-            "the last 3 runs led to no version (2 failed, 1 refused by a gate)",
-            "retry after 2 failed runs and 1 refused run",
-        ),
+        (1, None, "retry after 1 failed run"),
+        (2, "the last 2 runs failed", "retry after 2 failed runs"),
     ],
 )
-def test_a_refusal_is_told_apart_from_a_failure(failed, refused, waits, retries):
-    state = {"new_labels": 1000, "runs": ModelRuns(failed=ended(failed), refused=ended(refused, first=failed))}
+def test_failures_are_told(failed, waits, retries):
+    state = {"new_labels": 1000, "runs": ModelRuns(failed=ended(failed))}
 
     if waits:
         assert f"; but {waits}: next attempt on 2026-11-22 1" in answer(now=ENDED, **state).message
     assert answer(now=ENDED + timedelta(days=1), **state).message.endswith(f"; {retries}")
 
 
-def test_the_wait_counts_from_the_last_end_whether_it_failed_or_was_refused():
-    later = EndedRun("later", REGISTERED, ENDED + timedelta(minutes=30))
-    for runs in (ModelRuns(failed=(later,), refused=ended(1)), ModelRuns(failed=ended(1), refused=(later,))):
-        assert answer(new_labels=1000, now=ENDED, runs=runs).until == ENDED + timedelta(minutes=90)
+def test_a_thousand_corrections_are_a_reason_of_their_own():
+    assert isinstance(answer(corrections=999), Wait)
+    decision = answer(corrections=1_000)
+    assert decision.reasons == ("1,000 labels were corrected (threshold 1,000)",)
+    assert decision.source == "embedded"
+    assert answer(corrections=5, config=RetrainConfig(corrected_labels=5)).reasons == (
+        "5 labels were corrected (threshold 5)",
+    )
+
+
+def test_corrections_on_their_way_are_told():
+    assert answer(corrections=7).message.startswith("0 of 1,000 new labels; 7 of 1,000 corrected; next by time on ")
+
+
+def before(*, step="trained_model", watermark="1500/1500", refused_at=ENDED, **changes):
+    refusal = KeptRefusal(**refused(step=step, watermark=watermark).model_dump(), number=1, refused_at=refused_at)
+    return RefusedBefore(refusal, **changes)
+
+
+def after_refusal(*, days=1.0, source="embedded", **changes):
+    return answer(new_labels=1_500, now=ENDED + timedelta(days=days), refused={source: before(**changes)})
+
+
+def test_what_a_gate_refused_is_not_tried_again_on_the_same():
+    decision = after_refusal(days=5)
+
+    assert decision == Wait(
+        "1,500 new labels have arrived (threshold 1,000); but the gate 'beats_baselines' refused on 2026-11-22 10:00 "
+        "UTC this very data, code and configuration: worse than the constant; 0 new labels since; tried again when "
+        "more arrive, when code or configuration change",
+        until=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"new_labels": 1_000},
+            "1,000 labels have arrived since what the gate 'beats_baselines' refused on 2026-11-22",
+        ),
+        ({"new_corrections": 1_000}, "1,000 labels were corrected since what the gate"),
+        ({"changed": ("the code",)}, "the code is not what the gate"),
+        ({"changed": ("the code", "the configuration")}, "the code and the configuration are not what the gate"),
+    ],
+)
+def test_it_is_tried_at_once_when_data_code_or_configuration_change_and_says_which(changes, told):
+    arrived = changes.pop("new_labels", 0)
+    refusal = {"embedded": before(new_labels=arrived, **changes)}
+    decision = answer(new_labels=1_500 + arrived, now=ENDED, refused=refusal)
+
+    assert isinstance(decision, Retrain)
+    assert f"; {told}" in decision.message
+
+
+@pytest.mark.parametrize(
+    ("arrived", "days", "tried"), [(0, 100, False), (1, 6.99, False), (1, 7, True), (999, 6, False)]
+)
+def test_after_the_longest_age_one_new_label_is_enough_and_none_is_not(arrived, days, tried):
+    refusal = {"embedded": before(new_labels=arrived)}
+    decision = answer(new_labels=1_500 + arrived, now=ENDED + timedelta(days=days), refused=refusal)
+
+    assert isinstance(decision, Retrain if tried else Wait)
+    if not tried:
+        assert decision.until == (ENDED + timedelta(days=7) if arrived else None)
+
+
+def test_a_refusal_is_about_the_source_that_would_be_learned_from():
+    assert isinstance(after_refusal(source="synthetic", watermark=None), Retrain)
+    assert isinstance(answer(days=30, learned_from_store=False, refused={"synthetic": before(watermark=None)}), Wait)
+
+
+@pytest.mark.parametrize("step", ["onnx_model", "latency_benchmark"])
+@pytest.mark.parametrize(("times", "hours"), [(1, 1), (2, 2), (4, 8), (6, 24), (1_000, 24)])
+def test_a_gate_that_judges_the_machine_is_asked_again_after_doubling_waits(step, times, hours):
+    def at(moment):
+        return answer(new_labels=1_500, now=moment, refused={"embedded": before(step=step, times=times)})
+
+    assert isinstance(at(ENDED + timedelta(hours=hours)), Retrain)
+    early = at(ENDED + timedelta(hours=hours, seconds=-1))
+    assert isinstance(early, Wait) and early.until == ENDED + timedelta(hours=hours)
+
+
+def test_failures_are_waited_with_even_when_a_refusal_no_longer_answers():
+    decision = answer(
+        new_labels=13_500, now=ENDED, refused={"embedded": before(new_labels=12_000)}, runs=ModelRuns(failed=ended(2))
+    )
+    assert "the last 2 runs failed" in decision.message
 
 
 def test_failures_alone_are_no_reason():

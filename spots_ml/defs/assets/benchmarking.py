@@ -9,6 +9,7 @@ from spots_ml.defs.assets.verdict_check import verdict_check
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result, upstream_digest
 from spots_ml.defs.pages import plots, tables
+from spots_ml.defs.refusing import about_model, refusals_of
 from spots_ml.defs.resources import Platform
 from spots_ml.models.declared import ModelType
 
@@ -42,10 +43,14 @@ def latency_benchmark(model_type: ModelType) -> dg.AssetsDefinition:
     )
     def build(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
         """Measure, keep the report, judge."""
-        from spots_ml.pipeline.model_steps import benchmark_latency
+        from spots_ml.pipeline.model_steps import benchmark_latency, trained_model_of
 
         with refusals_in_words():
-            measured = benchmark_latency(platform.places, upstream_digest(context, onnx_key))
+            onnx_digest = upstream_digest(context, onnx_key)
+            about = about_model(platform, "latency_benchmark", trained_model_of(platform.places, onnx_digest))
+            with refusals_of(context, platform).of("latency_benchmark", about) as judged:
+                measured = benchmark_latency(platform.places, onnx_digest)
+                judged(measured.verdict)
         context.log.info(measured.verdict.message)
         return result(
             measured.digest,

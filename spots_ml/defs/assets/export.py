@@ -9,6 +9,7 @@ from spots_ml.defs.assets.verdict_check import verdict_check
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result, upstream_digest
 from spots_ml.defs.pages import tables
+from spots_ml.defs.refusing import about_model, refusals_of
 from spots_ml.defs.resources import Platform
 from spots_ml.models.declared import ModelType
 
@@ -63,12 +64,16 @@ def onnx_model(model_type: ModelType) -> dg.AssetsDefinition:
         from spots_ml.release.certification.certify import default_runtimes
 
         with refusals_in_words():
-            exported = export_model(
-                platform.places,
-                platform.store().versions,
-                upstream_digest(context, trained_key),
-                runtimes=default_runtimes(platform.settings.client_python),
-            )
+            trained_digest = upstream_digest(context, trained_key)
+            about = about_model(platform, "onnx_model", trained_digest)
+            with refusals_of(context, platform).of("onnx_model", about) as judged:
+                exported = export_model(
+                    platform.places,
+                    platform.store().versions,
+                    trained_digest,
+                    runtimes=default_runtimes(platform.settings.client_python),
+                )
+                judged(exported.verdict)
         context.log.info(f"{exported.version}: {exported.verdict.message}")
         return result(
             exported.digest,

@@ -11,6 +11,7 @@ from spots_ml.defs.assets.keys import APP_TABLE, DATASET, INTERACTIONS_GROUP, OW
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result, upstream_digest
 from spots_ml.defs.pages.interactions import dataset_metadata, expectations_table
+from spots_ml.defs.refusing import about_snapshot, refusals_of
 from spots_ml.defs.resources import Platform
 from spots_ml.interactions.kinds import Source
 
@@ -104,14 +105,19 @@ def validated_dataset(
     from spots_ml.pipeline.data_steps import import_training, make_dataset
 
     with refusals_in_words():
-        built = make_dataset(
-            platform.places,
-            upstream_digest(context, RAW_DATA),
-            now=platform.now(),
-            validation=platform.validation_config,
-            expectations=platform.expectations,
-            meanwhile=import_training,
-        )
+        snapshot_digest = upstream_digest(context, RAW_DATA)
+        about = about_snapshot(platform, snapshot_digest)
+        with refusals_of(context, platform).of("validated_dataset", about) as judged:
+            built = make_dataset(
+                platform.places,
+                snapshot_digest,
+                now=platform.now(),
+                validation=platform.validation_config,
+                expectations=platform.expectations,
+                meanwhile=import_training,
+            )
+            for verdict in built.verdicts:
+                judged(verdict)
         report = built.report
         context.log.info(
             f"{report.n_accepted:,} accepted + {report.n_quarantined:,} quarantined = {report.n_read:,} read"

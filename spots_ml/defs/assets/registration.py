@@ -8,6 +8,7 @@ from spots_ml.defs.assets.keys import DATASET, OWNERS, model_key
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result, upstream_digest
 from spots_ml.defs.pages import tables
+from spots_ml.defs.refusing import about_model, refusals_of
 from spots_ml.defs.resources import Platform
 from spots_ml.models.declared import ModelType
 
@@ -44,15 +45,20 @@ def registered_version(model_type: ModelType) -> dg.AssetsDefinition:
         from spots_ml.pipeline.registration_step import register_model
 
         with refusals_in_words():
-            registered = register_model(
-                platform.places,
-                platform.store().versions,
-                onnx_digest=upstream_digest(context, onnx_key),
-                latency_digest=upstream_digest(context, latency_key),
-                trained_digest=upstream_digest(context, trained_key),
-                now=platform.now(),
-                actor=f"dagster run {context.run.run_id}",
-            )
+            onnx_digest = upstream_digest(context, onnx_key)
+            latency_digest = upstream_digest(context, latency_key)
+            trained_digest = upstream_digest(context, trained_key)
+            about = about_model(platform, "registered_version", trained_digest)
+            with refusals_of(context, platform).of("registered_version", about):
+                registered = register_model(
+                    platform.places,
+                    platform.store().versions,
+                    onnx_digest=onnx_digest,
+                    latency_digest=latency_digest,
+                    trained_digest=trained_digest,
+                    now=platform.now(),
+                    actor=f"dagster run {context.run.run_id}",
+                )
         version = registered.version
         verb = "registered" if registered.created else "registered before with this very content:"
         context.log.info(f"{verb} {model_type} {version.version}, {version.status}, weight {version.weight:g}")

@@ -10,6 +10,7 @@ from spots_ml.defs.assets.keys import DATASET, OWNERS, gate_check, model_key
 from spots_ml.defs.assets.verdict_check import verdict_check
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result, upstream_digest
+from spots_ml.defs.refusing import about_training, refusals_of
 from spots_ml.defs.resources import Platform
 from spots_ml.errors import ConfigError
 from spots_ml.models.declared import ModelType
@@ -107,14 +108,19 @@ def trained_model(model_type: ModelType) -> dg.AssetsDefinition:
         from spots_ml.pipeline.model_steps import train
 
         with refusals_in_words():
-            trained = train(
-                platform.places,
-                upstream_digest(context, DATASET),
-                model_type,
-                platform.training_config().changed(config.changes()),
-                seed=config.checked_seed(),
-                on_epoch=lambda epoch: _report(context, epoch),
-            )
+            digest, seed = upstream_digest(context, DATASET), config.checked_seed()
+            training = platform.training_config().changed(config.changes())
+            about = about_training(platform, model_type, digest, training, seed)
+            with refusals_of(context, platform).of("trained_model", about) as judged:
+                trained = train(
+                    platform.places,
+                    digest,
+                    model_type,
+                    training,
+                    seed=seed,
+                    on_epoch=lambda epoch: _report(context, epoch),
+                )
+                judged(trained.verdict)
         context.log.info(trained.verdict.message)
         return result(
             trained.digest, training_metadata(trained.model, trained.test), checks=[verdict_check(trained.verdict)]

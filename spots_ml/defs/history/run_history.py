@@ -8,7 +8,8 @@ from typing import Final
 import dagster as dg
 
 from spots_ml.defs.history.problems import EVENTS, problems, was_refused
-from spots_ml.defs.history.runs import ACTIVE, MODEL_TAG, is_abandoned, touches
+from spots_ml.defs.history.runs import ACTIVE, MODEL_TAG, STORE_TAG, is_abandoned, touches, trains
+from spots_ml.interactions.kinds import StoreKind
 from spots_ml.models.declared import ModelType
 from spots_ml.monitoring.run_history import EndedRun, ModelRuns, RunUnderWay
 
@@ -46,29 +47,34 @@ class DagsterRunHistory:
     instance: dg.DagsterInstance
     dagster_now: Callable[[], datetime] = _dagster_now
 
-    def runs(self, model_type: ModelType, *, now: datetime, since: datetime | None) -> ModelRuns:
+    def runs(self, model_type: ModelType, *, store: StoreKind, now: datetime, since: datetime | None) -> ModelRuns:
         """Look up the runs of a model.
 
         Args:
             model_type: Which model.
+            store: Ended ones only with this store; runs that do not say theirs are of no store.
             now: The present, by the platform's clock (UTC).
             since: Of the ended ones only those that were asked for later than this; None: all of them.
 
         Returns:
             Under way are queued, starting and running runs that touch the model's assets, whoever started them, and
-            killed ones that Dagster is going to resume; not those whose process is gone. Ended ones are those that the
-            model's sensor asked for, and their automatic retries.
+            killed ones that Dagster is going to resume; not those whose process is gone. Failed ones are those that the
+            model's sensor asked for, and their automatic retries, that ended in no gate's no and later than the last
+            run of the model that succeeded.
         """
+        succeeded = self._last_success(model_type, store)
         ended = [
             self._ended(record, now)
-            for record in self._records(_FAILED, {MODEL_TAG: model_type})
-            if since is None or self._asked_at(record, now) > since
+            for record in self._records(_FAILED, {MODEL_TAG: model_type, STORE_TAG: store})
+            if (since is None or self._asked_at(record, now) > since) and record.storage_id > succeeded
         ]
-        return ModelRuns(
-            in_flight=self._in_flight(model_type, now),
-            failed=tuple(run for run, was_refusal in ended if not was_refusal),
-            refused=tuple(run for run, was_refusal in ended if was_refusal),
-        )
+        failed = sorted((run for run, was_refusal in ended if not was_refusal), key=lambda run: run.ended_at)
+        return ModelRuns(in_flight=self._in_flight(model_type, now), failed=tuple(failed))
+
+    def _last_success(self, model_type: ModelType, store: StoreKind) -> int:
+        """The number of the newest run that registered the model on a store, by whomever; 0 without any."""
+        succeeded = self._records((dg.DagsterRunStatus.SUCCESS,), {STORE_TAG: store})
+        return max((record.storage_id for record in succeeded if trains(record.dagster_run, model_type)), default=0)
 
     def _in_flight(self, model_type: ModelType, now: datetime) -> tuple[RunUnderWay, ...]:
         active = [record for record in self._records(ACTIVE) if not is_abandoned(record.dagster_run)]

@@ -24,6 +24,9 @@ PROCESS_TAG: Final = "spots_ml/process"
 MODEL_TAG: Final = "spots_ml/retrains"
 """Set by the retraining sensors on the runs they ask for, to the model's name; a run's automatic retries inherit it."""
 
+STORE_TAG: Final = "spots_ml/store"
+"""Set on every run of a job: the kind of store that was configured; what failed there concerns no other."""
+
 BOTH_MODELS_JOB: Final = "training"
 
 
@@ -94,6 +97,19 @@ def touches(run: dg.DagsterRun, model_type: ModelType) -> bool:
     if run.asset_selection is not None:
         return any(key.path[0] == model_type for key in run.asset_selection)
     return run.job_name in (BOTH_MODELS_JOB, job_name(model_type)) or run.job_name.startswith("__ASSET_JOB")
+
+
+def trains(run: dg.DagsterRun, model_type: ModelType) -> bool:
+    """Tell whether a run makes a version of a model, from its data to the registry.
+
+    Args:
+        run: Any run.
+        model_type: Which model.
+
+    Returns:
+        False for a run of single steps.
+    """
+    return run.asset_selection is None and run.job_name in (BOTH_MODELS_JOB, job_name(model_type))
 
 
 def _start_time(pid: int) -> str:

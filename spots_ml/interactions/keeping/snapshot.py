@@ -109,6 +109,29 @@ def read_snapshot(directory: Path, digest: str) -> tuple[Snapshot, Iterator[pa.R
     return snapshot, _batches(folder / INTERACTIONS_FILE)
 
 
+def describe_snapshot(directory: Path, digest: str) -> Snapshot:
+    """Read what is said of a snapshot; its rows are not looked at.
+
+    Args:
+        directory: The folder of all snapshots.
+        digest: Which one.
+
+    Returns:
+        The snapshot.
+
+    Raises:
+        ArtifactError: When it is missing, or what is said of it was altered.
+    """
+    path = directory / digest / SNAPSHOT_FILE
+    try:
+        snapshot = Snapshot.model_validate(unseal(path.read_bytes()))
+    except (OSError, ArtifactError, ValidationError) as error:
+        raise ArtifactError(f"{path} cannot be read ({error}); read the source again") from error
+    if snapshot.digest != digest:
+        raise ArtifactError(f"{path} names the snapshot {snapshot.digest}; read the source again")
+    return snapshot
+
+
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(path, pre_buffer=False) as file:
         yield from file.iter_batches(batch_size=GROUP_ROWS, use_threads=False)

@@ -200,6 +200,20 @@ BEGIN
 END;
 """
 
+_REFUSALS: Final = """
+CREATE TABLE refusals (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    model_type TEXT NOT NULL,
+    refused_at TEXT NOT NULL,
+    document TEXT NOT NULL
+);
+CREATE INDEX refusals_by_model ON refusals (model_type, number);
+CREATE TRIGGER refusals_are_not_changed BEFORE UPDATE ON refusals
+BEGIN SELECT RAISE(ABORT, 'refusals is append-only'); END;
+CREATE TRIGGER refusals_are_not_deleted BEFORE DELETE ON refusals
+BEGIN SELECT RAISE(ABORT, 'refusals is append-only'); END;
+"""
+
 STEPS: Final = (
     _INTERACTIONS_AND_VERSIONS,
     _DECISIONS_AND_PERFORMANCE,
@@ -209,6 +223,7 @@ STEPS: Final = (
     added_columns(since=2),
     _TWINS,
     _ORDER_OF_REGISTRATIONS,
+    _REFUSALS,
 )
 """The first step makes version 1 out of an empty file, each further one the next version."""
 

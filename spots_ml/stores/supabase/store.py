@@ -6,6 +6,7 @@ from spots_ml.stores.supabase.history import SupabaseHistoryServer
 from spots_ml.stores.supabase.interactions import SupabaseInteractionStore
 from spots_ml.stores.supabase.performance import SupabasePerformanceStore
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
+from spots_ml.stores.supabase.refusals import SupabaseRefusalLog
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.versions import SupabaseVersionStore
 
@@ -26,4 +27,5 @@ def supabase_store(calls: Calls, direct: DirectReads | None = None) -> Store:
         history=SupabaseHistoryServer(calls, direct),
         decisions=SupabaseDecisionLog(calls, direct),
         performance=SupabasePerformanceStore(calls),
+        refusals=SupabaseRefusalLog(calls),
     )

@@ -37,6 +37,7 @@ RELATION_RIGHTS: Final[dict[str, frozenset[tuple[str, str]]]] = {
             *((f"public.{name}", "SELECT") for name in ("served_models", "decisions", "decisions_with_outcomes")),
             ("public.interactions", "SELECT"),
             *(("public.performance", right) for right in ("SELECT", "INSERT", "UPDATE")),
+            *(("public.refusals", right) for right in ("SELECT", "INSERT")),
             *(("public.incoming_rows", right) for right in ("SELECT", "INSERT")),
             *(("public.quarantined_interactions", right) for right in ("SELECT", "DELETE")),
         }
