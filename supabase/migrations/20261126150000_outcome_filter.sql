@@ -54,6 +54,11 @@ declare
     given public.model_versions;
     known public.model_versions;
     kind public.model_kinds;
+    this private.change_call := private.this_call(
+        'register_model_version',
+        jsonb_build_array(content, p_watermark, p_file_path, p_size_bytes, p_client_runtime_floor),
+        p_at, p_actor, '', p_request_id
+    );
     before public.version_change;
 begin
     if jsonb_typeof(content) is distinct from 'object' then
@@ -72,8 +77,7 @@ begin
             coalesce(content ->> 'model_type', 'null'), (select string_agg(name, ', ' order by name) from public.model_kinds)
         ));
     end if;
-    perform private.lock_registry();
-    before := private.answered(p_request_id);
+    before := private.before_change(this);
     if before.status is not null then
         return before;
     end if;
@@ -87,14 +91,18 @@ begin
             p_size_bytes := null;
             p_client_runtime_floor := null;
         end if;
+        if known.status = 'archived' then
+            this.reason := 'the same content was registered again';
+            perform private.change_status(known.model_type, known.version, 'unarchived', 'archived', 'staging', this);
+            this.reason := '';
+            known.status := 'staging';
+        end if;
         update public.model_versions
         set last_registered_at = p_at, updated_at = p_at, watermark = coalesce(p_watermark, watermark),
             file_path = coalesce(file_path, p_file_path), size_bytes = coalesce(size_bytes, p_size_bytes),
             client_runtime_floor = coalesce(client_runtime_floor, p_client_runtime_floor)
         where registered_order = known.registered_order;
-        insert into public.version_history
-            (at, model_type, version, action, from_status, to_status, actor, reason, request_id)
-        values (p_at, known.model_type, known.version, 'reaffirmed', known.status, known.status, p_actor, '', p_request_id);
+        perform private.note_change(known.model_type, known.version, 'reaffirmed', known.status, known.status, this);
         return private.changed(known.model_type, known.version);
     end if;
     perform 1 from public.model_versions where model_type = given.model_type and version = given.version;
@@ -114,8 +122,6 @@ begin
         p_file_path, p_size_bytes, p_client_runtime_floor, 'staging', kind.initial_weight, 0, p_at, p_at, p_at, p_watermark,
         coalesce(given.filter_on, true)
     );
-    insert into public.version_history
-        (at, model_type, version, action, from_status, to_status, actor, reason, request_id)
-    values (p_at, given.model_type, given.version, 'registered', null, 'staging', p_actor, '', p_request_id);
+    perform private.note_change(given.model_type, given.version, 'registered', null, 'staging', this);
     return private.changed(given.model_type, given.version, true);
 end $$;
