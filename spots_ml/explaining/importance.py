@@ -103,7 +103,7 @@ def split_of(model: TrainedModel, rows: LabelledRows) -> np.ndarray:
     Raises:
         ArtifactError: When these rows do not give the split that the model was trained on.
     """
-    split = split_rows(rows.agent, rows.scored_at, seed=model.seed)
+    split = split_rows(rows.agent, rows.scored_at, seed=model.seed, pairs=rows.pairs(), rules=model.split_rules)
     found = digest_bytes(split.astype(np.int8).tobytes())
     if found != model.document.split_digest:
         raise ArtifactError(

@@ -74,12 +74,12 @@ def train(
 
     Raises:
         BusyError: When the model is being trained in another process.
-        InsufficientDataError: When the labels of a part of the split do not vary.
+        InsufficientDataError: When a part of the split would have too few agents, or its labels do not vary.
         ArtifactError: When the dataset is missing or damaged.
     """
     with exclusive(places.training_lock(model_type)):
         report, rows = load_labelled_rows(places.datasets_dir, dataset_digest)
-        split = split_rows(rows.agent, rows.scored_at, seed=seed)
+        split = split_rows(rows.agent, rows.scored_at, seed=seed, pairs=rows.pairs(), rules=config.split_rules)
         model = train_model(
             rows,
             split,

@@ -121,6 +121,7 @@ def _assemble(
         watermark=report.watermark,
         n_labelled=report.n_labelled,
         n_rows_by_split=document.n_rows_by_split,
+        split_sizes=document.split_sizes,
         seed=document.seed,
         digests=ContentDigests(
             snapshot=report.snapshot_digest,

@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, Field, JsonValue, field_validator, model_val
 from spots_ml.errors import ConfigError, SpotsMLError
 from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.interactions.kinds import SOURCE_KINDS, SourceKind
+from spots_ml.interactions.learning.row_caps import SplitSizes
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.release.certification.certificate import Certificate
 from spots_ml.release.documents import Digest, ReleaseDocument
@@ -47,7 +48,12 @@ class Manifest(ReleaseDocument):
     source: str = Field(description="Where that data came from, for a person.")
     watermark: str | None = Field(description="Label watermark of the store at reading; null: not from a store.")
     n_labelled: int = Field(ge=0, description="Labelled rows in the dataset.")
-    n_rows_by_split: dict[str, int] = Field(description="Rows per split: train, validation, test, purged.")
+    n_rows_by_split: dict[str, int] = Field(description="Rows per split: train, validation, test, purged, over a cap.")
+    split_sizes: SplitSizes | None = Field(
+        default=None,
+        exclude_if=lambda sizes: sizes is None,
+        description="Agents in each part and the caps they obey; absent from older manifests, which had none.",
+    )
     seed: int = Field(ge=0, description="Seed of the split and of the training.")
     digests: ContentDigests
     metrics: dict[str, float] = Field(description="Headline numbers on the test rows; units in the keys.")

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spots_ml.digests import digest_json
 from spots_ml.errors import ConfigError
+from spots_ml.estimates.caps import MAX_AGENT_SHARE
+from spots_ml.interactions.learning.row_caps import MAX_ROWS_PER_PAIR, MIN_AGENTS, MIN_EFFECTIVE_AGENTS, SplitRules
 from spots_ml.troubles import raise_unless_missing
 
 
@@ -52,6 +54,34 @@ class TrainingConfig(BaseModel):
     tolerated_excess: float = Field(
         default=0.03, ge=0.0, le=1.0, description="Test error allowed above each simple learner's, as a share of it."
     )
+    max_agent_share: float = Field(
+        default=MAX_AGENT_SHARE,
+        gt=0.0,
+        le=1.0,
+        exclude_if=lambda value: value == MAX_AGENT_SHARE,
+        description="Largest share of one agent in each part of the split; twice an equal share where that is more.",
+    )
+    max_rows_per_pair: int = Field(
+        default=MAX_ROWS_PER_PAIR,
+        ge=1,
+        le=10**9,
+        exclude_if=lambda value: value == MAX_ROWS_PER_PAIR,
+        description="Most rows of one agent about one opportunity.",
+    )
+    min_agents_per_part: int = Field(
+        default=MIN_AGENTS,
+        ge=1,
+        le=10**9,
+        exclude_if=lambda value: value == MIN_AGENTS,
+        description="Fewest agents in each part of the split.",
+    )
+    min_effective_agents: float = Field(
+        default=MIN_EFFECTIVE_AGENTS,
+        ge=1.0,
+        le=1e9,
+        exclude_if=lambda value: value == MIN_EFFECTIVE_AGENTS,
+        description="Fewest equal agents that each part must be worth.",
+    )
     n_resamples: int = Field(
         default=200, ge=20, le=100_000, description="Bootstrap resamples of the test agents behind each interval."
     )
@@ -77,11 +107,22 @@ class TrainingConfig(BaseModel):
         """
         return _checked({**self.model_dump(), **changes}, "training settings")
 
+    @property
+    def split_rules(self) -> SplitRules:
+        """How rows are split."""
+        return SplitRules(
+            max_agent_share=self.max_agent_share,
+            max_rows_per_pair=self.max_rows_per_pair,
+            min_agents=self.min_agents_per_part,
+            min_effective_agents=self.min_effective_agents,
+        )
+
     def digest(self) -> str:
         """Identify the recipe.
 
         Returns:
-            SHA-256 of all fields.
+            SHA-256 of all fields; rules of the split only where they are not the defaults, since recipes older than
+            these rules say nothing about them (what a model was split by stands in its document).
         """
         return digest_json(self.model_dump(mode="json"))
 

@@ -11,7 +11,7 @@ from spots_ml.errors import InsufficientDataError
 from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.interactions.learning.dataset import LabelledRows
-from spots_ml.interactions.learning.splits import PARTS, PURGED, TEST, TRAIN, VALIDATION
+from spots_ml.interactions.learning.splits import OVER_CAP, PARTS, PURGED, TEST, TRAIN, VALIDATION, split_sizes
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.models.spec import Calibration
 from spots_ml.scoring.confidence import ConfidenceProfile
@@ -113,6 +113,7 @@ def train_model(
         weights_digest=digest_bytes(weights_content(network, golden)),
         split_digest=digest_bytes(split.astype(np.int8).tobytes()),
         n_rows_by_split={name: int(np.sum(split == part)) for part, name in _named_parts()},
+        split_sizes=split_sizes(split, rows.agent, config.split_rules),
         ignored_inputs=ignored_inputs(network),
         best_epoch=fitted.best_epoch,
         history=fitted.history,
@@ -138,7 +139,7 @@ def golden_inputs(model: TrainedModel) -> np.ndarray:
 
 
 def _named_parts() -> list[tuple[int, str]]:
-    return [*enumerate(PARTS), (PURGED, "purged")]
+    return [*enumerate(PARTS), (PURGED, "purged"), (OVER_CAP, "over_cap")]
 
 
 def _refuse_sameness(target: np.ndarray, split: np.ndarray, model_type: ModelType) -> None:

@@ -18,6 +18,7 @@ from spots_ml.errors import ArtifactError, ContractError
 from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.files import publish_directory, write_whole
 from spots_ml.interactions.kinds import SourceKind
+from spots_ml.interactions.learning.row_caps import NO_CAPS, SplitRules, SplitSizes
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.scoring.confidence import ConfidenceProfile
 from spots_ml.training.config import TrainingConfig
@@ -47,7 +48,12 @@ class TrainedDocument(BaseModel):
     contract_digest: str
     weights_digest: str = Field(description="SHA-256 of weights.safetensors.")
     split_digest: str = Field(description="SHA-256 of the part of every row.")
-    n_rows_by_split: dict[str, int] = Field(description="Rows in train, validation, test and purged.")
+    n_rows_by_split: dict[str, int] = Field(description="Rows in train, validation, test, purged and over a cap.")
+    split_sizes: SplitSizes | None = Field(
+        default=None,
+        exclude_if=lambda sizes: sizes is None,
+        description="Agents in each part and the caps they obey; absent from older documents, which had none.",
+    )
     ignored_inputs: tuple[str, ...] = Field(description="Inputs constant in training; the network never uses them.")
     best_epoch: int = Field(ge=0, description="0-based; its weights were kept.")
     history: tuple[Epoch, ...]
@@ -103,6 +109,12 @@ class TrainedModel:
     def evaluation(self) -> Evaluation:
         """All predictors on the test rows."""
         return self.document.evaluation
+
+    @property
+    def split_rules(self) -> SplitRules:
+        """What its rows were split by."""
+        sizes = self.document.split_sizes
+        return NO_CAPS if sizes is None else sizes.rules
 
     @property
     def verdict(self) -> Verdict:

@@ -8,7 +8,8 @@ from spots_ml.features.contract import FEATURES_AND_HISTORY, RAW_FEATURES
 from spots_ml.interactions.judging.rules import REASONS, ValidationConfig
 from spots_ml.interactions.kinds import SOURCE_KINDS
 from spots_ml.interactions.learning.fitness import SufficiencyConfig
-from spots_ml.interactions.learning.splits import PARTS, PURGED, TEST, TRAIN, VALIDATION, split_rows
+from spots_ml.interactions.learning.row_caps import NO_CAPS, SplitRules
+from spots_ml.interactions.learning.splits import OVER_CAP, PARTS, PURGED, TEST, TRAIN, VALIDATION, split_rows
 from spots_ml.interactions.schema import DATASET, INTERACTIONS, OUTCOME_TYPES, QUARANTINE
 
 WHO_AND_WHEN = "position agent_id opportunity_id scored_at"
@@ -35,7 +36,7 @@ def test_kinds_outcomes_and_parts_keep_their_names_and_numbers():
     assert SOURCE_KINDS == ("synthetic", "hybrid", "real")
     assert OUTCOME_TYPES == ("positive", "neutral", "negative")
     assert dict(zip(PARTS, range(3), strict=True)) == {"train": TRAIN, "validation": VALIDATION, "test": TEST}
-    assert (TRAIN, VALIDATION, TEST, PURGED) == (0, 1, 2, -1)
+    assert (TRAIN, VALIDATION, TEST, PURGED, OVER_CAP) == (0, 1, 2, -1, -2)
 
 
 @pytest.mark.parametrize(
@@ -48,10 +49,19 @@ def test_kinds_outcomes_and_parts_keep_their_names_and_numbers():
 def test_the_same_agents_are_split_as_they_always_were(timed, n_rows, digest):
     hours = np.arange(3_000) * 7_919 % 3_000 * np.timedelta64(1, "h")
     scored_at = np.datetime64("2026-01-01", "us") + hours if timed else np.full(3_000, np.datetime64("NaT", "us"))
-    split = split_rows(np.arange(3_000) ** 2 % 97, scored_at, seed=42)
+    split = split_rows(np.arange(3_000) ** 2 % 97, scored_at, seed=42, rules=NO_CAPS)
 
     assert np.bincount(split - PURGED).tolist() == n_rows
     assert digest_bytes(split.tobytes()) == digest
+
+
+def test_the_caps_of_a_split_are_these():
+    assert SplitRules().model_dump() == {
+        "max_agent_share": 0.02,
+        "max_rows_per_pair": 1,
+        "min_agents": 8,
+        "min_effective_agents": 5.0,
+    }
 
 
 def test_the_thresholds_are_these_and_a_dataset_s_digest_names_them():

@@ -23,6 +23,7 @@ def rows_of_a_step(n_agents: int = N_AGENTS, *, noise: float = 0.05, seed: int =
         unknown=np.zeros(features.shape, dtype=bool),
         history=generator.random((n_rows, 6), dtype=np.float32),
         agent=np.repeat(np.arange(n_agents), ROWS_PER_AGENT),
+        opportunity=np.full(n_rows, -1),
         scored_at=np.full(n_rows, np.datetime64("NaT", "us")),
         outcome_score=score,
         positive=score >= 0.7,

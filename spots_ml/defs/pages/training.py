@@ -13,7 +13,7 @@ from spots_ml.training.shipped import ERROR, FORMULA
 if TYPE_CHECKING:
     from spots_ml.interactions.learning.dataset import LabelledRows
     from spots_ml.training.shipped import ShippedDecision
-    from spots_ml.training.trained_model import TrainedModel
+    from spots_ml.training.trained_model import TrainedDocument, TrainedModel
 
 
 def training_metadata(model: "TrainedModel", test: "LabelledRows") -> dict[str, dg.MetadataValue]:
@@ -49,6 +49,7 @@ def training_metadata(model: "TrainedModel", test: "LabelledRows") -> dict[str, 
         **{f"metrics/{name}": tables.number(evaluation.value(NETWORK, name)) for name in _defined(model)},
         "all_metrics": _comparison(model, list(evaluation.predictors[NETWORK])),
         "rows_by_split": tables.counts(document.n_rows_by_split, what="part"),
+        **_agents_by_split(document),
         "n_test_agents": dg.MetadataValue.int(evaluation.n_agents),
         "best_epoch": dg.MetadataValue.int(document.best_epoch + 1),
         "n_epochs": dg.MetadataValue.int(len(document.history)),
@@ -119,3 +120,14 @@ def _leads(model: "TrainedModel") -> dg.MetadataValue:
         ["network ahead of", f"by {model_spec(model.model_type).headline.metric} (95% interval)"],
         ([name, tables.interval(lead)] for name, lead in model.evaluation.leads.items()),
     )
+
+
+def _agents_by_split(document: "TrainedDocument") -> dict[str, dg.MetadataValue]:
+    if document.split_sizes is None:
+        return {}
+    parts = document.split_sizes.parts
+    return {
+        "agents_by_split": dg.MetadataValue.table(
+            [dg.TableRecord({"part": name, **part.model_dump(mode="json")}) for name, part in parts.items()]
+        )
+    }

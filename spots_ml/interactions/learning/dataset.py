@@ -8,13 +8,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from spots_ml.features.contract import FEATURES, HISTORY_FEATURES, UNKNOWN_VALUE
+from spots_ml.features.contract import FEATURES, HISTORY_FEATURES, UNKNOWN_VALUE, VIBE_DIMENSIONS
 from spots_ml.interactions.columns import agents_by_appearance
+from spots_ml.interactions.judging.merging import Codes
+from spots_ml.interactions.learning.row_caps import same_pairs
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.models.spec import Target
 
 _BLOCK_ROWS: Final = 65_536
 """Rows copied at once."""
+_OPPORTUNITY_VIBES: Final = slice(len(VIBE_DIMENSIONS), 2 * len(VIBE_DIMENSIONS))
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class LabelledRows:
         unknown: `(n_rows, 39)` bool; where a feature was unknown.
         history: `(n_rows, 6)` float32 in [0, 1], point in time.
         agent: `(n_rows,)` int64 codes; rows without an agent have a code of their own each.
+        opportunity: `(n_rows,)` int64 codes; -1 where unknown.
         scored_at: `(n_rows,)` datetime64[us] in UTC; NaT where unknown.
         outcome_score: `(n_rows,)` float32 in [0, 1].
         positive: `(n_rows,)` bool; whether the outcome type is `positive`.
@@ -36,6 +40,7 @@ class LabelledRows:
     unknown: np.ndarray
     history: np.ndarray
     agent: np.ndarray
+    opportunity: np.ndarray
     scored_at: np.ndarray
     outcome_score: np.ndarray
     positive: np.ndarray
@@ -72,6 +77,16 @@ class LabelledRows:
                 first += source.shape[1]
         return inputs
 
+    def pairs(self) -> tuple[np.ndarray, ...]:
+        """Tell which rows are of one agent about one opportunity, by its name and by what it looks like.
+
+        Returns:
+            `(n_rows,)` int64 codes, twice.
+        """
+        return same_pairs(
+            self.agent, self.opportunity, self.features[:, _OPPORTUNITY_VIBES], self.unknown[:, _OPPORTUNITY_VIBES]
+        )
+
     def target(self, model_type: ModelType) -> np.ndarray:
         """Assemble what a model is to predict.
 
@@ -97,6 +112,7 @@ class LabelledRows:
             unknown=self.unknown[rows],
             history=self.history[rows],
             agent=self.agent[rows],
+            opportunity=self.opportunity[rows],
             scored_at=self.scored_at[rows],
             outcome_score=self.outcome_score[rows],
             positive=self.positive[rows],
@@ -140,12 +156,13 @@ def collect_labelled(batches: Iterable[pa.RecordBatch], n_labelled: int) -> Labe
         unknown=np.empty((n_labelled, len(FEATURES)), bool),
         history=np.empty((n_labelled, len(HISTORY_FEATURES)), np.float32),
         agent=np.empty(0, np.int64),
+        opportunity=np.empty(n_labelled, np.int64),
         scored_at=np.empty(n_labelled, "datetime64[us]"),
         outcome_score=np.empty(n_labelled, np.float32),
         positive=np.empty(n_labelled, bool),
         formula_score=np.empty(n_labelled, np.float32),
     )
-    names, start = [pa.array([], pa.string())], 0
+    names, opportunities, start = [pa.array([], pa.string())], Codes(), 0
     for batch in batches:
         labelled = batch.filter(pa.compute.is_valid(batch["outcome_score"]))
         part = slice(start, start + labelled.num_rows)
@@ -161,6 +178,7 @@ def collect_labelled(batches: Iterable[pa.RecordBatch], n_labelled: int) -> Labe
         positive = pa.compute.equal(labelled["outcome_type"], "positive")
         rows.positive[part] = positive.to_numpy(zero_copy_only=False)
         rows.formula_score[part] = _floats(labelled, "formula_score")
+        rows.opportunity[part] = opportunities.of(labelled["opportunity_id"])
         names.append(labelled["agent_id"])
     if start != n_labelled:
         raise AssertionError(f"{start} labelled rows came, {n_labelled} were announced")
