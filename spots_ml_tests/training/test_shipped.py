@@ -86,6 +86,7 @@ def test_a_precision_of_two_rows_is_never_certain_and_never_told_alone() -> None
         unknown=np.zeros((300, 39), bool),
         history=np.zeros((300, 6), np.float32),
         agent=agent,
+        opportunity=np.full(300, -1),
         scored_at=np.full(300, np.datetime64("NaT", "us")),
         outcome_score=np.where(np.arange(300) % 2 == 0, 0.9, 0.2).astype(np.float32),
         positive=np.arange(300) < 2,
