@@ -177,13 +177,13 @@ def raise_unless_missing(error: BaseException, place: Path | str) -> None:
     """Raise what the machine said, before somebody advises to make again what is there and cannot be read just now.
 
     Args:
-        error: What reading raised; nothing happens when it is no trouble of the machine, or when the file is missing.
+        error: What reading raised; nothing happens when it is no trouble of the machine, or when no such file is there.
         place: The file.
 
     Raises:
         SpotsMLError: The sentence about the trouble.
     """
-    if isinstance(error, OSError) and _BY_ERRNO.get(error.errno or 0) not in (_MISSING, _NO_FOLDER):
+    if isinstance(error, OSError) and _BY_ERRNO.get(error.errno or 0) not in (_MISSING, _NO_FOLDER, _IS_FOLDER):
         told = as_error(error, place)
         if told is not None:
             raise told from error

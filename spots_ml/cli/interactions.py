@@ -61,4 +61,6 @@ def _told(report: "ImportReport", n_labels: int) -> str:
         f"{report.n_new_labels:,} new labels; the store holds {n_labels:,} labelled interactions",
     ]
     lines += [f"  {code}: {count:,}" for code, count in report.reasons.items()]
+    lines += [f"    {key}: {count:,}" for key, count in report.keys.items()]
+    lines += [f"  {example}" for example in report.examples]
     return "\n".join(lines)

@@ -1,5 +1,6 @@
 """`spots-ml run`: the main job in this process, with a short table of what came out."""
 
+import contextlib
 import gc
 import time
 from pathlib import Path
@@ -36,6 +37,7 @@ def run_command(model_type: ModelType | None, times: bool) -> None:
     click.get_current_context().call_on_close(gc.freeze)
     from spots_ml.interactions.learning.expectations_process import ExpectationsProcess
 
+    _look_first(settings)
     started = time.perf_counter()
     with ExpectationsProcess() as expectations:
         expectations.start()  # before Dagster is imported: the two take longest, and so they take it together
@@ -49,15 +51,34 @@ def run_command(model_type: ModelType | None, times: bool) -> None:
     versions = [store.get(model.model_type, model.version) for model in outcome.models if model.version]
     if versions:
         click.echo(_table(versions, settings))
-    for problem in outcome.problems:
-        click.echo(f"\n{problem}", err=True)
     missing = [model.model_type for model in outcome.models if model.version is None]
     if missing:
-        raise click.ClickException(
-            f"not registered: {', '.join(missing)}; what stopped it is said above, "
-            f"and in the history of run {outcome.run_id} (make dev)"
-        )
+        history = f"the history of run {outcome.run_id} (make dev)"
+        click.echo(f"\nnot registered: {', '.join(missing)}; step by step: {history}", err=True)
+        *others, last = outcome.problems or (f"the run was stopped without a word; see {history}",)
+        for problem in others:
+            click.echo(f"\n{problem}", err=True)
+        raise click.ClickException(last)
+    for problem in outcome.problems:
+        click.echo(f"\n{problem}", err=True)
     click.echo(_next_steps(versions, any(model.created for model in outcome.models)))
+
+
+def _look_first(settings: Settings) -> None:
+    """Open what the run is going to read, so that a wrong name is told at once and not by a step of a run."""
+    if settings.source == "export" and settings.export_path is not None:
+        from spots_ml.interactions.reading.export import read_chunks
+
+        with contextlib.closing(read_chunks(settings.export_path)) as chunks:  # type: ignore[type-var]  # a generator
+            next(chunks)
+    elif settings.source == settings.store:
+        from spots_ml.opening import open_store
+
+        open_store(settings).interactions.read_interactions()
+    if settings.profile is not None:
+        from spots_ml.training.config import load_profile
+
+        load_profile(settings.profile)
 
 
 def _table(versions: list["ModelVersion"], settings: Settings) -> str:

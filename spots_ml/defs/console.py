@@ -17,6 +17,12 @@ class _StepFormatter(logging.Formatter):
         return f"{self.formatTime(record, '%H:%M:%S')}  {step:<32}  {message}"
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave out that a step waits for one that failed: that one has said why."""
+    message = getattr(record, "dagster_meta", {}).get("orig_message") or record.getMessage()
+    return not message.startswith("Dependencies for step ")
+
+
 @dg.logger(
     config_schema={"log_level": dg.Field(str, default_value="INFO", is_required=False)},
     description="One short line per message on standard error.",
@@ -33,5 +39,6 @@ def console(init_context: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.Logger(_LOGGER_NAME, init_context.logger_config["log_level"])
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_StepFormatter())
+    handler.addFilter(_is_news)
     logger.addHandler(handler)
     return logger

@@ -52,6 +52,14 @@ QUARANTINE: Final = pa.schema(
     [
         pa.field("position", pa.int64(), nullable=False, metadata={"doc": "0-based position in the source"}),
         pa.field("reasons", pa.list_(pa.string()), nullable=False, metadata={"doc": "reason codes, sorted"}),
+        pa.field(
+            "details",
+            pa.list_(pa.string()),
+            nullable=False,
+            metadata={
+                "doc": "keys and values that the reasons are about, shortened, such as 'wrong_type: user_id = 7'"
+            },
+        ),
         pa.field("record", pa.string(), nullable=False, metadata={"doc": "the record as JSON text"}),
     ]
 )

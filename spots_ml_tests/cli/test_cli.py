@@ -206,3 +206,16 @@ def test_a_dagster_home_that_cannot_be_used_is_one_sentence(spots_ml, tmp_path):
     (home / "history").write_text("no folder")
 
     assert refused(spots_ml("due", DAGSTER_HOME=str(home)), 1, "a file stands where a folder is expected")
+
+
+def test_an_import_names_keys_and_values(spots_ml, tmp_path):
+    export = tmp_path / "export.json"
+    spots_ml("generate", "--rows", 20, "--out", export)
+    document = json.loads(export.read_text())
+    document["training_data"][3]["context_features"]["trend_bost"] = 0.3
+    export.write_text(json.dumps(document))
+
+    text = spots_ml("import", export).stdout
+
+    assert "    unknown_key: context_features.trend_bost: 1" in text
+    assert "record 3: unknown_key: context_features.trend_bost = 0.3" in text

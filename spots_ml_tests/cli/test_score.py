@@ -283,3 +283,23 @@ def test_answers_never_replace_what_is_read_for_them(score, store, tmp_path):
         assert (result.exit_code, result.stdout) == (2, "")
         assert "is read for what is to be written to it" in result.stderr
     assert (asked.read_bytes(), database.read_bytes()) == before
+
+
+def test_refused_requests_name_keys_and_values(score, two_models):
+    asked = [
+        make_request(0, trend_bost=0.1),
+        make_request(1, trend_boost=9),
+        make_request(2, context_features__network_effects=1.5),
+        make_request(3, history_features={"past_positive_rate": "x"}),
+        make_request(4),
+    ]
+    result = score(asked=asked)
+
+    for told in (
+        "request 0: unknown_key: trend_bost = 0.1",
+        "request 1: out_of_range: trend_boost = 9",
+        "request 2: out_of_range: context_features.network_effects = 1.5",
+        'wrong_type: history_features.past_positive_rate = "x"',
+        "    unknown_key: trend_bost: 1",
+    ):
+        assert told in result.stderr

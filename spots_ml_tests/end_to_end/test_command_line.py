@@ -261,7 +261,6 @@ def _many_broken(path: Path) -> None:
     [
         (_no_json, ["raw_training_data:", "export.json.gz"]),
         (_cut_off, ["raw_training_data:", "export.json.gz"]),
-        (Path.unlink, ["raw_training_data:", "export.json.gz"]),
         (_too_few, ["validated_dataset:", "999", "1,000"]),
         (_unlabelled, ["validated_dataset:", "25", "50"]),
         (_many_broken, ["validated_dataset:", "out_of_range 150", "position 0"]),
@@ -276,7 +275,27 @@ def test_a_source_that_is_not_fit_stops_the_job_with_status_1_and_registers_noth
     done = newcomer.spots_ml("run", SPOTS_ML_SOURCE="export", SPOTS_ML_EXPORT_PATH=str(export))
 
     refused(done, 1, *told, "not registered: calling_score, outcome")
+    assert "Dependencies" not in done.stderr
+    assert told[-1] in done.stderr.strip().splitlines()[-1]
     assert registered(newcomer) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "status", "told"),
+    [
+        ({"SPOTS_ML_SOURCE": "export", "SPOTS_ML_EXPORT_PATH": "/nowhere/export.json"}, 1, "/nowhere/export.json"),
+        ({"SPOTS_ML_SOURCE": "embedded"}, 1, "spots_ml.sqlite"),
+        ({"SPOTS_ML_PROFILE": "/nowhere/profile.yaml"}, 2, "/nowhere/profile.yaml"),
+    ],
+)
+def test_what_a_run_cannot_read_is_told_before_it_starts(
+    newcomer: Sandbox, variables: dict[str, str], status: int, told: str
+) -> None:
+    done = newcomer.spots_ml("run", **variables)
+
+    refused(done, status, told)
+    assert "raw_training_data" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_a_hybrid_export_gives_hybrid_versions(newcomer: Sandbox) -> None:

@@ -29,7 +29,7 @@ def test_tables_keep_the_names_of_their_columns():
 
     assert " ".join(INTERACTIONS.names) == f"{WHO_AND_WHEN} {raw} {LABELS} record problems"
     assert " ".join(DATASET.names) == f"{WHO_AND_WHEN} {all_features} {LABELS}"
-    assert " ".join(QUARANTINE.names) == "position reasons record"
+    assert " ".join(QUARANTINE.names) == "position reasons details record"
 
 
 def test_kinds_outcomes_and_parts_keep_their_names_and_numbers():

@@ -188,3 +188,22 @@ def test_labelled_rows_are_loaded_as_from_the_table_and_after_the_same_checks(tm
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(ArtifactError, match="is damaged"):
         load_labelled_rows(folder, report.digest)
+
+
+def test_the_quarantine_and_the_report_name_keys_and_values(tmp_path, export, build) -> None:
+    report = build(export, max_broken_share=0.1)
+    aside = pq.read_table(tmp_path / "datasets" / report.digest / "quarantine.parquet")
+
+    assert aside["details"].to_pylist() == [
+        ["out_of_range: user_vibe_dimensions.novelty_seeking = 3.0"],
+        ['wrong_type: user_vibe_dimensions.novelty_seeking = "x"'],
+        [],
+    ]
+    assert report.keys == {
+        "out_of_range: user_vibe_dimensions.novelty_seeking": 1,
+        "wrong_type: user_vibe_dimensions.novelty_seeking": 1,
+    }
+    with pytest.raises(
+        ValidationFailedError, match=r"position 4: out_of_range: user_vibe_dimensions\.novelty_seeking = 3"
+    ):
+        build(export, max_broken_share=0.0)

@@ -29,6 +29,8 @@ def summary(tally: "ScoreTally", scorer: "Scorer", log: "LogTally | None") -> li
         f"{tally.n_called:,} called{_share(tally.n_called, tally.n_scored)}"
     )
     lines += [f"  refused, {code}: {n:,} - {REASONS[code]}" for code, n in sorted(tally.refused.items())]
+    lines += [f"    {key}: {n:,}" for key, n in tally.refused_keys.counts().items()]
+    lines += [f"  {example}" for example in tally.refused_examples]
     lines += [f"  {model}: {told}" for model, told in models_told(scorer).items() if model not in _never(tally)]
     lines += [
         f"  group {name}: {group.n:,} scored, {group.n_called:,} called{_share(group.n_called, group.n)}"

@@ -85,6 +85,7 @@ def dataset_metadata(built: "DatasetBuilt", data_docs: dg.MetadataValue) -> dict
         "n_accepted": dg.MetadataValue.int(report.n_accepted),
         "n_quarantined": dg.MetadataValue.int(report.n_quarantined),
         "quarantine_reasons": tables.counts(report.reasons, what="reason"),
+        "quarantine_keys": tables.counts(report.keys or {}, what="reason and key"),
         "n_labelled": dg.MetadataValue.int(report.n_labelled),
         "n_agents": dg.MetadataValue.int(report.n_agents),
         **_who_weighs_most(report),

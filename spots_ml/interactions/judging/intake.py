@@ -4,13 +4,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
+from spots_ml.interactions.judging.findings import KeyTally
 from spots_ml.interactions.judging.judgement import quarantined
 from spots_ml.interactions.judging.rules import ValidationConfig, find_problems
+
+_DETAILED: Final = 1_000
+"""Broken records of a batch whose keys are sought, one by one; a batch may be broken as a whole."""
+_EXAMPLES: Final = 5
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,9 @@ class ImportReport:
         n_quarantined: Broken records, kept aside with their reasons.
         n_new_labels: Interactions that are labelled now and were not before.
         reasons: Broken records by reason code; a record may have several.
+        keys: Records by `reason code: key path`, the most frequent ones; of many broken records the first of each batch
+            are looked at.
+        examples: What the first broken records say, one text each.
     """
 
     n_read: int
@@ -36,6 +44,8 @@ class ImportReport:
     n_quarantined: int
     n_new_labels: int
     reasons: dict[str, int]
+    keys: dict[str, int] = field(default_factory=dict)
+    examples: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         parts = self.n_new + self.n_updated + self.n_unchanged + self.n_repeated + self.n_quarantined
@@ -60,6 +70,8 @@ class Intake:
     n_read: int = 0
     n_broken: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    _keys: KeyTally = field(default_factory=KeyTally)
+    _examples: list[str] = field(default_factory=list)
 
     def judged(self, batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, list[dict[str, Any]]]]:
         """Part the acceptable records from the broken ones.
@@ -73,11 +85,21 @@ class Intake:
         for batch in batches:
             masks = find_problems(batch, config=self.config, now=self.now)
             n_broken = int(np.count_nonzero(masks))
-            broken = quarantined(batch, masks).to_pylist() if n_broken else []
+            broken = quarantined(batch, masks, n_detailed=_DETAILED).to_pylist() if n_broken else []
+            self._note(broken)
             self.n_read += batch.num_rows
             self.n_broken += n_broken
             self.reasons.update(code for row in broken for code in row["reasons"])
             yield batch.filter(pa.array(masks == 0)), broken
+
+    def _note(self, broken: list[dict[str, Any]]) -> None:
+        """Count the keys that were found wrong, and keep the first records to show; no store keeps either."""
+        for row in broken:
+            details = row.pop("details")
+            self._keys.add(details)
+            if len(self._examples) < _EXAMPLES:
+                shown = "; ".join(details) or ", ".join(row["reasons"])
+                self._examples.append(f"record {row['position']:,}: {shown}")
 
     def report(self, *, n_distinct: int, n_new: int, n_updated: int, n_new_labels: int) -> ImportReport:
         """Add what the store did with the acceptable records.
@@ -100,4 +122,6 @@ class Intake:
             n_quarantined=self.n_broken,
             n_new_labels=n_new_labels,
             reasons=dict(sorted(self.reasons.items())),
+            keys=self._keys.counts(),
+            examples=tuple(self._examples),
         )

@@ -18,6 +18,7 @@ from spots_ml.features.contract import FEATURES, HISTORY_FEATURES, RAW_FEATURES
 from spots_ml.features.derived import derive
 from spots_ml.features.history import history_features
 from spots_ml.interactions.columns import floats, outcome_codes, times
+from spots_ml.interactions.judging.findings import told
 from spots_ml.interactions.judging.merging import Codes, fingerprints, firsts, merged
 from spots_ml.interactions.judging.rules import ValidationConfig, bit, codes, find_problems
 from spots_ml.interactions.judging.weighing import Weighing, weigh
@@ -161,29 +162,26 @@ def accepted(batch: pa.RecordBatch, masks: np.ndarray, history: np.ndarray) -> p
     return pa.RecordBatch.from_arrays([columns[name] for name in DATASET.names], schema=DATASET)
 
 
-def quarantined(batch: pa.RecordBatch, masks: np.ndarray) -> pa.RecordBatch:
+def quarantined(batch: pa.RecordBatch, masks: np.ndarray, *, n_detailed: int | None = None) -> pa.RecordBatch:
     """Turn the rejected rows of a batch into rows of the quarantine.
 
     Args:
         batch: `n` rows of schema `INTERACTIONS`.
         masks: `(n,)` int64; 0 where accepted.
+        n_detailed: Of how many rows, from the first on, details are sought; None: of all.
 
     Returns:
         Rows of schema `QUARANTINE`; possibly none.
     """
     broken = np.flatnonzero(masks)
     rows = batch.take(pa.array(broken)).to_pylist()
-    return pa.RecordBatch.from_pylist(
-        [
-            {
-                "position": row["position"],
-                "reasons": codes(int(masks[index])),
-                "record": row["record"] if row["record"] is not None else record_text(row),
-            }
-            for index, row in zip(broken, rows, strict=True)
-        ],
-        schema=QUARANTINE,
-    )
+    found = []
+    for number, (index, row) in enumerate(zip(broken, rows, strict=True)):
+        reasons = codes(int(masks[index]))
+        record = row["record"] if row["record"] is not None else record_text(row)
+        details = told(record, reasons) if n_detailed is None or number < n_detailed else []
+        found.append({"position": row["position"], "reasons": reasons, "details": details, "record": record})
+    return pa.RecordBatch.from_pylist(found, schema=QUARANTINE)
 
 
 def record_text(row: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from spots_ml.interactions.judging.weighing import Weighing
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.interactions.schema import OUTCOME_TYPES
 
-_NOT_CONTENT: Final = {"digest", "description", "watermark", "weighing"}
+_NOT_CONTENT: Final = {"digest", "description", "watermark", "weighing", "keys"}
 """What only names a dataset, tells of its reading, or follows from its rows."""
 
 
@@ -26,7 +26,7 @@ class DatasetReport(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    digest: str = Field(description="SHA-256 over all other fields but description, watermark and weighing.")
+    digest: str = Field(description="SHA-256 over all other fields but description, watermark, weighing and keys.")
     snapshot_digest: str = Field(description="The snapshot that was validated.")
     kind: SourceKind = Field(description="Where the outcomes come from; the suffix of version names.")
     description: str = Field(description="One line about the source of the latest reading.")
@@ -39,6 +39,11 @@ class DatasetReport(BaseModel):
     n_accepted: int = Field(ge=0, description="Rows fit for training or scoring.")
     n_quarantined: int = Field(ge=0, description="Rows set aside, with reasons.")
     reasons: dict[str, int] = Field(description="Reason code -> rows; a row with two reasons counts twice.")
+    keys: dict[str, int] | None = Field(
+        default=None,
+        exclude_if=lambda keys: keys is None,
+        description="Reason code and key path -> rows, the most frequent ones; absent from older reports.",
+    )
     n_labelled: int = Field(ge=0, description="Accepted rows with an outcome.")
     n_agents: int = Field(ge=0, description="Known agents among the accepted rows.")
     n_without_agent: int = Field(ge=0, description="Accepted rows without an agent; each counts as one of its own.")

@@ -4,6 +4,7 @@ Layout: `<datasets>/<digest>/accepted.parquet`, `quarantine.parquet`, `report.js
 the verdict on each row in `judgement`; whether the dataset is enough to train on is in `fitness`.
 """
 
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +18,9 @@ from spots_ml.digests import digest_file, seal, unseal
 from spots_ml.errors import ArtifactError, ContractError, ValidationFailedError
 from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.files import publish, work_folder
+from spots_ml.interactions.judging.findings import KeyTally
 from spots_ml.interactions.judging.judgement import Judgement, accepted, judge, quarantined
-from spots_ml.interactions.judging.rules import ValidationConfig, bit, codes
+from spots_ml.interactions.judging.rules import ValidationConfig, bit
 from spots_ml.interactions.keeping.snapshot import GROUP_ROWS, read_snapshot
 from spots_ml.interactions.learning.dataset import LabelledRows, collect_labelled
 from spots_ml.interactions.learning.report import DatasetReport, Tally, content_digest
@@ -60,8 +62,12 @@ def build_dataset(
         ArtifactError: When the snapshot is missing or damaged.
     """
     config = config or ValidationConfig()
-    judgement = judge(lambda: read_snapshot(snapshots_dir, snapshot_digest)[1], config=config, now=now)
-    _refuse_broken(judgement, config)
+
+    def read() -> Iterator[pa.RecordBatch]:
+        return read_snapshot(snapshots_dir, snapshot_digest)[1]
+
+    judgement = judge(read, config=config, now=now)
+    _refuse_broken(judgement, config, read)
     with work_folder(datasets_dir) as work:
         report = _write(work, snapshots_dir, snapshot_digest, judgement, config)
         (work / REPORT_FILE).write_bytes(seal(report.model_dump(mode="json")))
@@ -162,13 +168,15 @@ def _checked(datasets_dir: Path, digest: str) -> DatasetReport:
     return report
 
 
-def _refuse_broken(judgement: Judgement, config: ValidationConfig) -> None:
+def _refuse_broken(
+    judgement: Judgement, config: ValidationConfig, read: Callable[[], Iterator[pa.RecordBatch]]
+) -> None:
     weighing = judgement.weighing
     if weighing.broken_share <= config.max_broken_share:
         return
-    first = np.flatnonzero(judgement.masks & ~bit("duplicate"))[:_SAMPLE]
     sample = "; ".join(
-        f"position {judgement.position[row]}: {', '.join(codes(int(judgement.masks[row])))}" for row in first
+        f"position {row['position']}: {', '.join(row['details'] or row['reasons'])}"
+        for row in _first_broken(judgement, read)
     )
     counts = ", ".join(f"{code} {count:,}" for code, count in judgement.reasons().items())
     raise ValidationFailedError(
@@ -180,11 +188,26 @@ def _refuse_broken(judgement: Judgement, config: ValidationConfig) -> None:
     )
 
 
+def _first_broken(judgement: Judgement, read: Callable[[], Iterator[pa.RecordBatch]]) -> list[dict[str, Any]]:
+    """Read the first broken rows once more; as rows of schema `QUARANTINE`."""
+    broken = judgement.masks & ~bit("duplicate")
+    found: list[dict[str, Any]] = []
+    start = 0
+    for batch in read():
+        part = broken[start : start + batch.num_rows].copy()
+        part[np.flatnonzero(part)[_SAMPLE:]] = 0
+        found += quarantined(batch, part).to_pylist()
+        start += batch.num_rows
+        if len(found) >= _SAMPLE:
+            break
+    return found[:_SAMPLE]
+
+
 def _write(
     folder: Path, snapshots_dir: Path, snapshot_digest: str, judgement: Judgement, config: ValidationConfig
 ) -> DatasetReport:
     """Write the rows in a second pass over the snapshot, and count them as they are written."""
-    tally = Tally()
+    tally, keys = Tally(), KeyTally()
     snapshot, batches = read_snapshot(snapshots_dir, snapshot_digest)
     accepted_path, quarantine_path = folder / ACCEPTED_FILE, folder / QUARANTINE_FILE
     start = 0
@@ -197,6 +220,8 @@ def _write(
             good = accepted(judgement.merged(batch, start), judgement.masks[part], judgement.history[part])
             start += batch.num_rows
             broken = quarantined(batch, judgement.masks[part])
+            for details in broken["details"].to_pylist():
+                keys.add(details)
             rows.write_batch(good, row_group_size=GROUP_ROWS)
             aside.write_batch(broken, row_group_size=GROUP_ROWS)
             tally.add(good, broken.num_rows)
@@ -215,6 +240,7 @@ def _write(
         "quarantine_sha256": digest_file(quarantine_path),
         "n_read": judgement.n_rows,
         "reasons": judgement.reasons(),
+        "keys": keys.counts(),
         "weighing": judgement.weighing.model_dump(mode="json"),
         **tally.fields(),
     }

@@ -27,7 +27,11 @@ from spots_ml.interactions.reading.record_layout import (
 )
 from spots_ml.interactions.reading.records import derived_mismatch
 
-_MISSING: Final = object()
+ABSENT: Final = object()
+"""Stands for the value of a key that is not there."""
+
+Findings = dict[str, list[tuple[str, object]]]
+"""Reason code -> key paths with their values; a path is empty where the record as a whole is meant."""
 
 
 def read_record(text: bytes) -> dict[str, Any]:
@@ -43,112 +47,132 @@ def read_record(text: bytes) -> dict[str, Any]:
     return _Reading(text).row()
 
 
+def record_findings(text: bytes) -> Findings:
+    """Say which keys and values are wrong with one element of the export's array.
+
+    Args:
+        text: The element's bytes; anything at all.
+
+    Returns:
+        The reason codes that `read_record` gives, each with where it was found.
+    """
+    reading = _Reading(text)
+    reading.row()
+    return reading.findings
+
+
 class _Reading:
     """One record being read."""
 
     def __init__(self, text: bytes) -> None:
         self._text = text
-        self._problems: set[str] = set()
+        self.findings: Findings = {}
         self._values: dict[str, Any] = {}
-        self._claimed: dict[str, float] = {}
+        self._claimed: dict[str, tuple[str, float]] = {}
 
     def row(self) -> dict[str, Any]:
         record = self._parse()
         if record is not None:
             self._read(record)
-        if self._problems:
-            self._values["problems"] = sorted(self._problems)
+        if self.findings:
+            self._values["problems"] = sorted(self.findings)
             self._values["record"] = self._text.decode("utf-8", "backslashreplace")
         return self._values
+
+    def _found(self, code: str, path: str = "", value: object = ABSENT) -> None:
+        self.findings.setdefault(code, []).append((path, value))
 
     def _parse(self) -> dict[str, Any] | None:
         try:
             record = json.loads(self._text.decode("utf-8"), parse_int=float)
         except UnicodeDecodeError:
-            self._problems.add("invalid_encoding")
+            self._found("invalid_encoding")
             return None
         except (ValueError, RecursionError):
-            self._problems.add("malformed_record")
+            self._found("malformed_record")
             return None
         if not isinstance(record, dict):
-            self._problems.add("malformed_record")
+            self._found("malformed_record")
             return None
         return record
 
     def _read(self, record: dict[str, Any]) -> None:
-        if any(key not in record for key in REQUIRED_KEYS):
-            self._problems.add("missing_key")
-        if any(key not in REQUIRED_KEYS and key not in OPTIONAL_KEYS for key in record):
-            self._problems.add("unknown_key")
+        for key in REQUIRED_KEYS:
+            if key not in record:
+                self._found("missing_key", key)
+        for key, value in record.items():
+            if key not in REQUIRED_KEYS and key not in OPTIONAL_KEYS:
+                self._found("unknown_key", key, value)
         for group, keys in FEATURE_GROUPS.items():
             if group in record:
                 self._read_group(record[group], group, keys)
         for key, column in NUMBER_KEYS.items():
-            self._keep(column, self._number(record.get(key)))
+            self._keep(column, self._number(record.get(key), key), key)
         for key, column in TEXT_KEYS.items():
-            self._keep(column, self._characters(record.get(key)))
+            self._keep(column, self._characters(record.get(key), key), key)
         for key, column in TIME_KEYS.items():
-            self._keep(column, self._time(record.get(key)))
-        self._keep("outcome_type", self._characters(record.get("outcome_type")))
+            self._keep(column, self._time(record.get(key), key), key)
+        self._keep("outcome_type", self._characters(record.get("outcome_type"), "outcome_type"), "outcome_type")
         if all(key not in record for key in CALLED_KEYS):
-            self._problems.add("missing_key")
+            self._found("missing_key", CALLED_KEYS[0])
         for key in CALLED_KEYS:
-            self._keep("is_called", self._boolean(record.get(key)))
+            self._keep("is_called", self._boolean(record.get(key), key), key)
         self._check_derived()
 
     def _read_group(self, group: object, name: str, keys: dict[str, str]) -> None:
         if not isinstance(group, dict):
-            self._problems.add("wrong_type")
+            self._found("wrong_type", name, group)
             return
         for key, column in keys.items():
             if key not in group:
-                self._problems.add("missing_key")
-            self._keep(column, self._number(group.get(key)))
+                self._found("missing_key", f"{name}.{key}")
+            self._keep(column, self._number(group.get(key), f"{name}.{key}"), f"{name}.{key}")
         for key in DERIVED_KEYS[name]:
-            value = self._number(group.get(key))
+            value = self._number(group.get(key), f"{name}.{key}")
             if value is not None:
-                self._claimed[key] = value
-        if any(key not in (*keys, *PLACEHOLDERS[name], *DERIVED_KEYS[name]) for key in group):
-            self._problems.add("unknown_key")
+                self._claimed[key] = (f"{name}.{key}", value)
+        for key, value in group.items():
+            if key not in (*keys, *PLACEHOLDERS[name], *DERIVED_KEYS[name]):
+                self._found("unknown_key", f"{name}.{key}", value)
 
-    def _keep(self, column: str, value: object) -> None:
+    def _keep(self, column: str, value: object, path: str) -> None:
         if value is None:
             return
         if self._values.setdefault(column, value) != value:
-            self._problems.add("conflicting_keys")
+            self._found("conflicting_keys", path, value)
 
-    def _number(self, value: object) -> float | None:
+    def _number(self, value: object, path: str) -> float | None:
         if value is None:
             return None
         if not isinstance(value, float):
-            self._problems.add("wrong_type")
+            self._found("wrong_type", path, value)
             return None
         if not math.isfinite(value):
-            self._problems.add("not_finite")
+            self._found("not_finite", path, value)
             return None
         return value
 
-    def _boolean(self, value: object) -> bool | None:
+    def _boolean(self, value: object, path: str) -> bool | None:
         if value is None or isinstance(value, bool):
             return value
-        self._problems.add("wrong_type")
+        self._found("wrong_type", path, value)
         return None
 
-    def _characters(self, value: object) -> str | None:
+    def _characters(self, value: object, path: str) -> str | None:
         if value is None:
             return None
         if not isinstance(value, str):
-            self._problems.add("wrong_type")
+            self._found("wrong_type", path, value)
             return None
         try:
             value.encode("utf-8")
         except UnicodeEncodeError:
-            self._problems.add("invalid_encoding")
+            self._found("invalid_encoding", path, value)
             return None
         return value
 
-    def _time(self, value: object) -> datetime | None:
-        text = self._characters(value)
+    def _time(self, value: object, path: str) -> datetime | None:
+        text = self._characters(value, path)
         if text is None:
             return None
         try:
@@ -156,15 +180,18 @@ class _Reading:
             if time.tzinfo is not None:
                 return time.astimezone(UTC)
         except (ValueError, OverflowError):
-            self._problems.add("invalid_timestamp")
+            self._found("invalid_timestamp", path, text)
             return None
-        self._problems.add("timestamp_without_zone")
+        self._found("timestamp_without_zone", path, text)
         return None
 
     def _check_derived(self) -> None:
-        if not self._claimed:
-            return
         raw = np.array([[self._values.get(name, math.nan) for name in RAW_FEATURES]], dtype=np.float64)
-        claimed = np.array([[self._claimed.get(name, math.nan) for name in DERIVED_FEATURES]])
-        if derived_mismatch(raw, claimed).any():
-            self._problems.add("derived_mismatch")
+        for index, name in enumerate(DERIVED_FEATURES):
+            if name not in self._claimed:
+                continue
+            path, value = self._claimed[name]
+            claimed = np.full((1, len(DERIVED_FEATURES)), math.nan)
+            claimed[0, index] = value
+            if derived_mismatch(raw, claimed).any():
+                self._found("derived_mismatch", path, value)

@@ -6,9 +6,11 @@ from typing import Final
 
 import numpy as np
 
+from spots_ml.interactions.judging.findings import KeyTally
 from spots_ml.interactions.judging.rules import codes
 from spots_ml.models.declared import model_in, model_spec
 from spots_ml.models.spec import Role
+from spots_ml.requests.findings import told_refusals
 from spots_ml.scoring.answering.answers import Answers
 from spots_ml.scoring.assignment import FORMULA_BASED, HYBRID, Group
 from spots_ml.scoring.decision_log.log import LogReport
@@ -17,6 +19,8 @@ from spots_ml.scoring.inputs import count_unknown
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel
 
+_DETAILED: Final = 1_000
+_EXAMPLES: Final = 5
 _MEANS: Final = ("formula_score", "outcome_probability", "score", "weight")
 
 
@@ -47,6 +51,8 @@ class ScoreTally:
         n_refused: Requests that were not scored.
         n_unknown_features: Repaired raw features, over all scored rows.
         refused: Rows by reason code; a row with two reasons counts twice.
+        refused_keys: Rows by `reason code: key path`; of many refused ones the first of each batch are looked at.
+        refused_examples: What the first refused rows say.
         fallbacks: Rows by `model: reason`, such as `outcome: slow`.
         fallen_back: Rows for which any model did not answer.
         blocked: Rows that the outcome filter blocked.
@@ -61,6 +67,8 @@ class ScoreTally:
     blocked: int = 0
     explored: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+    refused_keys: KeyTally = field(default_factory=KeyTally)
+    refused_examples: list[str] = field(default_factory=list)
     fallbacks: Counter[str] = field(default_factory=Counter)
     groups: dict[Group, GroupTally] = field(default_factory=lambda: {HYBRID: GroupTally(), FORMULA_BASED: GroupTally()})
     _sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_MEANS, 0.0))
@@ -77,6 +85,10 @@ class ScoreTally:
         self.n_refused += int(np.count_nonzero(answers.masks))
         for mask in answers.masks[answers.masks != 0].tolist():
             self.refused.update(codes(mask))
+        for position, details in told_refusals(answers.requests, answers.masks, limit=_DETAILED):
+            self.refused_keys.add(details)
+            if details and len(self.refused_examples) < _EXAMPLES:
+                self.refused_examples.append(f"request {position:,}: {'; '.join(details)}")
         self.n_unknown_features += int(count_unknown(answers.scored).sum())
         self.fallbacks.update(scores.fallback_counts())
         self.fallen_back += int(np.count_nonzero(scores.fell_back))
