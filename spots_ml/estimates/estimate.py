@@ -27,7 +27,7 @@ from scipy.special import betaincinv, ndtr, stdtrit
 
 from spots_ml.estimates.agents import effective_number
 
-Method = Literal["expanded_percentile", "binomial", "none"]
+Method = Literal["expanded_percentile", "binomial", "recovered_variance", "none"]
 """How an interval came about; `none`: there is too little for one."""
 
 _N_DIGITS: Final = 8
