@@ -50,7 +50,7 @@ def push_command(yes: bool, direct: bool) -> None:
 @db_command.command("status")
 @json_option
 @click.pass_context
-def status_command(context: click.Context, as_json: bool) -> None:
+def migration_status_command(context: click.Context, as_json: bool) -> None:
     """Show which migrations are applied, pending, changed since or unknown here.
 
     Unknown are those of other programs, such as the app's, and those of a later version of this one. Once none is

@@ -8,7 +8,6 @@ import click
 
 from spots_ml.cli.options import json_option, utc_now
 from spots_ml.cli.tables import text_table
-from spots_ml.models.declared import declared_types
 from spots_ml.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,30 +23,11 @@ def due_command(as_json: bool) -> None:
 
     Runs and failures are those of DAGSTER_HOME; without one, none are known.
     """
-    from spots_ml.defs.history.home import open_run_history
-    from spots_ml.defs.resources import Platform
-    from spots_ml.monitoring.retraining import SourceChoice, decide
-    from spots_ml.monitoring.retraining_facts import RefusalFacts, retrain_state
-    from spots_ml.opening import open_store
+    from spots_ml.cli.retraining_states import present_states
+    from spots_ml.monitoring.retraining import decide
 
     settings = Settings.from_env()
-    store = open_store(settings)
-    sources, now = SourceChoice(settings.source, settings.store), utc_now()
-    attempts = Platform(settings).attempts()
-    refusals = RefusalFacts(store.refusals, lambda _: attempts)
-    with open_run_history() as runs:
-        states = {
-            model_type: retrain_state(
-                model_type,
-                versions=store.versions,
-                labels=store.interactions,
-                runs=runs,
-                refusals=refusals,
-                sources=sources,
-                now=now,
-            )
-            for model_type in declared_types()
-        }
+    states = present_states(settings, now=utc_now())
     answers = {model_type: (state, decide(state, settings.retrain)) for model_type, state in states.items()}
     if as_json:
         told = [{"model_type": model_type} | _document(*answer) for model_type, answer in answers.items()]

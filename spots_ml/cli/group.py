@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "run": "spots_ml.cli.run",
     "score": "spots_ml.cli.scoring.score",
     "show": "spots_ml.cli.registry.versions",
+    "status": "spots_ml.cli.status",
     "sync": "spots_ml.cli.registry.sync",
     "traffic": "spots_ml.cli.registry.lifecycle",
     "unarchive": "spots_ml.cli.registry.lifecycle",

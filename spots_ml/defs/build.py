@@ -5,6 +5,7 @@ import dagster as dg
 from spots_ml.defs.assets.formula_baseline import formula_baseline
 from spots_ml.defs.assets.interactions import raw_training_data, validated_dataset
 from spots_ml.defs.assets.models import model_assets
+from spots_ml.defs.assets.overview import all_at_a_glance, overview_sensor
 from spots_ml.defs.assets.performance import version_performance
 from spots_ml.defs.assets.scoring import scored_opportunities
 from spots_ml.defs.assets.sufficiency import data_sufficiency
@@ -40,6 +41,7 @@ def build_definitions(settings: Settings, *, platform: Platform | None = None) -
         version_performance,
         formula_baseline,
         data_sufficiency,
+        all_at_a_glance,
     ]
 
     def told(spec: dg.AssetSpec) -> dg.AssetSpec:
@@ -51,7 +53,7 @@ def build_definitions(settings: Settings, *, platform: Platform | None = None) -
         assets=[*dg.map_asset_specs(told, assets), *ends()],
         jobs=all_jobs(model_types, settings.store),
         schedules=SCHEDULES,
-        sensors=[*(retraining_sensor(model, settings.store) for model in model_types), run_failed],
+        sensors=[*(retraining_sensor(model, settings.store) for model in model_types), run_failed, overview_sensor],
         resources={"platform": platform or Platform(settings)},
         loggers={"console": console},
         executor=dg.in_process_executor,

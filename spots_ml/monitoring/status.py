@@ -83,6 +83,11 @@ class ModelStatus:
         return self.standing.model_type
 
     @property
+    def is_due(self) -> bool:
+        """Whether it is to be trained again now."""
+        return isinstance(self.upcoming, Retrain)
+
+    @property
     def next_step(self) -> str:
         """What comes next and when, in a sentence."""
         if isinstance(self.upcoming, Retrain):

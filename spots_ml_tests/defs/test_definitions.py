@@ -67,12 +67,14 @@ def test_the_assets_are_these_and_each_builds_on_the_one_before(graph):
         "version_performance": {"scored_opportunities"},
         "formula_baseline": {"validated_dataset"},
         "data_sufficiency": {"raw_training_data", "validated_dataset"},
+        "all_at_a_glance": set(),
     }
     assert chain == expected
 
 
 def test_the_checks_are_these(graph):
     assert sorted(f"{key.asset_key.to_user_string()}: {key.name}" for key in graph.asset_check_keys) == [
+        "all_at_a_glance: nothing_needs_a_person",
         "calling_score/latency_benchmark: latency",
         "calling_score/onnx_model: certified",
         "calling_score/trained_model: beats_baselines",
@@ -97,6 +99,7 @@ def test_every_check_of_the_chain_blocks_what_follows_and_those_of_the_monitorin
         "no_fallback",
         "served_history",
         "sufficient",
+        "nothing_needs_a_person",
     }
 
 
@@ -145,6 +148,7 @@ def test_schedules_and_sensors_have_these_names_and_are_on(definitions):
     }
     assert {(one.name, one.default_status.value) for one in definitions.sensors} == {
         ("run_failed", "RUNNING"),
+        ("all_at_a_glance", "RUNNING"),
         *((f"retrain_{model}", "RUNNING") for model in declared_types()),
     }
 
@@ -161,9 +165,9 @@ def test_the_launchpad_offers_every_training_setting_with_its_range_and_a_seed()
     assert TrainingOptions().changes() == {}
 
 
-def test_the_groups_are_the_app_the_interactions_the_two_models_the_scoring_and_the_monitoring(graph):
+def test_the_groups_are_the_overview_the_app_the_interactions_the_models_the_scoring_and_the_monitoring(graph):
     groups = {graph.get(key).group_name for key in keys(graph)}
-    assert groups == {"app", "interactions", *declared_types(), "scoring", "monitoring", "phone"}
+    assert groups == {"all_at_a_glance", "app", "interactions", *declared_types(), "scoring", "monitoring", "phone"}
 
 
 def test_there_is_a_job_for_each_model_one_for_both_and_the_daily_ones(definitions):
@@ -190,7 +194,7 @@ def test_every_sensor_starts_the_job_of_its_model_and_is_on(definitions):
     assert {
         sensor.name: (sensor.job_name, sensor.default_status, sensor.minimum_interval_seconds)
         for sensor in definitions.sensors
-        if sensor.name != "run_failed"
+        if sensor.name not in ("run_failed", "all_at_a_glance")
     } == {f"retrain_{model}": (f"{model}_training", dg.DefaultSensorStatus.RUNNING, 60) for model in declared_types()}
 
 

@@ -61,7 +61,7 @@ def snapshot_metadata(taken: "SnapshotTaken") -> dict[str, dg.MetadataValue]:
         "label_watermark": dg.MetadataValue.text(snapshot.watermark or "none: not read from a store"),
         "size_bytes": dg.MetadataValue.int(taken.path.stat().st_size),
         "path": dg.MetadataValue.path(taken.path),
-        "columns": tables.columns(INTERACTIONS),
+        "columns": tables.columns_table(INTERACTIONS),
     }
 
 
@@ -114,7 +114,7 @@ def dataset_metadata(built: "DatasetBuilt", data_docs: dg.MetadataValue) -> dict
             }
         ),
         "path": dg.MetadataValue.path(built.path),
-        "columns": tables.columns(DATASET),
+        "columns": tables.columns_table(DATASET),
     }
 
 

@@ -1,4 +1,4 @@
-"""What `all_at_a_glance` shows in the UI: what answers first, then how it does, what comes next, what needs a person."""
+"""What `all_at_a_glance` shows: what answers first, then how it does, what comes next, what needs a person."""
 
 from typing import TYPE_CHECKING
 

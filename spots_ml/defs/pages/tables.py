@@ -20,7 +20,7 @@ _DIGEST_DIGITS: Final = 16
 _FEATURE: Final = "in [0, 1]; null: unknown"
 
 
-def columns(schema: "pa.Schema") -> dg.MetadataValue:
+def columns_table(schema: "pa.Schema") -> dg.MetadataValue:
     """Show the columns of a table behind a link; the UI's own place for them is above everything else on the page.
 
     Args:
