@@ -5,7 +5,8 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from spots_ml.interactions.reading.record_layout import DERIVED_KEYS, FEATURE_GROUPS
-from spots_ml.stores.supabase.migrations.account import apply_migrations
+from spots_ml.stores.supabase.migrations.account import apply_migrations, migration_files
+from spots_ml.stores.supabase.migrations.inventory import read_inventory
 from spots_ml.stores.supabase.migrations.rights import FUNCTION_RIGHTS, READER, RELATION_RIGHTS
 from spots_ml_tests.database.roles import (
     AGENT_A,
@@ -122,7 +123,7 @@ def test_every_table_has_row_level_security_and_every_view_asks_as_its_reader(sh
         views = connection.execute(
             "select relname, reloptions from pg_class where relnamespace = 'public'::regnamespace and relkind = 'v'"
         ).fetchall()
-    assert len(tables) == 13
+    assert len(tables) == len(read_inventory(migration_files()).names["table"])
     assert all(row["relrowsecurity"] for row in tables)
     assert {row["relname"] for row in views} == {"served_models", "decisions_with_outcomes", "interactions"}
     assert all("security_invoker=true" in row["reloptions"] for row in views)
@@ -229,11 +230,14 @@ def test_an_agents_row_is_no_larger_than_everybody_who_reads_it_can_bear(databas
     with database.acting("authenticated", AGENT_A) as connection:
         insert(connection, TRAINING, **full_interaction())
         for name in ("user_vibe_dimensions", "timing_features", "formula_breakdown", "metadata"):
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            with pytest.raises(psycopg.errors.CheckViolation, match=name):
                 insert(connection, TRAINING, **interaction(at=1, **{name: heavy}))
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        with pytest.raises(psycopg.errors.CheckViolation, match="opportunity_id"):
             insert(connection, TRAINING, **interaction(opportunity="x" * 20_000))
+        noise = {f"context_feature_{slot}": "x" * 5_000 for slot in (7, 8, 9, 10)}
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            insert(connection, TRAINING, **interaction(at=1, context_features=noise))
+        with pytest.raises(psycopg.errors.CheckViolation, match="metadata"):
             connection.execute(f"update public.{TRAINING} set metadata = %s", (Jsonb(heavy),))
         connection.execute(f"update public.{TRAINING} set metadata = %s", (Jsonb({"note": "x" * 4_000}),))
 

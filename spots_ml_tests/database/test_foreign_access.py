@@ -84,7 +84,7 @@ def test_later_grants_let_an_agent_write_no_row_of_another(database):
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege, match="at_the_most_insert"):
                 insert(connection, table, **row(AGENT_A, at=1))
-        assert connection.execute(f"update {TRAINING} set outcome_score = 0.1").rowcount == 1
+        assert connection.execute(f"update {TRAINING} set outcome_score = 0.9").rowcount == 1
 
 
 def test_every_table_is_closed_for_every_command(shared):

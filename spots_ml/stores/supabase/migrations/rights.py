@@ -39,6 +39,8 @@ RELATION_RIGHTS: Final[dict[str, frozenset[tuple[str, str]]]] = {
             *(("public.performance", right) for right in ("SELECT", "INSERT", "UPDATE")),
             *(("public.refusals", right) for right in ("SELECT", "INSERT")),
             *(("public.incoming_rows", right) for right in ("SELECT", "INSERT")),
+            ("public.quotas", "SELECT"),
+            *((f"public.quotas.{name}", "UPDATE") for name in ("rows_added_per_day", "rows_changed_per_day")),
             *(("public.quarantined_interactions", right) for right in ("SELECT", "DELETE")),
         }
     ),
