@@ -179,14 +179,17 @@ def excessive_fallbacks(rows: Sequence[PerformanceRow], max_share: float) -> tup
         max_share: Largest share that is accepted, in [0, 1].
 
     Returns:
-        One sentence per arm above it, with share, count and reasons; empty when there is none.
+        One sentence per arm above it, with share, count and reasons; empty when there is none. Where the only reason is
+        that no version is active, somebody chose that.
     """
     return tuple(
         f"{row.arm} ({row.origin}): {row.fallback_rate.value:.1%} of {row.n_decisions:,} decisions fell back, "
         f"at most {max_share:.1%} may; by reason: "
         + ", ".join(f"{reason} {count:,}" for reason, count in row.fallbacks.items())
         for row in rows
-        if row.fallback_rate.value is not None and row.fallback_rate.value > max_share
+        if row.fallback_rate.value is not None
+        and row.fallback_rate.value > max_share
+        and not all(reason.endswith(": no_version") for reason in row.fallbacks)
     )
 
 

@@ -25,7 +25,7 @@ class InService:
         before: Name of the version that was active until then; None: none was.
         back_to: Names of the versions that rolling back leads to, one after the other. After the last, and with none,
             it leads to no version; without a live one there is nothing to roll back.
-        candidates: Names of the versions that may be promoted, the one that was registered last first.
+        candidates: The versions that may be promoted, those in staging first, of these the last registered one first.
     """
 
     model_type: ModelType
@@ -34,7 +34,7 @@ class InService:
     since: HistoryEntry | None
     before: str | None
     back_to: tuple[str, ...]
-    candidates: tuple[str, ...]
+    candidates: tuple[ModelVersion, ...]
 
     @property
     def since_sequence(self) -> int | None:
@@ -68,9 +68,38 @@ def in_service(store: VersionLookup, model_type: ModelType) -> InService:
         before=before,
         back_to=tuple(predecessors(versions, history)),
         candidates=tuple(
-            one.version for one in sorted(promotable, key=lambda one: one.last_registered_sequence, reverse=True)
+            sorted(promotable, key=lambda one: (one.status == "staging", one.last_registered_sequence), reverse=True)
         ),
     )
+
+
+def nothing_active(service: InService) -> str:
+    """Say that no version of a model is active, and how one becomes it.
+
+    Args:
+        service: How the model's versions stand; none of them is active.
+
+    Returns:
+        One sentence, with a command to be pasted.
+    """
+    told = f"no {service.model_type} version is active"
+    if not service.candidates:
+        return f"{told}; `make run` registers one that `spots-ml promote` makes active"
+    return f"{told}; `{way_to_promote(service.model_type, service.candidates[0])}` makes one active"
+
+
+def way_to_promote(model_type: ModelType, version: ModelVersion) -> str:
+    """Write the command that makes a version active.
+
+    Args:
+        model_type: The model.
+        version: A version that may be promoted.
+
+    Returns:
+        A command to be pasted.
+    """
+    reason = "" if version.status == "staging" else ' --reason "..."'
+    return f"spots-ml promote {model_type} {version.version}{reason}"
 
 
 def active_version(versions: Iterable[ModelVersion]) -> ModelVersion | None:

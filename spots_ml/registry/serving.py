@@ -12,6 +12,7 @@ from spots_ml.errors import ArtifactError, ConfigError
 from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.models.declared import ModelType, model_in, model_spec
 from spots_ml.models.spec import Role
+from spots_ml.registry.in_service import active_version, in_service, nothing_active
 from spots_ml.registry.published_files import PublishedFilesError, published_files
 from spots_ml.registry.records import ModelVersion
 from spots_ml.registry.version_store import ServableVersions, VersionFiles, VersionLookup
@@ -31,13 +32,9 @@ def serving_version(store: VersionLookup, model_type: ModelType) -> ModelVersion
         model_type: Which model.
 
     Returns:
-        The active version; while there is none, the staging version that was registered last, or of several that were
-        at the same moment the one whose first registration was first; None without either.
+        The active version; None while none is active: what nobody promoted decides about nobody.
     """
-    versions = store.list_versions(model_type)
-    active = [one for one in versions if one.status == "active"]
-    staging = [one for one in versions if one.status == "staging"]
-    return active[0] if active else max(staging, key=lambda one: one.last_registered_at, default=None)
+    return active_version(store.list_versions(model_type))
 
 
 def serve_model(
@@ -55,7 +52,7 @@ def serve_model(
         store: The registry.
         models_dir: The folder of all published versions.
         model_type: Which model.
-        version: Its name; None: see `serving_version`.
+        version: Its name, in any status, such as one to be tried; None: see `serving_version`.
         by_confidence: Whether the weight follows the model's confidence, as its manifest describes it.
         time_limit_s: Most seconds per call.
 
@@ -68,8 +65,7 @@ def serve_model(
     """
     row = store.get(model_type, version) if version else serving_version(store, model_type)
     if row is None:
-        told = f"no {model_type} version is active or staging; `make run` registers one"
-        return MissingModel("no_version", told, filter_on=False)
+        return MissingModel("no_version", nothing_active(in_service(store, model_type)), filter_on=False)
     if row.contract_digest != CONTRACT_DIGEST:
         detail = f"made for the contract {row.contract_digest[:12]}, in force is {CONTRACT_DIGEST[:12]}; train again"
         return MissingModel("wrong_contract", detail, row.version, filter_on=row.filter_on)

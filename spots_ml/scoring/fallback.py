@@ -17,7 +17,7 @@ FallbackReason = Literal[
 FALLBACK_REASONS: Final[tuple[FallbackReason, ...]] = get_args(FallbackReason)
 
 REASON_TEXTS: Final[dict[FallbackReason, str]] = {
-    "no_version": "no version is registered",
+    "no_version": "no version is active",
     "unreadable": "its files are missing or cannot be read",
     "damaged": "its files are not those that were registered",
     "wrong_contract": "it was made for another feature contract",

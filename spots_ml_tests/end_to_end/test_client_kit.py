@@ -21,7 +21,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 def user(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     """A user who ran the main job once and wrote a kit; tests that change anything take a copy."""
     place = sandbox(tmp_path_factory.mktemp("kit_user"))
-    for arguments in (["run"], ["client-kit", "kit"]):
+    promoted = [["promote", model_type, VERSION] for model_type in declared_types()]
+    for arguments in (["run"], *promoted, ["client-kit", "kit"]):
         done = place.spots_ml(*arguments)
         assert done.returncode == 0, done.stderr
     return place
@@ -97,13 +98,13 @@ def test_the_same_versions_give_the_same_kit_and_a_kit_is_replaced_by_force_alon
 
 
 def test_the_active_version_and_its_weight_go_into_the_kit(copy_of_user: Sandbox) -> None:
-    assert copy_of_user.spots_ml("promote", "calling_score", VERSION).returncode == 0
+    assert copy_of_user.spots_ml("weight", "calling_score", VERSION, "0.3").returncode == 0
 
-    assert copy_of_user.spots_ml("client-kit", "promoted").returncode == 0
+    assert copy_of_user.spots_ml("client-kit", "trusted").returncode == 0
 
     [row] = copy_of_user.read("versions", "--model", "calling_score")
-    rules = json.loads((copy_of_user.root / "promoted" / "decision.json").read_bytes())
-    assert rules["models"]["calling_score"]["weight"] == row["weight"]
+    rules = json.loads((copy_of_user.root / "trusted" / "decision.json").read_bytes())
+    assert rules["models"]["calling_score"]["weight"] == row["weight"] == 0.3
 
 
 def test_a_damaged_version_gives_no_kit(copy_of_user: Sandbox) -> None:
@@ -120,7 +121,14 @@ def test_a_version_that_does_not_exist_is_named(user: Sandbox) -> None:
 
 
 def test_a_kit_needs_both_models(copy_of_user: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> None:
-    refused(sandbox(tmp_path_factory.mktemp("newcomer")), 1, "no calling_score version is active or staging", "fresh")
+    refused(sandbox(tmp_path_factory.mktemp("newcomer")), 1, "no calling_score version is active; `make run`", "fresh")
 
-    assert copy_of_user.spots_ml("archive", "outcome", VERSION).returncode == 0
-    refused(copy_of_user, 1, "no outcome version is active or staging", "fresh")
+    assert copy_of_user.spots_ml("withdraw", "outcome").returncode == 0
+    refused(copy_of_user, 1, f"no outcome version is active; `spots-ml promote outcome {VERSION} --reason", "fresh")
+
+
+def test_what_nobody_promoted_is_in_a_kit_only_when_it_is_named(copy_of_user: Sandbox) -> None:
+    for verb in (["withdraw", "outcome"], ["archive", "outcome", VERSION]):
+        assert copy_of_user.spots_ml(*verb).returncode == 0
+
+    assert copy_of_user.spots_ml("client-kit", "fresh", "--outcome", VERSION).returncode == 0

@@ -43,6 +43,7 @@ def world(tmp_path_factory):
             places, store.versions, config, ("calling_score",), clock=lambda: NOW, actor="a test", expectations=Told()
         )
     assert result.models[0].registered, result.models[0].refusal
+    store.versions.promote("calling_score", "v1.0-synthetic", now=NOW, actor="a test", reason="")
     (record,) = json.loads(export(rows.slice(0, 1), folder / "one.json").read_bytes())["training_data"]
     request = folder / "request.jsonl"
     request.write_text(json.dumps(record) + "\n")

@@ -60,7 +60,7 @@ class Place:
         return self.models_dir / model_type / VERSION / "model.onnx"
 
     def register(self, model_type, model, network=None, version=VERSION):
-        """Register a trained model; with another network, its ONNX file is not the one of the weights."""
+        """Register a trained model, and promote the first; another network's ONNX file is not that of the weights."""
         onnx = build_onnx(network or model.network, version=version, trained_digest=model.digest)
         digests = ContentDigests(
             **dict.fromkeys(("snapshot", "dataset", "config", "weights"), digest_bytes(b"")),
@@ -70,6 +70,8 @@ class Place:
         )
         manifest = make_manifest("", version, model_type, onnx=onnx, digests=digests)
         register_version(self.store.versions, self.models_dir, onnx=onnx, manifest=manifest, now=START, actor="test")
+        if version == VERSION:
+            self.store.versions.promote(model_type, version, now=START, actor="test", reason="")
 
 
 def train(model_type, seed=0):

@@ -206,6 +206,14 @@ def test_numbers_out_of_range_are_refused(changes):
         measure([decision()], **changes)
 
 
+def test_that_no_version_is_active_is_no_alert():
+    chosen = measure([decision(fallback="calling_score: no_version, outcome: no_version") for _ in range(10)])
+    assert chosen[0].fallback_rate.value == 1.0
+    assert excessive_fallbacks(chosen, 0.01) == ()
+    broken = measure([decision(fallback="calling_score: no_version, outcome: damaged") for _ in range(10)])
+    assert len(excessive_fallbacks(broken, 0.01)) == 1
+
+
 def test_an_alert_names_the_arm_its_share_and_the_reasons():
     rows = measure(
         [decision(fallback="calling_score: damaged") for _ in range(3)]

@@ -122,12 +122,16 @@ def small_network(model_type, seed=5):
     return network
 
 
-def register_network(store, models_dir, model_type="calling_score", version="v1.0-synthetic", seed=5, **changes):
-    """Register an untrained network as a version with made-up numbers; returns the ONNX file's bytes."""
+def register_network(
+    store, models_dir, model_type="calling_score", version="v1.0-synthetic", seed=5, *, active=True, **changes
+):
+    """Register an untrained network as a version with made-up numbers and promote it; returns the ONNX file's bytes."""
     name = f"{model_type} {version} {seed}"
     onnx = build_onnx(small_network(model_type, seed), version=version, trained_digest=digest_bytes(name.encode()))
     manifest = make_manifest(name, version, model_type, onnx=onnx, **changes)
     register_version(store, models_dir, onnx=onnx, manifest=manifest, now=START, actor="test")
+    if active:
+        store.promote(model_type, version, now=START, actor="test", reason="")
     return onnx
 
 

@@ -39,42 +39,48 @@ def answering(store):
     return serving_version(store, "calling_score").version
 
 
-def test_the_active_version_answers_else_the_newest_in_staging(place):
+def test_the_active_version_answers_and_nothing_that_nobody_promoted(place):
     store, _ = place
     assert serving_version(store, "calling_score") is None
 
     register_at(store, "a", "v1.0-synthetic", 1)
     register_at(store, "b", "v1.1-synthetic", 3)
-    register_at(store, "c", "v1.2-synthetic", 2)
-    assert answering(store) == "v1.1-synthetic"
-    register_at(store, "a", "v1.0-synthetic", 4)
+    assert serving_version(store, "calling_score") is None
+    promote(store, "v1.0-synthetic")
     assert answering(store) == "v1.0-synthetic"
-
-    promote(store, "v1.2-synthetic")
-    assert answering(store) == "v1.2-synthetic"
     assert serving_version(store, "outcome") is None
 
-
-def test_of_versions_that_were_registered_at_the_same_moment_the_one_that_came_first_answers(place):
-    store, _ = place
-    register_at(store, "a", "v1.0-synthetic", 1)
-    register_at(store, "b", "v1.1-synthetic", 2)
-    register_at(store, "c", "v1.2-synthetic", 2)
-    assert answering(store) == "v1.1-synthetic"
-
-    register_at(store, "a", "v1.0-synthetic", 2)
-    assert answering(store) == "v1.0-synthetic"
-
-
-def test_only_what_is_active_or_in_staging_answers(place):
-    store, _ = place
-    register_at(store, "a", "v1.0-synthetic", 1)
-    register_at(store, "b", "v1.1-synthetic", 2)
-    store.archive("calling_score", "v1.1-synthetic", now=hours(3), actor="test", reason="")
-    assert answering(store) == "v1.0-synthetic"
-
-    store.archive("calling_score", "v1.0-synthetic", now=hours(4), actor="test", reason="")
+    store.withdraw("calling_score", now=hours(4), actor="test", reason="")
     assert serving_version(store, "calling_score") is None
+
+
+def missing(place):
+    model = serve_model(*place, "calling_score")
+    assert (model.reason, model.version) == ("no_version", None)
+    return model.detail
+
+
+def test_while_none_is_active_it_says_how_one_becomes_it_and_never_names_an_archived_one(place):
+    store, _ = place
+    assert missing(place) == (
+        "no calling_score version is active; `make run` registers one that `spots-ml promote` makes active"
+    )
+    register_at(store, "a", "v1.0-synthetic", 5)
+    register_at(store, "b", "v1.1-synthetic", 1)
+    assert missing(place).endswith("`spots-ml promote calling_score v1.1-synthetic` makes one active")
+    store.archive("calling_score", "v1.1-synthetic", now=hours(6), actor="test", reason="")
+    assert missing(place).endswith("`spots-ml promote calling_score v1.0-synthetic` makes one active")
+    promote(store, "v1.0-synthetic")
+    store.withdraw("calling_score", now=hours(7), actor="test", reason="")
+    assert missing(place).endswith('`spots-ml promote calling_score v1.0-synthetic --reason "..."` makes one active')
+
+
+def test_a_version_that_nobody_promoted_is_opened_when_it_is_named(place):
+    store, models_dir = place
+    register_network(store, models_dir, active=False)
+
+    assert isinstance(serve_model(store, models_dir, "calling_score"), MissingModel)
+    assert isinstance(serve_model(store, models_dir, "calling_score", version="v1.0-synthetic"), ServedModel)
 
 
 def test_a_sound_version_answers_with_its_own_weight(place):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("client-kit")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@version_options("the one that serves")
+@version_options("the active one")
 @click.option("--force", is_flag=True, help="Replace the kit in DIR, no other files.")
 def client_kit_command(directory: Path, versions: dict[str, str | None], force: bool) -> None:
     """Write what an app needs to prove that it computes the same: models, rules, golden lines, checkers."""
@@ -47,6 +47,7 @@ def client_kit_command(directory: Path, versions: dict[str, str | None], force: 
 def _published(
     store: "ServableVersions", models_dir: Path, model_type: ModelType, version: str | None
 ) -> "PublishedModel":
+    from spots_ml.registry.in_service import in_service, nothing_active
     from spots_ml.registry.published_files import published_files
     from spots_ml.registry.serving import serving_version
     from spots_ml.release.client_kit.published import published_model
@@ -54,8 +55,8 @@ def _published(
     row = store.get(model_type, version) if version else serving_version(store, model_type)
     if row is None:
         raise RegistryError(
-            f"no {model_type} version is active or staging, and a client kit holds both models; "
-            f"`make run` registers them, or name one with --{model_type.replace('_', '-')}"
+            f"a client kit holds both models, and {nothing_active(in_service(store, model_type))}; one that nobody "
+            f"promoted is taken when it is named with --{model_type.replace('_', '-')}"
         )
     files = published_files(store, models_dir, row)
     return published_model(files.onnx, files.manifest, model_type=model_type, version=row.version, weight=row.weight)

@@ -33,7 +33,7 @@ def request_options(command: Callable[..., None]) -> Callable[..., None]:
         type=click.Choice(["jsonl", "parquet", "export"]),
         help="Format of the input.  [default: by its name; jsonl from stdin]",
     )
-    versions = version_options("the active one, else the newest in staging")
+    versions = version_options("the active one")
     weights = click.option(
         "--weights",
         type=click.Choice(["fixed", "confidence"]),

@@ -22,7 +22,7 @@ FALLBACK_CHECK: Final = "no_fallback"
 COMPLETE_CHECK: Final = "nothing_lost"
 
 _HARMLESS: Final = "no_version"
-"""What is normal before the first version is registered; seen all the same."""
+"""What is normal while no version is active; seen all the same."""
 
 
 class ScoringOptions(dg.Config):
@@ -53,7 +53,7 @@ class ScoringOptions(dg.Config):
         alert_check(
             SCORED_OPPORTUNITIES,
             FALLBACK_CHECK,
-            "Both models answered every row. A warning only while no version is registered, an error otherwise.",
+            "Both models answered every row. A warning only while no version is active, an error otherwise.",
         ),
     ],
     description=(

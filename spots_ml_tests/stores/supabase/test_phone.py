@@ -30,11 +30,11 @@ def served(store, tmp_path):
     """Three calling-score versions, the second active, and an outcome version in staging; their ONNX files by name."""
     files = {
         f"v1.{number}-synthetic": register_network(
-            store, tmp_path / "models", version=f"v1.{number}-synthetic", seed=number
+            store, tmp_path / "models", version=f"v1.{number}-synthetic", seed=number, active=False
         )
         for number in range(3)
     }
-    register_network(store, tmp_path / "models", "outcome")
+    register_network(store, tmp_path / "models", "outcome", active=False)
     store.promote(MODEL, "v1.1-synthetic", now=hours(1), actor="test", reason="")
     return files
 
