@@ -5,22 +5,17 @@ Whether a dataset may be trained on is decided in `interactions.learning.fitness
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
-
-import numpy as np
-import pyarrow as pa
 
 from spots_ml.errors import ArtifactError, ContractError
 from spots_ml.interactions.learning.fitness import SufficiencyConfig
 from spots_ml.interactions.learning.report import DatasetReport
 from spots_ml.interactions.learning.validation import read_report
+from spots_ml.monitoring.arrival_rate import ArrivalRate, Arrivals, measure_rate
 
-RATE_DAYS: Final = 14
-"""Days of data, back from the newest label, over which the rate of arrival is taken."""
 _LONGEST: Final = timedelta(days=36_500)
-_US_PER_DAY: Final = 86_400 * 10**6
 
 
 @dataclass(frozen=True)
@@ -34,8 +29,8 @@ class Requirement:
         unit: `labels`, or `share` in [0, 1].
         missing_labels: Labels to come until it is met, at the present number of interactions; 0 when it is met.
         to_train: Whether training is refused without it; otherwise it is a recommendation.
-        reached_at: When it will be met at the present rate (UTC); None when it is met, when nothing arrives, or when
-            that lies more than a century ahead.
+        reached_at: When it will be met at the present rate (UTC); None when it is met, when nothing arrives any
+            more, or when that lies more than a century ahead.
     """
 
     name: str
@@ -72,15 +67,15 @@ class Sufficiency:
     Attributes:
         n_interactions: Accepted interactions, labelled or not.
         n_labelled: Those with an outcome.
-        labels_per_day: Labels that arrived per day over the last `RATE_DAYS` days of the data; None when unknown.
-        newest_label_at: When the newest label arrived (UTC); None when unknown.
+        now: When this was said (UTC).
+        rate: How labels arrive, and as of when that is known.
         requirements: What training needs, then what is recommended.
     """
 
     n_interactions: int
     n_labelled: int
-    labels_per_day: float | None
-    newest_label_at: datetime | None
+    now: datetime
+    rate: ArrivalRate
     requirements: tuple[Requirement, ...]
 
     @property
@@ -101,8 +96,7 @@ class Sufficiency:
         """
         if not self.missing:
             return f"{self.n_labelled:,} labelled of {self.n_interactions:,} interactions: as much as recommended"
-        rate = "at an unknown rate" if self.labels_per_day is None else f"{self.labels_per_day:,.1f} arrive per day"
-        return f"{'; '.join(map(_in_words, self.missing))} ({rate})"
+        return f"{'; '.join(map(_in_words, self.missing))} ({self.rate.told(self.now)})"
 
 
 def measure_sufficiency(
@@ -110,7 +104,7 @@ def measure_sufficiency(
     n_labelled: int,
     *,
     coverage: float | None = None,
-    arrived_at: np.ndarray | None = None,
+    arrived: Arrivals | None = None,
     now: datetime,
     config: SufficiencyConfig | None = None,
 ) -> Sufficiency:
@@ -120,7 +114,7 @@ def measure_sufficiency(
         n_interactions: Accepted interactions, labelled or not.
         n_labelled: Those with an outcome, of no agent more than may count.
         coverage: Share of interactions with an outcome, no agent above its cap; None: that of the counts.
-        arrived_at: datetime64 in UTC, when each label arrived; NaT where unknown. None: nothing is known.
+        arrived: When each label arrived, and whose it is; None: nothing is known.
         now: The present, with a time zone: from here the rest is expected to arrive.
         config: How much is enough; the defaults when absent.
 
@@ -128,7 +122,7 @@ def measure_sufficiency(
         What is present, required and missing, and when it is expected.
     """
     config = config or SufficiencyConfig()
-    rate, newest = _rate(arrived_at)
+    rate = ArrivalRate() if arrived is None else measure_rate(arrived, now=now)
     if coverage is None:
         coverage = n_labelled / n_interactions if n_interactions else 0.0
     # In whole labels, whatever the last digit of the product; without interactions one labelled one is missing.
@@ -136,13 +130,13 @@ def measure_sufficiency(
 
     def requirement(name: str, present: float, required: float, unit: str, missing: int, to_train: bool) -> Requirement:
         missing = max(0, missing)
-        return Requirement(name, present, required, unit, missing, to_train, _expected(missing, rate, now))
+        return Requirement(name, present, required, unit, missing, to_train, _expected(missing, rate.promised, now))
 
     return Sufficiency(
         n_interactions=n_interactions,
         n_labelled=n_labelled,
-        labels_per_day=rate,
-        newest_label_at=newest,
+        now=now,
+        rate=rate,
         requirements=(
             requirement(
                 "labelled interactions, to train",
@@ -172,23 +166,6 @@ def measure_sufficiency(
     )
 
 
-def arrivals(table: pa.Table) -> np.ndarray:
-    """Tell when labels arrived.
-
-    Args:
-        table: Rows with `outcome_score`, `outcome_at` and `scored_at`.
-
-    Returns:
-        `(n_labelled,)` datetime64[us] in UTC: the arrival or, where that is unknown, the time of scoring; NaT where
-        that is unknown too.
-    """
-    labelled = table.filter(table["outcome_score"].is_valid())
-    arrived = labelled["outcome_at"].to_numpy().astype("datetime64[us]")
-    scored = labelled["scored_at"].to_numpy().astype("datetime64[us]")
-    moments: np.ndarray = np.where(np.isnat(arrived), scored, arrived)
-    return moments
-
-
 def report_of_snapshot(datasets_dir: Path, snapshot_digest: str, config_digest: str) -> DatasetReport | None:
     """Find what validation found in a snapshot, also when it was too little to be materialised.
 
@@ -209,18 +186,6 @@ def report_of_snapshot(datasets_dir: Path, snapshot_digest: str, config_digest: 
         if (report.snapshot_digest, report.config_digest) == (snapshot_digest, config_digest):
             return report
     return None
-
-
-def _rate(arrived_at: np.ndarray | None) -> tuple[float | None, datetime | None]:
-    """Labels per day at the end of the data; data of less than two weeks is divided by the days it spans."""
-    known = np.empty(0, "datetime64[us]") if arrived_at is None else arrived_at[~np.isnat(arrived_at)]
-    if not len(known):
-        return None, None
-    moments = known.astype("datetime64[us]").astype(np.int64)
-    newest = int(moments.max())
-    recent = moments > newest - RATE_DAYS * _US_PER_DAY
-    span = min(RATE_DAYS, max(1.0, (newest - int(moments.min())) / _US_PER_DAY))
-    return int(recent.sum()) / span, datetime.fromtimestamp(newest / 1e6, UTC)
 
 
 def _expected(missing: int, labels_per_day: float | None, now: datetime) -> datetime | None:

@@ -15,7 +15,8 @@ from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.interactions.keeping.interaction_store import ArrivedLabels
 from spots_ml.interactions.learning.report import DatasetReport
 from spots_ml.interactions.learning.validation import load_dataset, read_report
-from spots_ml.monitoring.data_forecast import Sufficiency, arrivals, measure_sufficiency, report_of_snapshot
+from spots_ml.monitoring.arrival_rate import arrivals
+from spots_ml.monitoring.data_forecast import Sufficiency, measure_sufficiency, report_of_snapshot
 from spots_ml.monitoring.formula_baseline import FormulaBaseline, measure_baseline, save_baseline
 from spots_ml.monitoring.history_check import HistoryCheck, check_served_history
 from spots_ml.monitoring.performance import PerformanceRow, decision_window, measure_performance
@@ -181,7 +182,7 @@ def measure_data(
         report.n_accepted,
         report.n_counted_labels,
         coverage=report.label_coverage,
-        arrived_at=arrivals(table),
+        arrived=arrivals(table),
         now=now,
     )
     return DataMeasured(report, found, n_in_store, f"{report.kind} data: {found.message()}")

@@ -49,7 +49,8 @@ def test_too_little_data_is_measured_although_it_was_never_materialised(tmp_path
     assert (shown["n_labelled"], shown["n_interactions"], shown["kind"]) == (700, 700, "real")
     assert shown["labels_per_day"] > 0
     sentence = outcome.failed_checks["data_sufficiency: sufficient"]
-    assert "700 of 1,000 labelled interactions, to train: 300 more labels, expected on " in sentence
+    assert "700 of 1,000 labelled interactions, to train: 300 more labels; " in sentence
+    assert "; before that " in sentence and "per day: no forecast)" in sentence  # the data are of last year
     assert severity(outcome) is dg.AssetCheckSeverity.ERROR
     assert "materialise validated_dataset" in states(outcome)["formula_baseline"]
 

@@ -33,7 +33,8 @@ SUFFICIENT_CHECK: Final = "sufficient"
     ],
     description=(
         "Present, required and missing, per requirement, of what was validated last, also when it was too little to "
-        "train on; and when the rest is expected at the rate of the last 14 days of the data."
+        "train on; and when the rest is expected at the rate of the 14 days up to the newest label. A silent feed "
+        "(for three times its longest gap, and two days at least) promises nothing."
     ),
 )
 def data_sufficiency(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
@@ -58,8 +59,8 @@ def data_sufficiency(context: dg.AssetExecutionContext, platform: dg.ResourcePar
             "n_labelled": dg.MetadataValue.int(found.n_labelled),
             "n_interactions": dg.MetadataValue.int(found.n_interactions),
             "labels_in_store": dg.MetadataValue.int(measured.n_in_store),
-            **({"labels_per_day": tables.number(found.labels_per_day)} if found.labels_per_day is not None else {}),
-            **({"newest_label_at": dg.MetadataValue.timestamp(found.newest_label_at)} if found.newest_label_at else {}),
+            **({"labels_per_day": tables.number(found.rate.per_day)} if found.rate.per_day is not None else {}),
+            **({"newest_label_at": dg.MetadataValue.timestamp(found.rate.as_of)} if found.rate.as_of else {}),
             **(_about(report) if report else {}),
         },
         check_results=[

@@ -54,7 +54,12 @@ MADE_BY: Final[dict[str, tuple[str, ...]]] = {
         "estimates",
     ),
     "all_at_a_glance": ("pipeline/status_step.py", "monitoring/status.py", "monitoring/retraining.py", "registry"),
-    "data_sufficiency": ("pipeline/monitoring_steps.py", "monitoring/data_forecast.py", "interactions/learning"),
+    "data_sufficiency": (
+        "pipeline/monitoring_steps.py",
+        "monitoring/data_forecast.py",
+        "monitoring/arrival_rate.py",
+        "interactions/learning",
+    ),
 }
 """By the last part of the asset's key: the modules and packages of ours that decide what comes out."""
 
