@@ -80,7 +80,7 @@ def test_every_asset_leaves_something_to_look_at(finished):
         "calling_score/trained_model": {"comparison", "loss_curves", "calibration_plot", "predicted_against_observed"},
         "calling_score/onnx_model": {"runtimes", "max_abs_difference_to_torch", "path"},
         "calling_score/latency_benchmark": {"p50_us", "p95_us", "p99_us", "latency_plot", "method", "throughput"},
-        "calling_score/registered_version": {"version", "status", "weight", "verdicts", "path", "manifest"},
+        "calling_score/registered_version": {"version", "status_when_registered", "verdicts", "path", "manifest"},
     }
     missing = {asset: names - set(finished[1].metadata[asset]) for asset, names in looked_for.items()}
     assert not any(missing.values()), missing

@@ -71,8 +71,9 @@ def _metadata(registered: "VersionRegistered") -> dict[str, dg.MetadataValue]:
     version = registered.version
     return {
         "version": dg.MetadataValue.text(version.version),
-        "status": dg.MetadataValue.text(version.status),
-        "weight": dg.MetadataValue.float(version.weight),
+        "status_when_registered": tables.sentences(
+            [f"{version.status}, weight {version.weight:g}; what it is now: `spots-ml status`, or all_at_a_glance"]
+        ),
         "registered_at": dg.MetadataValue.timestamp(version.last_registered_at),
         "n_labelled": dg.MetadataValue.int(version.n_labelled),
         "source": tables.sentences([version.source]),

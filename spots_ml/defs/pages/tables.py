@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from spots_ml.estimates.estimate import Estimate
 
-_LINE: Final = 48
+_LINE: Final = 44
 _DIGEST_DIGITS: Final = 16
 _FEATURE: Final = "in [0, 1]; null: unknown"
 
