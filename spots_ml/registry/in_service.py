@@ -25,7 +25,9 @@ class InService:
         before: Name of the version that was active until then; None: none was.
         back_to: Names of the versions that rolling back leads to, one after the other. After the last, and with none,
             it leads to no version; without a live one there is nothing to roll back.
-        candidates: The versions that may be promoted, those in staging first, of these the last registered one first.
+        candidates: Names of the versions that may be promoted, those in staging first, of these the last registered one
+            first.
+        way_to_promote: The command that makes the first of them active; None without any.
     """
 
     model_type: ModelType
@@ -34,7 +36,8 @@ class InService:
     since: HistoryEntry | None
     before: str | None
     back_to: tuple[str, ...]
-    candidates: tuple[ModelVersion, ...]
+    candidates: tuple[str, ...]
+    way_to_promote: str | None
 
     @property
     def since_sequence(self) -> int | None:
@@ -59,7 +62,11 @@ def in_service(store: VersionLookup, model_type: ModelType) -> InService:
     """
     history, versions = store.history(model_type), store.list_versions(model_type)
     since, before = _last_change(history)
-    promotable = [one for one in versions if one.status in ("staging", "deprecated")]
+    promotable = sorted(
+        (one for one in versions if one.status in ("staging", "deprecated")),
+        key=lambda one: (one.status == "staging", one.last_registered_sequence),
+        reverse=True,
+    )
     return InService(
         model_type=model_type,
         live=active_version(versions),
@@ -67,9 +74,8 @@ def in_service(store: VersionLookup, model_type: ModelType) -> InService:
         since=since,
         before=before,
         back_to=tuple(predecessors(versions, history)),
-        candidates=tuple(
-            sorted(promotable, key=lambda one: (one.status == "staging", one.last_registered_sequence), reverse=True)
-        ),
+        candidates=tuple(one.version for one in promotable),
+        way_to_promote=_way_to_promote(promotable[0]) if promotable else None,
     )
 
 
@@ -83,23 +89,9 @@ def nothing_active(service: InService) -> str:
         One sentence, with a command to be pasted.
     """
     told = f"no {service.model_type} version is active"
-    if not service.candidates:
+    if service.way_to_promote is None:
         return f"{told}; `make run` registers one that `spots-ml promote` makes active"
-    return f"{told}; `{way_to_promote(service.model_type, service.candidates[0])}` makes one active"
-
-
-def way_to_promote(model_type: ModelType, version: ModelVersion) -> str:
-    """Write the command that makes a version active.
-
-    Args:
-        model_type: The model.
-        version: A version that may be promoted.
-
-    Returns:
-        A command to be pasted.
-    """
-    reason = "" if version.status == "staging" else ' --reason "..."'
-    return f"spots-ml promote {model_type} {version.version}{reason}"
+    return f"{told}; `{service.way_to_promote}` makes one active"
 
 
 def active_version(versions: Iterable[ModelVersion]) -> ModelVersion | None:
@@ -169,3 +161,8 @@ def _last_change(history: Iterable[HistoryEntry]) -> tuple[HistoryEntry | None, 
         elif entry.action == "restored":
             since = entry
     return since, before
+
+
+def _way_to_promote(version: ModelVersion) -> str:
+    reason = "" if version.status == "staging" else ' --reason "..."'
+    return f"spots-ml promote {version.model_type} {version.version}{reason}"
