@@ -58,7 +58,7 @@ def test_without_any_version_what_stands_in_answers_and_nobody_is_needed(store, 
 
 
 def test_a_version_that_nobody_promoted_waits_and_the_way_to_promote_it_is_told(store, places):
-    register_network(store.versions, places.models_dir)
+    register_network(store.versions, places.models_dir, active=False)
     models, found = status(store, places, now=hours(1))
     assert models["calling_score"].answers == "the formula: no version was ever promoted"
     (waits,) = found.needs_person
@@ -68,7 +68,7 @@ def test_a_version_that_nobody_promoted_waits_and_the_way_to_promote_it_is_told(
 
 def test_a_live_version_is_told_with_its_moment_its_author_and_the_one_before(store, places):
     for number in range(2):
-        register_network(store.versions, places.models_dir, version=f"v1.{number}-synthetic", seed=number)
+        register_network(store.versions, places.models_dir, version=f"v1.{number}-synthetic", seed=number, active=False)
         promote(store, f"v1.{number}-synthetic", hours(1 + number))
     models, found = status(store, places, now=hours(3))
     assert models["calling_score"].answers == (
@@ -82,11 +82,11 @@ def test_a_live_version_is_told_with_its_moment_its_author_and_the_one_before(st
 
 
 def test_a_newer_version_waits_beside_the_live_one_and_an_older_one_does_not(store, places):
-    register_network(store.versions, places.models_dir, version="v1.0-synthetic", seed=1)
-    register_network(store.versions, places.models_dir, version="v1.1-synthetic", seed=2)
+    register_network(store.versions, places.models_dir, version="v1.0-synthetic", seed=1, active=False)
+    register_network(store.versions, places.models_dir, version="v1.1-synthetic", seed=2, active=False)
     promote(store, "v1.1-synthetic", hours(1))
     assert status(store, places, now=hours(2))[1].needs_person == ()
-    register_network(store.versions, places.models_dir, version="v1.2-synthetic", seed=3)
+    register_network(store.versions, places.models_dir, version="v1.2-synthetic", seed=3, active=False)
     (waits,) = status(store, places, now=hours(2))[1].needs_person
     assert "v1.2-synthetic waits" in waits
 
@@ -149,7 +149,7 @@ def test_a_live_version_that_nobody_measures_and_a_clock_that_is_ahead_are_named
 
 def live(store, places):
     for number in range(2):
-        register_network(store.versions, places.models_dir, version=f"v1.{number}-synthetic", seed=number)
+        register_network(store.versions, places.models_dir, version=f"v1.{number}-synthetic", seed=number, active=False)
         promote(store, f"v1.{number}-synthetic", hours(1))
 
 
