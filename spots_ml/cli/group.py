@@ -1,6 +1,8 @@
 """The command group: finds commands by name and turns the project's errors into one sentence and an exit status."""
 
 import importlib
+import io
+import sys
 from typing import Any, Final
 
 import click
@@ -54,6 +56,9 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what a user can act on becomes one sentence, 2 for a wrong setting and 1 else."""
+        # A name that is no UTF-8 is escaped, and no traceback.
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except click.exceptions.Exit:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from spots_ml.interactions.kinds import SourceKind
+from spots_ml.texts import MAX_DESCRIPTION, shown
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class InteractionStream:
     Attributes:
         kind: Where the outcomes come from; the suffix of the version names trained on them.
         batches: Record batches of schema `schema.INTERACTIONS`; `position` counts up from 0 without gaps.
-        description: One line about the source, for people; not part of any digest.
+        description: One line about the source, for people, escaped and shortened; not part of any digest.
         watermark: How far label arrival had come in a store when it was read; `None` for other sources.
     """
 
@@ -26,3 +27,6 @@ class InteractionStream:
     batches: Iterator[pa.RecordBatch]
     description: str
     watermark: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "description", shown(self.description, limit=MAX_DESCRIPTION))

@@ -1,4 +1,7 @@
+import contextlib
 import json
+import os
+import sqlite3
 import subprocess
 import sys
 
@@ -219,3 +222,35 @@ def test_an_import_names_keys_and_values(spots_ml, tmp_path):
 
     assert "    unknown_key: context_features.trend_bost: 1" in text
     assert "record 3: unknown_key: context_features.trend_bost = 0.3" in text
+
+
+@pytest.mark.parametrize("text", ["new\nline", "\x1b[2J", "\u202e", "\udcff", "x" * 1_001])
+@pytest.mark.parametrize("option", ["--reason", "--actor"])
+def test_what_goes_into_the_history_is_one_line(spots_ml, two_versions, option, text):
+    before = two_versions.history()
+
+    result = spots_ml("promote", MODEL, "v1.0-synthetic", option, text)
+
+    assert refused(result, 2, option.removeprefix("--"))
+    assert two_versions.history() == before
+
+
+def test_a_history_from_elsewhere_cannot_forge_a_row(spots_ml, two_versions, tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "spots_ml.sqlite")) as connection, connection:
+        connection.execute(
+            "INSERT INTO version_history (at, model_type, version, action, from_status, to_status, actor, reason)"
+            " SELECT at, model_type, version, 'reaffirmed', to_status, to_status, actor, 'fine\nFORGED  ROW'"
+            " FROM version_history LIMIT 1"
+        )
+
+    lines = spots_ml("history").stdout.splitlines()
+
+    assert any("fine\\nFORGED  ROW" in line for line in lines)
+    assert not any(line.startswith("FORGED") for line in lines)
+
+
+def test_names_that_are_no_utf_8_are_told_and_no_traceback(spots_ml, tmp_path):
+    out = tmp_path / os.fsdecode(b"out-\xff.json")
+
+    assert spots_ml("generate", "--rows", 10, "--out", out).exit_code == 0
+    assert spots_ml("import", out).exit_code == 0

@@ -2,17 +2,22 @@
 
 import gzip
 import json
+import os
 
 import pyarrow as pa
 import pytest
 
+from spots_ml.errors import InputError
 from spots_ml.interactions.reading.export import read_export
 from spots_ml.interactions.schema import INTERACTIONS
 
 KINDS = [
     ({"source": "hybrid_big_five", "description": "real personality + synthetic spots"}, "hybrid"),
     ({"generated_by": "generate_synthetic_training_data.py"}, "synthetic"),
-    ({"description": "Synthetic training data"}, "synthetic"),
+    ({"source": "synthetic"}, "synthetic"),
+    ({"source": "app", "description": "no synthetic rows"}, "real"),
+    ({"description": "no synthetic rows"}, "real"),
+    ({"source": "app", "generated_by": "generate_synthetic_training_data.py"}, "real"),
     ({"source": "app"}, "real"),
     ({}, "real"),
     (None, "real"),
@@ -81,3 +86,30 @@ def test_the_reference_exports_are_read_whole(reference_dir) -> None:
         stream = read_export(reference_dir / f"calling_score_training_data{name}.json.gz")
         rows = pa.Table.from_batches(list(stream.batches))
         assert (stream.kind, rows.num_rows, rows["problems"].null_count) == (kind, 10_000, 10_000)
+
+
+@pytest.mark.parametrize("source", ["synthetic_v2", "Hybrid", "", 7, ["app"], "app\n"])
+def test_a_source_that_nobody_knows_is_refused(tmp_path, make_record, source) -> None:
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps({"metadata": {"source": source}, "training_data": [make_record(0)]}))
+
+    with pytest.raises(InputError, match="expected one of app, real, synthetic, hybrid"):
+        read_export(path)
+
+
+@pytest.mark.parametrize("description", ["half \ud83d", "two\nlines", "x" * 5_000_000, {"not": "text"}, "\x1b[2J"])
+def test_a_description_is_one_printable_line_of_bounded_length(tmp_path, make_record, description) -> None:
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps({"metadata": {"description": description}, "training_data": [make_record(0)]}))
+
+    told = read_export(path).description
+
+    assert told.isprintable() and len(told) < 600
+    assert told.encode("utf-8")
+
+
+def test_a_file_name_that_is_no_utf_8_is_escaped(tmp_path, make_record) -> None:
+    path = tmp_path / os.fsdecode(b"export-\xff.json")
+    path.write_text(json.dumps({"training_data": [make_record(0)]}))
+
+    assert read_export(path).description == "export export-\\udcff.json: no description"

@@ -4,11 +4,14 @@ The value column is about 45 characters wide on a laptop and does not break long
 paths make it wider than what is seen: so sentences are broken here.
 """
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
+
+from spots_ml.texts import shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 _LINE: Final = 44
 _DIGEST_DIGITS: Final = 16
+_MARKUP: Final = re.compile(r"<(?=[A-Za-z/!?])|(?<=\])\(|```|^(?=[#>])[#>]+")
 _FEATURE: Final = "in [0, 1]; null: unknown"
 
 
@@ -75,8 +79,8 @@ def sentences(texts: Iterable[str]) -> dg.MetadataValue:
     """
     texts = list(texts)
     if len(texts) == 1 and len(texts[0]) <= _LINE:
-        return dg.MetadataValue.text(texts[0])
-    paragraphs = ["  \n".join(textwrap.wrap(text, _LINE, break_long_words=False)) for text in texts]
+        return dg.MetadataValue.text(shown(texts[0]))
+    paragraphs = ["  \n".join(textwrap.wrap(markdown_text(text), _LINE, break_long_words=False)) for text in texts]
     return dg.MetadataValue.md("\n\n".join(paragraphs) or "none")
 
 
@@ -109,7 +113,22 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> dg.M
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return markdown_text(text).replace("|", "\\|")
+
+
+def markdown_text(text: str) -> str:
+    r"""Write a text from anywhere so that Markdown shows it: no markup, link, picture or second line comes of it.
+
+    Args:
+        text: Any text; line ends become blanks, what cannot be printed is escaped.
+
+    Returns:
+        Markdown.
+
+    >>> markdown_text("<b> [x](http://y) ```"), markdown_text("p < 0.5")
+    ('\\<b> [x]\\(http://y) \\`\\`\\`', 'p < 0.5')
+    """
+    return _MARKUP.sub(lambda found: "".join(f"\\{one}" for one in found.group()), shown(" ".join(text.splitlines())))
 
 
 def counts(numbers: Mapping[str, int], *, what: str) -> dg.MetadataValue:

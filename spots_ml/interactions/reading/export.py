@@ -23,9 +23,20 @@ from spots_ml.interactions.reading.record_layout import ARRAY_NAME
 from spots_ml.interactions.reading.records import columns, decode_array, decode_record, decode_record_only
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.interactions.source import InteractionStream
+from spots_ml.texts import shown
 from spots_ml.troubles import raise_unless_missing
 
 _FIRST_LOOK_BYTES: Final = 1 << 16
+_KINDS: Final[dict[str, SourceKind]] = {
+    "app": "real",
+    "real": "real",
+    "synthetic": "synthetic",
+    "hybrid": "hybrid",
+    "hybrid_big_five": "hybrid",
+}
+"""Kind by the source that an export names."""
+_SEED_GENERATOR: Final = "generate_synthetic_training_data.py"
+"""What wrote exports that name no source and are generated."""
 
 
 def read_export(path: Path, *, batch_rows: int = 50_000) -> InteractionStream:
@@ -43,7 +54,7 @@ def read_export(path: Path, *, batch_rows: int = 50_000) -> InteractionStream:
         InputError: When the file is not such an export (here, or while the batches are read).
     """
     metadata = _read_metadata(path)
-    kind = _kind(metadata)
+    kind = _kind(metadata, path)
     return InteractionStream(
         kind=kind,
         batches=rebatch(_numbered(_read_batches(path)), batch_rows),
@@ -64,12 +75,18 @@ def _read_metadata(path: Path) -> dict[str, Any]:
     return {}
 
 
-def _kind(metadata: dict[str, Any]) -> SourceKind:
-    """Tell real outcomes from generated ones by what the export says about itself."""
-    if str(metadata.get("source", "")).lower().startswith("hybrid"):
-        return "hybrid"
-    said = " ".join(str(metadata.get(key, "")) for key in ("source", "generated_by", "description"))
-    return "synthetic" if "synthetic" in said.lower() else "real"
+def _kind(metadata: dict[str, Any], path: Path) -> SourceKind:
+    """Tell real outcomes from generated ones by the source that the export names; a description says nothing."""
+    source = metadata.get("source")
+    if source is None:
+        return "synthetic" if metadata.get("generated_by") == _SEED_GENERATOR else "real"
+    if not isinstance(source, str) or source not in _KINDS:
+        raise InputError(
+            f"{path}: the 'source' in its metadata is {shown(repr(source), limit=60)}; expected one of "
+            f"{', '.join(_KINDS)}, which say whether outcomes are real or generated: name it, or leave it out for "
+            "interactions of the app"
+        )
+    return _KINDS[source]
 
 
 def _read_batches(path: Path) -> Iterator[pa.RecordBatch]:

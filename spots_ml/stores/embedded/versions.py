@@ -37,6 +37,7 @@ from spots_ml.registry.shares import rollout, weighing
 from spots_ml.stores.embedded.database import Database
 from spots_ml.stores.moments import to_text
 from spots_ml.stores.newest_version import newest_version
+from spots_ml.texts import require_line
 
 _VERSIONS = (
     "SELECT * FROM model_versions WHERE (:model_type IS NULL OR model_type = :model_type) ORDER BY registered_order"
@@ -230,13 +231,14 @@ def _note(
     actor: str,
     reason: str,
 ) -> None:
+    who, why = require_line(actor, "actor"), require_line(reason, "reason")
     values = (None, None) if change.setting is None else (change.setting.before, change.setting.after)
     connection.execute(
         "INSERT INTO version_history"
         " (at, model_type, version, action, from_status, to_status, actor, reason, from_value, to_value)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            *(at, model_type, change.version, change.action, change.from_status, change.to_status, actor, reason),
+            *(at, model_type, change.version, change.action, change.from_status, change.to_status, who, why),
             *values,
         ),
     )

@@ -39,6 +39,7 @@ from spots_ml.stores.supabase.version_rows import (
     read_versions,
     version_of,
 )
+from spots_ml.texts import require_line
 
 if TYPE_CHECKING:
     from postgrest import SyncPostgrestClient, SyncRPCFilterRequestBuilder, SyncSelectRequestBuilder
@@ -106,7 +107,7 @@ class SupabaseVersionStore:
             p_content=content.model_dump(mode="json"),
             p_watermark=candidate.watermark,
             p_at=to_text(now),
-            p_actor=actor,
+            p_actor=require_line(actor, "actor"),
             **located,
         )
         return Registration(version=version_of(answer["version"]), created=answer["created"])
@@ -179,8 +180,8 @@ class SupabaseVersionStore:
             function,
             p_model_type=model_type,
             p_at=to_text(now),
-            p_actor=actor,
-            p_reason=reason,
+            p_actor=require_line(actor, "actor"),
+            p_reason=require_line(reason, "reason"),
             **named,
         )
         return version_of(answer["version"])
