@@ -21,6 +21,7 @@ from spots_ml.registry.published_files import (
 )
 from spots_ml.registry.records import ModelVersion, VersionContent, require_verdicts
 from spots_ml.registry.registration import content_of
+from spots_ml.registry.restoring import restorable
 from spots_ml.registry.version_store import VersionFiles
 from spots_ml.release.manifest import Manifest
 
@@ -61,7 +62,7 @@ def verify_version(
         with contextlib.suppress(PublishedFilesError):
             published_files(store, places.models_dir, version)
     checks = [
-        _attempt(ONNX_NAME, lambda: _file(onnx_path, version.sha256)),
+        _attempt(ONNX_NAME, lambda: _onnx(onnx_path, version, places)),
         _attempt(MANIFEST_NAME, lambda: _file(manifest_path, version.manifest_sha256)),
     ]
     try:
@@ -89,6 +90,16 @@ def _attempt(name: str, check: Callable[[], str]) -> Check:
         return Check(name, passed=False, detail=str(error))
     except OSError as error:
         return Check(name, passed=False, detail=f"{error.filename} cannot be read ({error.strerror})")
+
+
+def _onnx(path: Path, version: ModelVersion, places: Places) -> str:
+    if restorable(version, places):
+        found = f"has digest {digest_file(path)}" if path.is_file() else "cannot be read"
+        raise ArtifactError(
+            f"{path} {found}, the registry says {version.sha256}; the same certified bytes are kept under that digest: "
+            f"`spots-ml verify {version.model_type} {version.version} --restore` puts them back"
+        )
+    return _file(path, version.sha256)
 
 
 def _file(path: Path, expected: str) -> str:

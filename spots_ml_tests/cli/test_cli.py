@@ -88,7 +88,8 @@ def test_the_life_of_a_version_by_hand(spots_ml, two_versions):
         "archived",
     ]
     assert (history[2]["actor"], history[4]["reason"]) == ("ann", "better")
-    assert len(spots_ml("history", MODEL, "v1.1-synthetic").stdout.splitlines()) == 5
+    entries, _ = spots_ml("history", MODEL, "v1.1-synthetic").stdout.split("\n\n")
+    assert len(entries.splitlines()) == 5
 
 
 def test_weight_and_traffic_are_set_by_hand_and_told_with_who_and_why(spots_ml, two_versions):

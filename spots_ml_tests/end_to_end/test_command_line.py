@@ -193,7 +193,9 @@ def test_the_life_of_two_versions(copy_of_user: Sandbox) -> None:
     refused(do("promote", MODEL, "v1.1-synthetic"), 1, "active")
     assert do("rollback", MODEL, "--reason", "worse").returncode == 0
     assert do("archive", MODEL, "v1.1-synthetic").returncode == 0
-    refused(do("rollback", MODEL), 1, MODEL)
+    assert "no version is active: the formula answers" in do("rollback", MODEL).stdout
+    refused(do("promote", MODEL, VERSION), 1, "taken out of service; say why")
+    assert do("promote", MODEL, VERSION, "--reason", "it was not the model").returncode == 0
     refused(do("rollback", "outcome"), 1, "no version of outcome is active")
 
     statuses = {(row["model_type"], row["version"]): row["status"] for row in copy_of_user.read("versions")}
@@ -203,7 +205,7 @@ def test_the_life_of_two_versions(copy_of_user: Sandbox) -> None:
         ("outcome", VERSION): "staging",
     }
     history = copy_of_user.read("history", MODEL)
-    changes = ["promoted", "superseded", "promoted", "rolled_back", "restored", "archived"]
+    changes = ["promoted", "superseded", "promoted", "rolled_back", "restored", "archived", "rolled_back", "promoted"]
     assert [entry["action"] for entry in history] == ["registered", "registered", *changes]
     assert (history[2]["actor"], history[2]["reason"]) == ("ann", "the first")
     assert copy_of_user.spots_ml("verify", MODEL, VERSION).returncode == 0

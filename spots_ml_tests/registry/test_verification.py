@@ -3,9 +3,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from spots_ml.errors import ArtifactError
 from spots_ml.places import Places
 from spots_ml.registry.registration import register_version
+from spots_ml.registry.restoring import restore_file
 from spots_ml.registry.verification import verify_version
+from spots_ml.release.onnx.kept_files import save_onnx
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes
 
@@ -75,3 +78,47 @@ def test_the_confidence_profile_is_that_of_the_trained_model(store, tmp_path, mo
 
     assert check.passed is passed
     assert ("confidence profile is not that of" in check.detail) is not passed
+
+
+@pytest.fixture
+def published(store, tmp_path):
+    """The published file of a version whose certified bytes are kept."""
+    save_onnx(onnx_bytes("first"), make_manifest().certificate, Places(tmp_path, tmp_path).onnx_dir)
+    return tmp_path / "models/calling_score/v1.0-synthetic/model.onnx"
+
+
+def restore(store, tmp_path):
+    return restore_file(store.get("calling_score", "v1.0-synthetic"), Places(tmp_path, tmp_path))
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.write_bytes(b"other"), lambda path: path.unlink()])
+def test_a_damaged_file_is_put_back_from_the_certified_bytes_under_its_digest(store, published, tmp_path, spoil):
+    spoil(published)
+    check = results(store, tmp_path)["model.onnx"]
+    assert not check.passed
+    assert "`spots-ml verify calling_score v1.0-synthetic --restore` puts them back" in check.detail
+
+    assert restore(store, tmp_path)
+    assert published.read_bytes() == onnx_bytes("first")
+    assert results(store, tmp_path)["model.onnx"].passed
+    assert not restore(store, tmp_path)
+
+
+def test_certified_bytes_that_are_damaged_too_are_neither_offered_nor_used(store, published, tmp_path):
+    published.write_bytes(b"other")
+    (kept,) = Places(tmp_path, tmp_path).onnx_dir.glob("*/model.onnx")
+    kept.write_bytes(b"worse")
+
+    assert "restore it from a backup" in results(store, tmp_path)["model.onnx"].detail
+    with pytest.raises(ArtifactError, match="is damaged"):
+        restore(store, tmp_path)
+    assert published.read_bytes() == b"other"
+
+
+def test_a_whole_version_of_another_registry_is_left_as_it_is(store, published, tmp_path):
+    published.write_bytes(onnx_bytes("second"))
+    published.with_name("manifest.json").write_bytes(make_manifest("second").to_bytes())
+
+    with pytest.raises(ArtifactError, match="another registry; move it away"):
+        restore(store, tmp_path)
+    assert published.read_bytes() == onnx_bytes("second")

@@ -15,16 +15,21 @@ from spots_ml.settings import Settings
 @click.command("verify")
 @model_argument()
 @version_argument()
+@click.option("--restore", is_flag=True, help="First put a damaged or missing file back from the certified bytes.")
 @json_option
-def verify_command(model_type: ModelType, version: str, as_json: bool) -> None:
+def verify_command(model_type: ModelType, version: str, restore: bool, as_json: bool) -> None:
     """Recompute every digest of a version, reload it, and compare torch with both runtimes again."""
+    from spots_ml.registry.restoring import restore_file
     from spots_ml.registry.verification import verify_version
     from spots_ml.release.certification.certify import default_runtimes
 
     settings = Settings.from_env()
     store = open_versions(settings)
+    row = store.get(model_type, version)
+    if restore and restore_file(row, settings.places):
+        click.echo(f"the file of {model_type} {version} was put back from the certified bytes", err=True)
     checks = verify_version(
-        store.get(model_type, version),
+        row,
         settings.places,
         runtimes=default_runtimes(settings.client_python),
         store=store,

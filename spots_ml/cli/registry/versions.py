@@ -1,12 +1,13 @@
 """Commands that look at the registry: `versions`, `show`, `history`."""
 
 import json
+from collections.abc import Iterable
 
 import click
 
 from spots_ml.cli.options import json_option, model_argument, open_versions, version_argument
 from spots_ml.cli.tables import text_table
-from spots_ml.models.declared import ModelType, declared_types
+from spots_ml.models.declared import ModelType, declared_types, model_spec
 from spots_ml.registry.records import HistoryEntry, ModelVersion
 from spots_ml.registry.version_store import VersionLookup
 from spots_ml.settings import Settings
@@ -16,8 +17,9 @@ from spots_ml.settings import Settings
 @click.option("--model", "model_type", type=click.Choice(declared_types()), help="Only this model.")
 @json_option
 def versions_command(model_type: ModelType | None, as_json: bool) -> None:
-    """List the registered versions, oldest first."""
-    versions = open_versions().list_versions(model_type)
+    """List the registered versions, oldest first, and say which are live."""
+    store = open_versions()
+    versions = store.list_versions(model_type)
     if as_json:
         click.echo(json.dumps([version.model_dump(mode="json") for version in versions], indent=2))
     elif not versions:
@@ -28,6 +30,7 @@ def versions_command(model_type: ModelType | None, as_json: bool) -> None:
                 ["model", "version", "status", "weight", "created (UTC)", "labels", "sha256"], map(_row, versions)
             )
         )
+        click.echo(_live(store, _types(versions)))
 
 
 @click.command("show")
@@ -55,6 +58,7 @@ def show_command(model_type: ModelType, version: str, as_json: bool) -> None:
     lines += ["", *(f"{name:36}{value:.6g}" for name, value in found.metrics.items())]
     click.echo("\n".join(lines) + "\n")
     click.echo(_history_table(store, model_type, version))
+    click.echo(_live(store, [model_type]))
 
 
 @click.command("history")
@@ -62,7 +66,7 @@ def show_command(model_type: ModelType, version: str, as_json: bool) -> None:
 @version_argument(required=False)
 @json_option
 def history_command(model_type: ModelType | None, version: str | None, as_json: bool) -> None:
-    """List what happened to versions, oldest first."""
+    """List what happened to versions, oldest first, and say which are live."""
     store = open_versions()
     if model_type and version:
         store.get(model_type, version)
@@ -71,6 +75,30 @@ def history_command(model_type: ModelType | None, version: str | None, as_json: 
         click.echo(json.dumps([entry.model_dump(mode="json") for entry in entries], indent=2))
     else:
         click.echo(_history_table(store, model_type, version))
+        types = [model_type] if model_type else _types(store.list_versions())
+        if types:
+            click.echo(_live(store, types))
+
+
+def _types(versions: Iterable[ModelVersion]) -> list[ModelType]:
+    """The models that have versions, each once."""
+    return list(dict.fromkeys(version.model_type for version in versions))
+
+
+def _live(store: VersionLookup, model_types: Iterable[ModelType]) -> str:
+    """Say what answers now, a line per model."""
+    from spots_ml.registry.in_service import in_service, nothing_active
+
+    lines = []
+    for model_type in model_types:
+        service = in_service(store, model_type)
+        if service.live is None:
+            told = f"{model_spec(model_type).stand_in} answers: {nothing_active(service)}"
+        else:
+            told = f"{service.live.version} is live, weight {service.live.weight:g}"
+        since = f", since change {service.since.sequence} by {service.since.actor}" if service.since else ""
+        lines.append([model_type, told + since])
+    return "\n" + text_table(["model", "now"], lines)
 
 
 def _row(version: ModelVersion) -> list[str]:
