@@ -44,7 +44,7 @@ def floats(column: pa.Array) -> np.ndarray:
     return values.astype(np.float64, copy=False)
 
 
-def times(column: pa.Array) -> np.ndarray:
+def times(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """Take a time column out of Arrow.
 
     Args:
@@ -53,8 +53,21 @@ def times(column: pa.Array) -> np.ndarray:
     Returns:
         `(n_rows,)` datetime64[us], NaT where null.
     """
-    values: np.ndarray = column.to_numpy(zero_copy_only=False)
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    values: np.ndarray = whole.to_numpy(zero_copy_only=False)
     return values.astype("datetime64[us]", copy=False)
+
+
+def first_arrivals(table: pa.RecordBatch | pa.Table) -> np.ndarray:
+    """Tell when the first outcome of each row arrived, whether or not it was corrected since.
+
+    Args:
+        table: Rows with `outcome_at` and `first_outcome_at`.
+
+    Returns:
+        `(n_rows,)` datetime64[us] in UTC, NaT where unknown or not labelled.
+    """
+    return times(pc.coalesce(table["first_outcome_at"], table["outcome_at"]))
 
 
 def outcome_codes(batch: pa.RecordBatch) -> np.ndarray:
@@ -108,6 +121,23 @@ def agents_by_name(names: pa.ChunkedArray) -> Agents:
     rank = np.arange(agents.n)
     rank[pc.sort_indices(known).to_numpy()] = np.arange(len(known))
     return Agents(rank[agents.code], agents.n)
+
+
+def completed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Give rows that were written before a column existed that column, empty.
+
+    Args:
+        batch: Rows with some of the columns, in any order.
+        schema: The columns wanted; each that is missing must be one that may be null.
+
+    Returns:
+        As many rows of that schema.
+    """
+    have = set(batch.schema.names)
+    return pa.RecordBatch.from_arrays(
+        [batch[field.name] if field.name in have else pa.nulls(batch.num_rows, field.type) for field in schema],
+        schema=schema,
+    )
 
 
 def rebatch(batches: Iterable[pa.RecordBatch], n_rows: int) -> Iterator[pa.RecordBatch]:

@@ -19,6 +19,11 @@ _LABEL_FIELDS: Final = (
     pa.field("outcome_type", pa.string(), metadata={"doc": "positive, neutral, negative; null: not labelled"}),
     pa.field("outcome_score", pa.float64(), metadata={"doc": "in [0, 1]; null: not labelled"}),
     pa.field("outcome_at", _TIME, metadata={"doc": "when the outcome arrived (UTC); null: unknown"}),
+    pa.field(
+        "first_outcome_at",
+        _TIME,
+        metadata={"doc": "when the first outcome arrived that this one corrects (UTC); null: it is the first"},
+    ),
 )
 _WHO_WHEN_FIELDS: Final = (
     pa.field("position", pa.int64(), nullable=False, metadata={"doc": "0-based position in the source"}),

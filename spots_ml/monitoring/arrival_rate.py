@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spots_ml.estimates.caps import row_cap
+from spots_ml.interactions.columns import first_arrivals
 
 RATE_DAYS: Final = 14
 """Days back from the newest label, over which the rate of arrival is taken."""
@@ -77,14 +78,14 @@ def arrivals(table: pa.Table) -> Arrivals:
     """Tell when labels arrived.
 
     Args:
-        table: Rows with `agent_id`, `outcome_score`, `outcome_at` and `scored_at`.
+        table: Rows with `agent_id`, `outcome_score`, `outcome_at`, `first_outcome_at` and `scored_at`.
 
     Returns:
-        Of the labelled rows the moment of arrival or, where that is unknown, the time of scoring; NaT where that is
-        unknown too.
+        Of the labelled rows the moment the first outcome arrived or, where that is unknown, the time of
+        scoring; NaT where that is unknown too.
     """
     labelled = table.filter(table["outcome_score"].is_valid())
-    arrived = labelled["outcome_at"].to_numpy().astype("datetime64[us]")
+    arrived = first_arrivals(labelled)
     scored = labelled["scored_at"].to_numpy().astype("datetime64[us]")
     agents = pc.fill_null(pc.index_in(labelled["agent_id"], pc.unique(labelled["agent_id"])), 0)
     return Arrivals(np.where(np.isnat(arrived), scored, arrived), agents.to_numpy())

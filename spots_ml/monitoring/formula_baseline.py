@@ -21,7 +21,7 @@ from spots_ml.estimates.agents import N_RESAMPLES, Agents, Resampling
 from spots_ml.estimates.estimate import Estimate
 from spots_ml.estimates.statistic import AreaUnderCurve, answer_quality, estimate_all, mean
 from spots_ml.files import write_whole
-from spots_ml.interactions.columns import agents_by_name
+from spots_ml.interactions.columns import agents_by_name, first_arrivals
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.interactions.learning.dataset import labelled_rows
 from spots_ml.interactions.learning.maturity import DEFAULT_WINDOW, Maturity, mature
@@ -233,7 +233,7 @@ class _Observed:
 def _maturity(table: pa.Table, *, now: datetime, window: timedelta) -> Maturity:
     return mature(
         table["scored_at"].to_numpy(),
-        table["outcome_at"].to_numpy(),
+        first_arrivals(table),
         pc.is_valid(table["outcome_score"]).to_numpy(),
         now=now,
         window=window,

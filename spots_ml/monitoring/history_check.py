@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from spots_ml.errors import ConfigError
 from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.features.history import history_features
+from spots_ml.interactions.columns import first_arrivals
 from spots_ml.interactions.keeping.interaction_store import EmptyStoreError, InteractionReader
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.scoring.decision_log.fields import ORIGINS
@@ -26,7 +27,7 @@ GATE: Final = "served_history"
 MAX_WATERMARKS: Final = 8
 """Watermarks looked into for each origin: every one of them takes a read of its own, of its decisions' agents."""
 _SHOWN: Final = 10
-_COLUMNS: Final = ["agent_id", "scored_at", "outcome_at", "outcome_score", "outcome_type"]
+_COLUMNS: Final = ["agent_id", "scored_at", "outcome_at", "first_outcome_at", "outcome_score", "outcome_type"]
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ def check_served_history(
         seed: Which of the possible samples.
 
     Returns:
-        What was found. A correction of an outcome that was known already shows as a mismatch: the store no longer
-        knows what it said before.
+        What was found. An outcome that was corrected since is none: what was known when the history was served is
+        compared, and a correction shows among those that would differ now.
 
     Raises:
         ConfigError: When the sample is empty.
@@ -175,7 +176,7 @@ def _past(batches: Iterator[pa.RecordBatch], agents: pa.Array) -> tuple[np.ndarr
     columns = (
         code,
         table["scored_at"].to_numpy().astype("datetime64[us]"),
-        table["outcome_at"].to_numpy().astype("datetime64[us]"),
+        first_arrivals(table),
         table["outcome_score"].to_numpy().astype(np.float64),
         table["outcome_type"].fill_null("").to_numpy().astype(str),
     )
@@ -205,12 +206,12 @@ def _verdict(
         told = (
             f"{n_mismatched:,} of {n_checked:,} decisions were not made on the history that training sees; the first: "
             f"{first.feature} of {first.decision_id} was served as {first.served:g}, recomputed {first.recomputed:g}. "
-            "Look for outcomes that were corrected since, or a server that does not ask the store"
+            "Look for a server that does not ask the store, or for a store that was exchanged or restored since"
         )
     else:
         told = (
             f"the history of {n_checked:,} decisions is bit for bit what training computes; "
-            f"{n_late:,} would differ with what has arrived since"
+            f"{n_late:,} would differ with what has arrived or was corrected since"
         )
     return Verdict(
         gate=GATE,

@@ -19,7 +19,7 @@ from spots_ml.errors import ConfigError
 from spots_ml.estimates.agents import N_RESAMPLES, Resampling
 from spots_ml.estimates.estimate import Estimate
 from spots_ml.estimates.statistic import estimate_all, ratio
-from spots_ml.interactions.columns import agents_by_name
+from spots_ml.interactions.columns import agents_by_name, first_arrivals
 from spots_ml.interactions.learning.maturity import DEFAULT_WINDOW, Maturity, mature
 from spots_ml.scoring.decision_log.deciding_arms import deciding_arms
 from spots_ml.scoring.decision_log.fields import Origin
@@ -30,7 +30,7 @@ METRICS: Final = ("called_rate", "positive_outcome_rate", "mean_calling_score", 
 
 _COLUMNS: Final = [
     *("decision_id", "origin", "agent_id", "decided_at", "group", "version", "arm", "score", "called", "fallback"),
-    *("outcome_type", "outcome_score", "outcome_at"),
+    *("outcome_type", "outcome_score", "outcome_at", "first_outcome_at"),
 ]
 
 
@@ -159,7 +159,7 @@ def measure_performance(
                 },
                 mature(
                     chosen["decided_at"].to_numpy(),
-                    chosen["outcome_at"].to_numpy(),
+                    first_arrivals(chosen),
                     pc.is_valid(chosen["outcome_score"]).to_numpy(),
                     now=now,
                     window=maturity,

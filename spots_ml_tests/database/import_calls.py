@@ -41,4 +41,9 @@ def counts(report):
 
 
 def rows(connection):
-    return connection.execute(f"select * from public.{TABLE} order by row_sequence").fetchall()
+    """All rows in the order of their arrival, with their numbers."""
+    call(connection, "label_watermark")
+    return connection.execute(
+        f"select data.*, row_sequence, label_sequence from public.{TABLE} as data"
+        " join public.training_arrivals using (id) order by row_sequence"
+    ).fetchall()

@@ -138,7 +138,7 @@ def test_every_policy_that_permits_names_a_condition_but_the_one_of_the_bulk_rea
         *((TRAINING, command, "authenticated") for command in ("SELECT", "INSERT", "UPDATE")),
         *((AB_TEST, command, "authenticated") for command in ("SELECT", "INSERT")),
         *((name, "SELECT", "authenticated") for name in ("model_versions", "model_kinds")),
-        *((name, "SELECT", READER) for name in (TRAINING, "decisions")),
+        *((name, "SELECT", READER) for name in (TRAINING, "training_arrivals", "training_outcomes", "decisions")),
     }
     expected = {"model_versions": "file_path", "model_kinds": "audience"}
     for row in rows:
@@ -202,7 +202,7 @@ def test_an_agent_adds_the_outcome_of_its_own_row_only(database):
     "statement",
     [
         f"update public.{TRAINING} set formula_calling_score = 1",
-        f"update public.{TRAINING} set label_sequence = 1",
+        f"update public.{TRAINING} set first_outcome_timestamp = now()",
         f"update public.{TRAINING} set agent_id = '{AGENT_B}'",
         f"delete from public.{TRAINING}",
         f"truncate public.{TRAINING}",

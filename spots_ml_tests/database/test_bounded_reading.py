@@ -25,7 +25,8 @@ def filled(server):
             from generate_series(1, {ROWS}) as number
             """
         )
-        owner.execute(f"analyze public.{TABLE}")
+        owner.execute("select public.label_watermark()")
+        owner.execute(f"analyze public.{TABLE}, public.training_arrivals")
     yield database
     server.drop_database("bounded")
 
@@ -41,6 +42,7 @@ def filled(server):
 @pytest.mark.parametrize("page", ["", "order by row_sequence limit 1000"])
 def test_what_is_asked_for_is_found_through_an_index(filled, condition, index, page):
     with filled.service() as service:
+        service.execute("set random_page_cost = 1.1")  # as Supabase sets it
         plan = service.execute(
             f"explain select * from public.interactions where row_sequence <= {ROWS} and {condition} {page}"
         ).fetchall()

@@ -125,7 +125,7 @@ def test_a_migrated_project_has_no_foreign_access(shared):
         (POLICY_FIX.format(table="public.decisions"), 'drop policy "training data is readable" on public.decisions'),
         ("grant select on public.interactions to authenticated", "authenticated has SELECT on public.interactions"),
         ("grant select on public.decisions to public", "everybody has SELECT on public.decisions"),
-        ("grant usage on sequence public.training_rows to anon", "anon has USAGE on public.training_rows"),
+        ("grant usage on sequence public.decision_rows to anon", "anon has USAGE on public.decision_rows"),
         (
             "grant usage on sequence public.version_history_sequence_seq to anon",
             "anon has USAGE on public.version_history_sequence_seq",

@@ -130,7 +130,7 @@ def test_a_batch_whose_length_is_not_told_is_refused(database):
 
 
 def test_a_batch_that_waits_for_its_turn_is_not_swept_away_meanwhile(database):
-    """It was sent over more than a day; while it waits for another writer, a decision log sweeps."""
+    """It was sent over more than a day; while it waits for another import, a decision log sweeps."""
     items = [item(f"spot-{number}") for number in range(3)]
     with database.service() as connection, database.owner() as owner:
         arguments = send(connection, items)
@@ -143,7 +143,7 @@ def test_a_batch_that_waits_for_its_turn_is_not_swept_away_meanwhile(database):
 
         with ThreadPoolExecutor(1) as pool:
             with connection.transaction():
-                insert(connection, TABLE, **interaction(opportunity="another writer's"))
+                connection.execute("select pg_advisory_xact_lock(20261126, 1)")
                 taking = pool.submit(take_it_in)
                 wait_until_somebody_waits(owner)
                 with database.service() as other:

@@ -17,7 +17,7 @@ from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS
 from spots_ml.stores.supabase.migrations.account import apply_migrations, migration_files
 from spots_ml_tests.database.import_calls import APPS_OWN, TABLE, counts, item, rows, take_in
 from spots_ml_tests.database.roles import AGENT_A, START, decision, hours, insert, interaction, outcome
-from spots_ml_tests.interactions.tellings import SAID, key, of_one, records, together
+from spots_ml_tests.interactions.tellings import FIRST, SAID, key, of_one, records, together
 
 ROW = f"jsonb_populate_record(null::public.{TABLE}, %s)"
 COLUMNS = (
@@ -40,10 +40,15 @@ def said(row):
     """What a row of the table says, by the columns of `INTERACTIONS`."""
     found = {name: row[name] for name in ("agent_id", "opportunity_id", "outcome_type", "outcome_score")}
     found |= {"formula_score": row["formula_calling_score"], "is_called": row["formula_is_called"]}
-    for column, name in (("scored_at", "timestamp"), ("outcome_at", "outcome_timestamp")):
+    for column, name in (
+        ("scored_at", "timestamp"),
+        ("outcome_at", "outcome_timestamp"),
+        (FIRST, "first_outcome_timestamp"),
+    ):
         found[column] = datetime.fromisoformat(row[name]) if isinstance(row[name], str) else row[name]
     for group, keys in FEATURE_GROUPS.items():
         found |= {column: row[group].get(name) for name, column in keys.items()}
+    found[FIRST] = None if found[FIRST] == found["outcome_at"] else found[FIRST]
     return {name: found[name] for name in SAID}
 
 
@@ -54,7 +59,7 @@ def test_two_records_say_together_what_the_module_says(shared, one, two, whole):
     with shared.owner() as connection:
         for known, told in ((one, two), (two, one)):
             found = connection.execute(
-                f"select to_jsonb(private.merged_interaction({ROW}, {ROW})) as said",
+                f"select to_jsonb(private.merged_arrivals({ROW}, {ROW})) as said",
                 [Jsonb(layout(known)), Jsonb(layout(told))],
             ).fetchone()
             assert said(found["said"]) == together([known, told])
@@ -118,7 +123,7 @@ def test_a_coarser_clock_finds_the_row_it_adds_to(database):
         upsert(connection, "a", row)
         upsert(connection, "a", dict.fromkeys(SAID) | {"opportunity_id": "spot", "scored_at": coarse} | label)
         upsert(connection, "a", row | {"scored_at": exact + timedelta(milliseconds=1)})
-        found = connection.execute(f"select * from public.{TABLE} order by row_sequence").fetchall()
+        found = connection.execute(f'select * from public.{TABLE} order by "timestamp"').fetchall()
     assert said(found[0]) == row | label | {"agent_id": "a"}
     assert len(found) == 2
 
@@ -133,7 +138,7 @@ def test_a_finer_clock_finds_the_row_it_adds_to_and_its_moment_is_kept(database,
     with database.service() as connection:
         for one in (row, *finer, row | {"scored_at": coarse + timedelta(milliseconds=1)}):
             upsert(connection, "a", one)
-        found = connection.execute(f"select * from public.{TABLE} order by row_sequence").fetchall()
+        found = connection.execute(f'select * from public.{TABLE} order by "timestamp"').fetchall()
     assert said(found[0]) == finer[1] | label | {"agent_id": "a"}
     assert [row["timestamp"] for row in found[1:]] == [coarse + timedelta(milliseconds=1)]
 
@@ -222,7 +227,7 @@ def test_rows_of_before_are_told_by_the_millisecond_and_a_twin_stays_what_it_was
     with empty_project.owner() as connection:
         after = connection.execute(
             f"select id, identity, private.interaction_identity(data) as told from public.{TABLE} as data"
-            " order by row_sequence"
+            " join public.training_arrivals using (id) order by row_sequence"
         ).fetchall()
     assert [one["identity"] == one["told"] for one in after] == [True, False, True, True]
     kept = [one["identity"] == two["identity"] for one, two in zip(before, after, strict=True)]

@@ -144,9 +144,9 @@ def test_rows_of_an_earlier_table_are_kept_and_numbered(empty_project):
 
     with empty_project.service() as connection:
         insert(connection, "calling_score_training_data", **interaction(at=-5) | outcome())
+        call(connection, "label_watermark")
         found = connection.execute(
-            'select "timestamp", row_sequence, label_sequence from public.calling_score_training_data'
-            " order by row_sequence"
+            "select scored_at, row_sequence, label_sequence from public.interactions order by row_sequence"
         ).fetchall()
     assert [tuple(row.values()) for row in found] == [
         (hours(0), 1, 2),

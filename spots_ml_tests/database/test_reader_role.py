@@ -10,7 +10,10 @@ from spots_ml.stores.supabase.migrations.account import apply_migrations, read_m
 from spots_ml.stores.supabase.migrations.rights import READER
 from spots_ml_tests.database.roles import AGENT_A, AGENT_B, START, decision, insert, interaction, outcome
 
-READ = ("calling_score_training_data", "interactions", "decisions", "decisions_with_outcomes")
+READ = (
+    *("calling_score_training_data", "interactions", "decisions", "decisions_with_outcomes"),
+    *("training_arrivals", "training_outcomes"),
+)
 OTHERS = (
     *("calling_score_ab_test_outcomes", "model_versions", "version_history", "performance", "incoming_rows"),
     *("quarantined_interactions", "model_kinds", "served_models"),
@@ -26,6 +29,7 @@ def filled(database):
         insert(connection, "calling_score_training_data", **interaction(at=1, context_features=None))
     with database.owner() as connection:
         insert(connection, "decisions", **decision(), logged_at=START)
+        connection.execute("select public.label_watermark()")
     return database
 
 
@@ -46,9 +50,9 @@ def writer(shared):
 @pytest.mark.parametrize("name", READ)
 def test_it_sees_every_row_of_what_is_read_in_bulk(filled, reader, name):
     with filled.owner() as owner:
-        expected = owner.execute(f"select * from public.{name} order by row_sequence").fetchall()
+        expected = owner.execute(f"select * from public.{name} order by 1").fetchall()
     assert expected
-    assert reader.execute(f"select * from public.{name} order by row_sequence").fetchall() == expected
+    assert reader.execute(f"select * from public.{name} order by 1").fetchall() == expected
     assert reader.execute("select private.sees_every_row() as sees").fetchone()["sees"]
 
 
@@ -73,7 +77,7 @@ def test_it_reads_nothing_else(writer, name):
         "select public.set_model_weight('calling_score', 'v1.0-real', 1, now(), 'me', '')",
         f"select public.import_interactions('{uuid.UUID(int=1)}', 0, 'real', 'me', now())",
         f"select public.log_decisions('{uuid.UUID(int=1)}', 0, now())",
-        "select nextval('public.training_rows')",
+        "select nextval('public.decision_rows')",
         "select private.close_table('public.decisions')",
         "create table public.mine (id int)",
         "create function public.mine() returns int language sql as 'select 1'",

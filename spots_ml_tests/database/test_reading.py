@@ -13,6 +13,7 @@ KEYS = {group: {**keys, **{key: key for key in DERIVED_KEYS[group]}} for group, 
 
 
 def features_of(connection, opportunity="spot-1"):
+    call(connection, "label_watermark")
     row = connection.execute(
         "select features, record from public.interactions where opportunity_id = %s", (opportunity,)
     ).fetchone()
@@ -97,7 +98,8 @@ def test_the_view_shows_nobody_more_than_the_table_does(database):
     with database.service() as service:
         insert(service, TABLE, **interaction())
     with database.owner() as owner:
-        owner.execute("grant select on public.interactions to authenticated")
+        call(owner, "label_watermark")
+        owner.execute("grant select on public.interactions, public.training_arrivals to authenticated")
     with database.acting("authenticated", "00000000-0000-4000-8000-00000000000b") as other:
         assert other.execute("select count(*) as n from public.interactions").fetchone()["n"] == 0
 
@@ -106,6 +108,7 @@ def test_kinds_are_those_of_the_rows_up_to_a_point(database):
     with database.service() as service:
         for number, kind in enumerate(("synthetic", "synthetic", "real")):
             insert(service, TABLE, **interaction(opportunity=f"spot-{number}", source_kind=kind))
+        call(service, "label_watermark")
         told = [call(service, "interaction_kinds", p_rows=rows)["interaction_kinds"] for rows in (0, 1, 2, 3)]
 
     assert told == [[], ["synthetic"], ["synthetic"], ["synthetic", "real"]]

@@ -11,7 +11,8 @@ from spots_ml.interactions.schema import OUTCOME_TYPES
 MOMENT = datetime(2026, 11, 11, 10, tzinfo=UTC)
 NUMBERS = (RAW_FEATURES[0], RAW_FEATURES[13], RAW_FEATURES[25], RAW_FEATURES[-1], "formula_score")
 LABEL = ("outcome_type", "outcome_score", "outcome_at")
-SAID = ("agent_id", "opportunity_id", "scored_at", *RAW_FEATURES, "formula_score", "is_called", *LABEL)
+FIRST = "first_outcome_at"
+SAID = ("agent_id", "opportunity_id", "scored_at", *RAW_FEATURES, "formula_score", "is_called", *LABEL, FIRST)
 
 _OUTCOMES = [
     ("positive", 0.9),
@@ -64,7 +65,9 @@ def together(rows):
     said["is_called"] = False if False in called else True if called else None
     labels = [tuple(row[name] for name in LABEL) for row in rows if row["outcome_type"]]
     latest = max(labels, key=lambda told: (_none_first(told[2]), -told[1], OUTCOME_TYPES.index(told[0])), default=None)
-    return said | dict(zip(LABEL, latest or (None, None, None), strict=True))
+    latest = latest or (None, None, None)
+    first = min((told[2] for told in labels if told[2] is not None), default=None)
+    return said | dict(zip(LABEL, latest, strict=True)) | {FIRST: None if first == latest[2] else first}
 
 
 def interactions(rows):

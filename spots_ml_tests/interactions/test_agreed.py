@@ -13,7 +13,7 @@ from spots_ml.interactions.learning.splits import OVER_CAP, PARTS, PURGED, TEST,
 from spots_ml.interactions.schema import DATASET, INTERACTIONS, OUTCOME_TYPES, QUARANTINE
 
 WHO_AND_WHEN = "position agent_id opportunity_id scored_at"
-LABELS = "formula_score is_called outcome_type outcome_score outcome_at"
+LABELS = "formula_score is_called outcome_type outcome_score outcome_at first_outcome_at"
 
 
 def test_the_reasons_of_a_quarantine_keep_their_names_and_order():

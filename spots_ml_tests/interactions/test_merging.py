@@ -13,7 +13,17 @@ from spots_ml.interactions.columns import UNIT_COLUMNS
 from spots_ml.interactions.judging.merging import Codes, fingerprints, firsts, merged
 from spots_ml.interactions.judging.rules import ValidationConfig, find_problems
 from spots_ml.interactions.schema import INTERACTIONS
-from spots_ml_tests.interactions.tellings import LABEL, MOMENT, SAID, interactions, key, of_one, records, together
+from spots_ml_tests.interactions.tellings import (
+    FIRST,
+    LABEL,
+    MOMENT,
+    SAID,
+    interactions,
+    key,
+    of_one,
+    records,
+    together,
+)
 
 F = RAW_FEATURES[0]
 HOUR = timedelta(hours=1)
@@ -112,7 +122,9 @@ def test_an_outcome_sent_with_null_features_erases_none():
     ],
 )
 def test_the_later_outcome_stands_by_its_own_time_and_a_tie_is_decided_by_what_it_says(one, two, stands):
-    expected = told(**label(*(one, two)[stands]))
+    moments = [moment for _, _, moment in (one, two) if moment is not None]
+    first = min(moments) if moments and min(moments) != (one, two)[stands][2] else None
+    expected = told(**label(*(one, two)[stands]), first_outcome_at=first)
     assert merge(told(**label(*one)), told(**label(*two))) == expected
     assert merge(told(**label(*two)), told(**label(*one))) == expected
 
@@ -142,4 +154,4 @@ def test_the_moment_told_most_exactly_stands():
 
 def test_every_column_is_merged():
     assert {"position", "record", "problems", *SAID} == set(INTERACTIONS.names)
-    assert set(UNIT_COLUMNS) | {"agent_id", "opportunity_id", "scored_at", "is_called", *LABEL} == set(SAID)
+    assert set(UNIT_COLUMNS) | {"agent_id", "opportunity_id", "scored_at", "is_called", *LABEL, FIRST} == set(SAID)

@@ -49,6 +49,17 @@ def test_one_arm_worked_by_hand():
     assert all(row.metric(name).low <= row.metric(name).value <= row.metric(name).high for name in METRICS)
 
 
+def test_outcomes_that_were_corrected_days_later_count_from_when_they_first_came_as_what_they_are_now():
+    rows = [decision(f"agent {number}", outcome=0.9, hours_ago=200) for number in range(7)]
+    for number, score in enumerate((0.9, 0.1, 0.1)):
+        corrected = decision(f"agent {7 + number}", outcome=score, outcome_after=150, hours_ago=200)
+        rows.append(corrected | {"first_outcome_at": corrected["decided_at"] + timedelta(hours=1)})
+    row = only(rows, day=date(2026, 11, 14))
+
+    assert (row.n_labelled, row.n_expired) == (10, 0)
+    assert row.positive_outcome_rate.value == 0.8
+
+
 def test_what_decided_is_the_arm_and_origins_are_kept_apart():
     rows = measure(
         [

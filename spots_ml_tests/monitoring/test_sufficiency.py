@@ -162,19 +162,20 @@ def test_nothing_at_all_is_measured_without_dividing_by_zero():
     assert not found.trainable
 
 
-def test_arrival_is_when_the_outcome_came_or_else_when_the_pair_was_scored():
+def test_arrival_is_when_the_first_outcome_came_or_else_when_the_pair_was_scored():
     moments = [datetime(2026, 11, day, tzinfo=UTC) for day in (1, 2, 3, 4)]
     table = pa.table(
         {
             "agent_id": ["a", None, "b", "a"],
             "outcome_score": [0.5, 0.5, None, 0.5],
             "outcome_at": pa.array([moments[3], None, moments[3], None], pa.timestamp("us", "UTC")),
+            "first_outcome_at": pa.array([moments[2], None, None, None], pa.timestamp("us", "UTC")),
             "scored_at": pa.array([moments[0], moments[1], moments[2], None], pa.timestamp("us", "UTC")),
         }
     )
     found = arrivals(table)
     assert found.agents[0] == found.agents[2] != found.agents[1]
-    assert found.moments[:2].tolist() == [moment.replace(tzinfo=None) for moment in (moments[3], moments[1])]
+    assert found.moments[:2].tolist() == [moment.replace(tzinfo=None) for moment in (moments[2], moments[1])]
     assert np.isnat(found.moments[2])
 
 

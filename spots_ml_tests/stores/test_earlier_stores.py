@@ -121,15 +121,15 @@ def test_a_project_keeps_what_the_store_does_not_tell(upgraded):
             " from public.calling_score_training_data where opportunity_id = 'spot 20'"
         ).fetchall()
         compared = connection.execute(
-            "select agent_id, test_group, calling_score, outcome_type, row_sequence"
-            " from public.calling_score_ab_test_outcomes order by row_sequence"
+            "select agent_id, test_group, calling_score, outcome_type"
+            " from public.calling_score_ab_test_outcomes order by agent_id"
         ).fetchall()
         set_aside = connection.execute(
             "select position, reasons from public.quarantined_interactions order by position"
         ).fetchall()
     said_then = ({"vibe_compatibility": 0.9}, 0.123, {"app": "3.1"}, "v1.1-hybrid", "v1.0-real", "hybrid", 0.9)
     assert said == [(*said_then, 0.1, 0.6, 0.72)]
-    assert compared == [("agent-1", "hybrid", 0.8, "positive", 1), ("agent-2", "formulaBased", 0.8, None, 2)]
+    assert compared == [("agent-1", "hybrid", 0.8, "positive"), ("agent-2", "formulaBased", 0.8, None)]
     assert set_aside == [(7, ["outcome_contradicts_score"]), (8, ["malformed_record"])]
 
 

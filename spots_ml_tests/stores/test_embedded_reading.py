@@ -2,12 +2,13 @@
 
 import sqlite3
 
+import pyarrow as pa
 import pytest
 
 from spots_ml.errors import InputError
 from spots_ml.stores.embedded import interaction_sql, reading
 from spots_ml_tests.stores.behind import file_of
-from spots_ml_tests.stores.keeping_interactions import interaction, read, take_in
+from spots_ml_tests.stores.keeping_interactions import NOW, interaction, read, take_in
 
 LIMITS = {"rows": 1, "since": 0, "until": 1, "labels": 1}
 
@@ -30,7 +31,16 @@ LIMITS = {"rows": 1, "since": 0, "until": 1, "labels": 1}
                 "SEARCH known USING COVERING INDEX interactions_by_agent (agent_id=? AND scored_at>? AND scored_at<?)",
             ],
         ),
-        (interaction_sql.READ_WANTED, ["SCAN wanted", "SEARCH known USING INTEGER PRIMARY KEY (rowid=?)"]),
+        (
+            interaction_sql.READ_WANTED,
+            [
+                "SCAN wanted",
+                "SEARCH known USING INTEGER PRIMARY KEY (rowid=?)",
+                "SEARCH told USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN",
+                "CORRELATED SCALAR SUBQUERY 1",
+                "SEARCH outcomes USING COVERING INDEX outcomes_by_interaction (row_sequence=? AND sequence<?)",
+            ],
+        ),
         (
             interaction_sql.FIRST_OF_KIND,
             ["SEARCH interactions USING COVERING INDEX interactions_by_kind (source_kind=?)"],
@@ -69,3 +79,23 @@ def test_rows_that_vanish_between_opening_and_reading_are_missed(embedded, bound
 
     with pytest.raises(InputError, match="rows vanished while they were read"):
         list(stream.batches)
+
+
+def test_a_correction_between_two_pages_is_not_seen_under_the_watermark_of_before(embedded, monkeypatch):
+    monkeypatch.setattr("spots_ml.stores.embedded.reading._PAGE_ROWS", 10)
+    take_in(embedded, [interaction(number) for number in range(30)])
+    before = read(embedded)
+    batches = embedded.interactions.read_interactions().batches
+    first = next(batches)
+    later = {"outcome_score": 0.8, "outcome_at": NOW}
+    take_in(embedded, [interaction(number, **later) for number in range(30)])
+
+    assert pa.Table.from_batches([first, *batches]).equals(before)
+    assert set(read(embedded)["outcome_score"].to_pylist()) == {0.8}
+
+
+@pytest.mark.parametrize("statement", ["UPDATE outcomes SET outcome_score = 0", "DELETE FROM outcomes"])
+def test_the_log_of_outcomes_only_grows(embedded, statement):
+    take_in(embedded, [interaction(0)])
+    with embedded.interactions._database.writing() as connection, pytest.raises(sqlite3.IntegrityError, match="append"):
+        connection.execute(statement)

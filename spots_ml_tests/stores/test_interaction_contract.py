@@ -60,6 +60,12 @@ def test_a_known_outcome_is_never_taken_away(store):
     assert read(store)["outcome_score"].to_pylist() == [0.9]
 
 
+def corrected(number, days=6, score=0.1, **changes):
+    """An interaction whose positive outcome was corrected some days later."""
+    row = interaction(number, outcome_type="negative" if score < 0.4 else "positive", outcome_score=score)
+    return row | {"outcome_at": row["outcome_at"] + timedelta(days=days)} | changes
+
+
 def test_a_corrected_outcome_replaces_the_old_one_and_is_no_new_label(store):
     take_in(store, [interaction(0)])
     watermark = store.interactions.label_watermark()
@@ -68,6 +74,70 @@ def test_a_corrected_outcome_replaces_the_old_one_and_is_no_new_label(store):
     assert (report.n_updated, report.n_new_labels) == (1, 0)
     assert read(store)["outcome_type"].to_pylist() == ["negative"]
     assert store.interactions.count_labels_after(watermark) == 0
+
+
+def test_what_was_known_at_a_watermark_stays_so_whatever_is_corrected(store):
+    take_in(store, [interaction(number) for number in range(4)])
+    points = [(store.interactions.label_watermark(), read(store))]
+    for rows in ([corrected(1), corrected(2)], [corrected(2, days=7, score=0.8)], [interaction(9), corrected(9)]):
+        take_in(store, rows)
+        points.append((store.interactions.label_watermark(), read(store)))
+
+    assert len({watermark for watermark, _ in points}) == len(points)
+    for watermark, known in points:
+        assert read(store, watermark).equals(known)
+        assert read(store, watermark, agents=["agent 1", "agent 2"])["outcome_score"].to_pylist() == [
+            row["outcome_score"] for row in known.to_pylist() if row["agent_id"] in ("agent 1", "agent 2")
+        ]
+
+
+def test_corrections_are_counted_exactly_each_interaction_once_where_it_was_known_before(store):
+    take_in(store, [interaction(number) for number in range(3)])
+    first = store.interactions.label_watermark()
+    take_in(store, [corrected(0), interaction(5)])
+    second = store.interactions.label_watermark()
+    take_in(store, [corrected(0, days=7, score=0.2), corrected(1), corrected(5)])
+    # Told again with a later time it is the same outcome.
+    take_in(store, [corrected(2, score=0.9)])
+    last = store.interactions.label_watermark()
+
+    count = store.interactions.count_corrections_after
+    assert [count(point) for point in (None, first, second, last)] == [0, 2, 3, 0]
+    assert store.interactions.count_labels_after(first) == 1
+
+
+def test_an_older_outcome_that_is_told_later_changes_only_when_the_first_arrived(store):
+    take_in(store, [corrected(0)])
+    watermark = store.interactions.label_watermark()
+    take_in(store, [interaction(0)])
+
+    (row,) = read(store).to_pylist()
+    assert (row["outcome_score"], row["first_outcome_at"]) == (0.1, interaction(0)["outcome_at"])
+    assert read(store, watermark)["first_outcome_at"].to_pylist() == [None]
+    assert store.interactions.count_corrections_after(watermark) == 0
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["as it was told", "an older export later"])
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ({"outcome_type": None, "outcome_score": None, "outcome_at": None}, {}),
+        ({}, {"outcome_type": "negative", "outcome_score": 0.1}),
+        ({"outcome_type": "negative", "outcome_score": 0.1}, {}),
+    ],
+    ids=["unlabelled then labelled", "positive then negative", "negative then positive"],
+)
+@pytest.mark.parametrize("at_once", [True, False], ids=["one import", "two imports"])
+def test_of_two_tellings_the_later_fact_stands_whatever_the_order_of_arrival(store, order, first, last, at_once):
+    told = [interaction(0, **first), interaction(0) | last]
+    told[1]["outcome_at"] += timedelta(days=1)
+    rows = [told[place] for place in order]
+    for part in [rows] if at_once else [[row] for row in rows]:
+        take_in(store, part)
+
+    (row,) = read(store).to_pylist()
+    assert (row["outcome_type"], row["outcome_score"]) == (told[1]["outcome_type"], told[1]["outcome_score"])
+    assert store.interactions.count_labels_after(None) == 1
 
 
 def test_labels_are_counted_by_arrival_exactly_also_when_the_apps_clock_says_earlier(store):
@@ -221,9 +291,8 @@ def test_an_outcome_sent_with_null_features_erases_none(store):
 
 
 def test_an_older_export_that_is_imported_later_reverts_no_correction(store):
-    corrected = interaction(0, outcome_type="negative", outcome_score=0.1)
-    corrected["outcome_at"] += timedelta(days=1)
-    take_in(store, [corrected])
+    take_in(store, [interaction(0)])
+    take_in(store, [corrected(0)])
     report = take_in(store, [interaction(0)])
 
     assert (report.n_unchanged, report.n_updated) == (1, 0)

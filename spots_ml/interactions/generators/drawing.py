@@ -134,6 +134,7 @@ def _batches(
             "outcome_at": pa.array(timeline.outcome_at[rows], mask=unlabelled).cast(
                 INTERACTIONS.field("outcome_at").type
             ),
+            "first_outcome_at": pa.nulls(len(position), INTERACTIONS.field("first_outcome_at").type),
             "record": pa.nulls(len(position), pa.string()),
             "problems": pa.nulls(len(position), INTERACTIONS.field("problems").type),
         }

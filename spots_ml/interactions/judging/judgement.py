@@ -17,7 +17,7 @@ import pyarrow as pa
 from spots_ml.features.contract import FEATURES, HISTORY_FEATURES, RAW_FEATURES
 from spots_ml.features.derived import derive
 from spots_ml.features.history import history_features
-from spots_ml.interactions.columns import floats, outcome_codes, times
+from spots_ml.interactions.columns import first_arrivals, floats, outcome_codes, times
 from spots_ml.interactions.judging.findings import told
 from spots_ml.interactions.judging.merging import Codes, fingerprints, firsts, merged
 from spots_ml.interactions.judging.rules import ValidationConfig, bit, codes, find_problems
@@ -232,7 +232,7 @@ def _past(batch: pa.RecordBatch) -> tuple[np.ndarray, ...]:
     """Take what later interactions of the agent may know of these rows."""
     return (
         times(batch["scored_at"]),
-        times(batch["outcome_at"]),
+        first_arrivals(batch),
         floats(batch["outcome_score"]),
         outcome_codes(batch),
     )

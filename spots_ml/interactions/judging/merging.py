@@ -16,7 +16,8 @@ merged with another; only the exact repetition of all it says is the same record
 - An outcome (type, score, time) is taken as a whole. Any outcome stands against none: an unlabelled record and its
   labelled twin are one labelled interaction. Of two outcomes the later one stands by its own time; a known time stands
   against an unknown one; at the same time, and where both are unknown, the lower score, then the less good type. So a
-  correction must bring its own, later time.
+  correction must bring its own, later time. When the first of them arrived (`first_outcome_at`) is the earliest known
+  time of all outcomes that were told, whichever stands; null where that is the time of the outcome that stands.
 - The moment told most exactly stands: the latest within the millisecond.
 
 Nothing here asks which record came first: merging is commutative, associative and idempotent, and any order and any
@@ -35,7 +36,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spots_ml.features.contract import RAW_FEATURES, UNKNOWN_VALUE
-from spots_ml.interactions.columns import floats, numbers, outcome_codes, times
+from spots_ml.interactions.columns import first_arrivals, floats, numbers, outcome_codes, times
 from spots_ml.interactions.schema import INTERACTIONS
 
 MOMENT_US: Final = 1000
@@ -80,12 +81,14 @@ def merged(records: pa.RecordBatch, interaction: np.ndarray) -> pa.RecordBatch:
     order = np.argsort(interaction, kind="stable")
     records, interaction = records.take(pa.array(order)), interaction[order]
     starts = np.flatnonzero(np.append(True, interaction[1:] != interaction[:-1]))
-    outcomes = pa.array(_latest_outcomes(records, interaction, starts))
+    latest = _latest_outcomes(records, interaction, starts)
+    outcomes = pa.array(latest)
     said = {name: records[name].take(pa.array(starts)) for name in ("position", "agent_id", "opportunity_id")}
     said["scored_at"] = _most_exact(records["scored_at"], starts)
     said |= {name: _surer(records[name], starts) for name in MOMENT_NUMBERS}
     said["is_called"] = _not_called_first(records["is_called"], starts)
     said |= {name: records[name].take(outcomes) for name in ("outcome_type", "outcome_score", "outcome_at")}
+    said["first_outcome_at"] = _first_arrival(records, starts, latest)
     nothing = {name: pa.nulls(len(starts), INTERACTIONS.field(name).type) for name in ("record", "problems")}
     said |= nothing
     return pa.RecordBatch.from_arrays([said[name] for name in INTERACTIONS.names], schema=INTERACTIONS)
@@ -95,6 +98,16 @@ def _most_exact(column: pa.Array, starts: np.ndarray) -> pa.Array:
     # NaT is below every time.
     latest = np.maximum.reduceat(times(column).view(np.int64), starts).view("datetime64[us]")
     return pa.array(latest, pa.timestamp("us")).cast(column.type)
+
+
+def _first_arrival(records: pa.RecordBatch, starts: np.ndarray, latest: np.ndarray) -> pa.Array:
+    """Find when the first outcome of each interaction arrived, where it is not the one that stands."""
+    stands, arrived = times(records["outcome_at"]), first_arrivals(records)
+    # As an integer NaT is below every time; here it is to be above.
+    unknown = np.iinfo(np.int64).max
+    earliest = np.minimum.reduceat(np.where(np.isnat(arrived), unknown, arrived.view(np.int64)), starts)
+    is_first = (earliest == unknown) | (earliest == stands[latest].view(np.int64))
+    return pa.array(earliest, pa.timestamp("us"), mask=is_first).cast(records["outcome_at"].type)
 
 
 def _surer(column: pa.Array, starts: np.ndarray) -> pa.Array:
@@ -204,6 +217,7 @@ def fingerprints(batch: pa.RecordBatch, agent: np.ndarray, opportunity: np.ndarr
         *(numbers(batch) + 0.0),
         outcome_codes(batch).astype(np.int64),
         times(batch["outcome_at"]),
+        times(batch["first_outcome_at"]),
         called.astype(np.int64),
     ]
     key = [agent, opportunity, truncated(scored_at)]

@@ -62,6 +62,17 @@ class ArrivedLabels(Protocol):
         """
         ...
 
+    def count_corrections_after(self, watermark: str | None) -> int:
+        """Count the interactions labelled at a watermark of which another type or score was told since; None: 0.
+
+        Exact, and each once, however often it was corrected: so many labels of those who learned up to there are not
+        what is known now.
+
+        Raises:
+            InputError: When it is no watermark of such a store.
+        """
+        ...
+
 
 class InteractionReader(Protocol):
     """Gives interactions back as they were known at a point of arrival."""

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from spots_ml.digests import digest_file, seal, unseal
 from spots_ml.errors import ArtifactError
 from spots_ml.files import publish, work_folder
-from spots_ml.interactions.columns import rebatch
+from spots_ml.interactions.columns import completed, rebatch
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.interactions.parquet import open_writer
 from spots_ml.interactions.schema import INTERACTIONS
@@ -134,7 +134,8 @@ def describe_snapshot(directory: Path, digest: str) -> Snapshot:
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(path, pre_buffer=False) as file:
-        yield from file.iter_batches(batch_size=GROUP_ROWS, use_threads=False)
+        for batch in file.iter_batches(batch_size=GROUP_ROWS, use_threads=False):
+            yield completed(batch, INTERACTIONS)
 
 
 def _count(batch: pa.RecordBatch, counts: dict[str, int]) -> None:

@@ -2,7 +2,8 @@
 
 A row is *matured* once its maturity window is over: `window` after the decision. Its outcome counts when it arrived
 within the window; otherwise the row is *expired*, also when an outcome arrives later. So what a matured row counts as
-is final: it does not depend on when it is asked.
+is final: it does not depend on when it is asked. What counts is when the first outcome arrived: one that is corrected
+later stays labelled, and counts as what is known of it now.
 """
 
 from dataclasses import dataclass
@@ -44,8 +45,8 @@ def mature(
     Args:
         decided_at: `(n_rows,)` datetime64 in UTC. NaT where unknown: such a row has no window to wait for and counts as
             matured, its outcome as arrived in time.
-        outcome_at: `(n_rows,)` datetime64 in UTC. NaT where no outcome arrived, or nobody knows when: an outcome whose
-            arrival is unknown counts as arrived in time.
+        outcome_at: `(n_rows,)` datetime64 in UTC, when the first outcome arrived. NaT where none did, or nobody
+            knows when: an outcome whose arrival is unknown counts as arrived in time.
         has_outcome: `(n_rows,)` bool, an outcome is known by now.
         now: The present, with a time zone.
         window: How long an outcome may take, at least 0; both ends belong to it: a decision exactly `window` ago is

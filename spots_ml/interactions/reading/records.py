@@ -143,6 +143,7 @@ def columns(records: list[Any]) -> pa.RecordBatch:
         "outcome_type": _texts(records, "outcome_type"),
         **{column: number_column(_numbers(records, key)) for key, column in NUMBER_KEYS.items()},
         **{column: read_times(_texts(records, key), key) for key, column in TIME_KEYS.items()},
+        "first_outcome_at": pa.nulls(n_rows, _TIME),
         "record": pa.nulls(n_rows, pa.string()),
         "problems": _derived_problems(groups, raw),
     }

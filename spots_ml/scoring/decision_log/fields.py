@@ -192,6 +192,11 @@ DECISIONS_WITH_OUTCOMES: Final = pa.schema(
         pa.field("outcome_type", pa.string(), metadata={"doc": "positive, neutral, negative; null: none arrived"}),
         pa.field("outcome_score", pa.float64(), metadata={"doc": "in [0, 1]; null: none arrived"}),
         pa.field("outcome_at", TIME, metadata={"doc": "when the outcome arrived (UTC); null: none, or unknown"}),
+        pa.field(
+            "first_outcome_at",
+            TIME,
+            metadata={"doc": "when the first outcome arrived that this one corrects (UTC); null: it is the first"},
+        ),
     ]
 )
 """Decisions and what came of them, as it is known when they are read."""

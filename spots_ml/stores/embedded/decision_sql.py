@@ -72,7 +72,7 @@ COUNT: Final = "SELECT count(*) FROM decisions WHERE decided_at >= :since AND de
 
 READ: Final = f"""
 SELECT {", ".join(f"decisions.{name}" for name in TOLD)},
-    outcome.outcome_type, outcome.outcome_score, outcome.outcome_at
+    outcome.outcome_type, outcome.outcome_score, outcome.outcome_at, outcome.first_outcome_at
 FROM decisions LEFT JOIN interactions AS outcome ON outcome.identity = decisions.identity
 WHERE decided_at >= :since AND decided_at < :until
 ORDER BY decided_at, decision_id

@@ -14,6 +14,7 @@ from spots_ml.interactions.judging.merging import coded
 from spots_ml.scoring.served_history import Past, ServedHistory, history_at
 from spots_ml.stores import watermark
 from spots_ml.stores.embedded.database import Database, present
+from spots_ml.stores.embedded.interaction_sql import TOLD_BY_THEN
 from spots_ml.stores.moments import check_moments
 from spots_ml.stores.watermark import Watermark, check_reached
 
@@ -23,12 +24,15 @@ _UNKNOWN_TIME: Final = np.iinfo(np.int64).min
 _READ: Final = f"""
 SELECT
     coalesce(scored_at, {_UNKNOWN_TIME}),
-    iif(label_sequence <= :labels, coalesce(outcome_at, {_UNKNOWN_TIME}), {_UNKNOWN_TIME}),
-    iif(label_sequence <= :labels, outcome_score, NULL),
-    iif(label_sequence <= :labels, coalesce(outcome_type, ''), '')
-FROM interactions
-WHERE agent_id = :agent AND row_sequence <= :rows
-"""  # noqa: S608 - a constant of this module
+    coalesce(
+        iif(known.outcome_sequence <= :labels, known.first_outcome_at, told.first_outcome_at),
+        iif(known.outcome_sequence <= :labels, known.outcome_at, told.outcome_at), {_UNKNOWN_TIME}
+    ),
+    iif(known.outcome_sequence <= :labels, known.outcome_score, told.outcome_score),
+    coalesce(iif(known.outcome_sequence <= :labels, known.outcome_type, told.outcome_type), '')
+FROM interactions AS known {TOLD_BY_THEN}
+WHERE agent_id = :agent AND known.row_sequence <= :rows
+"""  # noqa: S608 - constants of this package
 """One agent's interactions, as known at the watermark (`:labels`, `:rows`)."""
 
 
@@ -79,7 +83,7 @@ def _past(connection: sqlite3.Connection, agents: Sequence[str], known: Watermar
 
     def rows() -> Iterator[list[tuple[Any, ...]]]:
         for code, agent in enumerate(agents):
-            found = cursor.execute(_READ, (known.labels, agent, known.rows)).fetchall()
+            found = cursor.execute(_READ, {"labels": known.labels, "agent": agent, "rows": known.rows}).fetchall()
             counts[code] = len(found)
             yield found
 

@@ -14,7 +14,10 @@ from spots_ml.stores.embedded import interaction_sql as sql
 from spots_ml.stores.embedded.interaction_rows import interactions_of_rows, rows_of_interactions
 
 _PAGE_ROWS: Final = 20_000
-_SAID: Final = ("scored_at", "features", "formula_score", "is_called", "outcome_type", "outcome_score", "outcome_at")
+_SAID: Final = (
+    *("scored_at", "features", "formula_score", "is_called"),
+    *("outcome_type", "outcome_score", "outcome_at", "first_outcome_at"),
+)
 """What merging may change: what `sql.RESTATE` and `sql.UPDATE` take before the place."""
 
 

@@ -23,6 +23,7 @@ COLUMNS: Final = (
     "outcome_type",
     "outcome_score",
     "outcome_at",
+    "first_outcome_at",
 )
 """The columns of `rows_of_interactions`, in its order, behind the position."""
 
@@ -44,13 +45,14 @@ def rows_of_interactions(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
     size = len(RAW_FEATURES) * _FEATURES_DTYPE.itemsize
     names = ("position", "agent_id", "opportunity_id")
     told = zip(*(batch[name].to_pylist() for name in names), strict=True)
-    scored_at, outcome_at = _microseconds(batch["scored_at"]), _microseconds(batch["outcome_at"])
+    moments = ("scored_at", "outcome_at", "first_outcome_at")
+    scored_at, outcome_at, first_outcome_at = (_microseconds(batch[name]) for name in moments)
     labels = [batch[name].to_pylist() for name in ("formula_score", "is_called", "outcome_type", "outcome_score")]
     for row, (position, agent, opportunity) in enumerate(told):
         features = content[row * size : (row + 1) * size]
         said = (features, *(column[row] for column in labels), outcome_at[row])
         identity = identity_of(agent, opportunity, scored_at[row], *said)
-        yield position, identity, agent, opportunity, scored_at[row], *said
+        yield position, identity, agent, opportunity, scored_at[row], *said, first_outcome_at[row]
 
 
 def interactions_of_rows(rows: Sequence[sqlite3.Row], first_position: int) -> pa.RecordBatch:

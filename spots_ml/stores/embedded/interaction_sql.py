@@ -9,7 +9,7 @@ STAGE: Final = """
 CREATE TEMP TABLE incoming (
     number INTEGER PRIMARY KEY, position INTEGER NOT NULL, identity BLOB NOT NULL, agent_id TEXT, opportunity_id TEXT,
     scored_at INTEGER, features BLOB NOT NULL, formula_score REAL, is_called INTEGER, outcome_type TEXT,
-    outcome_score REAL, outcome_at INTEGER
+    outcome_score REAL, outcome_at INTEGER, first_outcome_at INTEGER
 );
 CREATE TEMP TABLE broken (
     identity BLOB PRIMARY KEY, position INTEGER NOT NULL, reasons TEXT NOT NULL, record TEXT NOT NULL
@@ -17,7 +17,7 @@ CREATE TEMP TABLE broken (
 """
 """Temporary tables that hold one stream, seen by nobody else; `number` tells the order of its records."""
 
-ADD: Final = "INSERT INTO incoming VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ADD: Final = "INSERT INTO incoming VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 """Takes the position and `interaction_rows.COLUMNS`."""
 
 ADD_BROKEN: Final = "INSERT OR IGNORE INTO broken VALUES (?, ?, ?, ?)"
@@ -46,7 +46,8 @@ WHERE repeated.rowid > :after AND repeated.rowid <= :after + :page
 
 RESTATE: Final = """
 UPDATE incoming SET
-    scored_at = ?, features = ?, formula_score = ?, is_called = ?, outcome_type = ?, outcome_score = ?, outcome_at = ?
+    scored_at = ?, features = ?, formula_score = ?, is_called = ?, outcome_type = ?, outcome_score = ?, outcome_at = ?,
+    first_outcome_at = ?
 WHERE number = ?
 """
 
@@ -62,7 +63,7 @@ WHERE incoming.features <> known.features
     OR (incoming.is_called IS NOT NULL AND incoming.is_called IS NOT known.is_called)
     OR (incoming.outcome_type IS NOT NULL AND (
         incoming.outcome_type IS NOT known.outcome_type OR incoming.outcome_score IS NOT known.outcome_score
-        OR incoming.outcome_at IS NOT known.outcome_at
+        OR incoming.outcome_at IS NOT known.outcome_at OR incoming.first_outcome_at IS NOT known.first_outcome_at
     ))
 ORDER BY known.row_sequence
 """
@@ -70,12 +71,13 @@ ORDER BY known.row_sequence
 
 NEWS: Final = """
 SELECT true AS is_known, place, known.agent_id, known.opportunity_id, known.scored_at, known.features,
-    known.formula_score, known.is_called, known.outcome_type, known.outcome_score, known.outcome_at
+    known.formula_score, known.is_called, known.outcome_type, known.outcome_score, known.outcome_at,
+    known.first_outcome_at
 FROM news JOIN interactions AS known ON known.row_sequence = place
 WHERE news.rowid > :after AND news.rowid <= :after + :page
 UNION ALL
 SELECT false, place, agent_id, opportunity_id, scored_at, features, formula_score, is_called, outcome_type,
-    outcome_score, outcome_at
+    outcome_score, outcome_at, first_outcome_at
 FROM news JOIN incoming USING (number)
 WHERE news.rowid > :after AND news.rowid <= :after + :page
 """
@@ -83,34 +85,63 @@ WHERE news.rowid > :after AND news.rowid <= :after + :page
 
 UPDATE: Final = """
 UPDATE interactions SET
-    scored_at = ?, features = ?, formula_score = ?, is_called = ?, outcome_type = ?, outcome_score = ?, outcome_at = ?
+    scored_at = ?, features = ?, formula_score = ?, is_called = ?, outcome_type = ?, outcome_score = ?, outcome_at = ?,
+    first_outcome_at = ?
 WHERE row_sequence = ?
 """
 
 INSERT: Final = """
 INSERT INTO interactions (
     source_kind, identity, agent_id, opportunity_id, scored_at, features,
-    formula_score, is_called, outcome_type, outcome_score, outcome_at
+    formula_score, is_called, outcome_type, outcome_score, outcome_at, first_outcome_at
 )
 SELECT
     ?, identity, agent_id, opportunity_id, scored_at, features,
-    formula_score, is_called, outcome_type, outcome_score, outcome_at
+    formula_score, is_called, outcome_type, outcome_score, outcome_at, first_outcome_at
 FROM incoming
 WHERE NOT EXISTS (SELECT 1 FROM interactions AS known WHERE known.identity = incoming.identity)
 ORDER BY number
 """
 """Takes the kind of the source."""
 
-LABEL: Final = """
-UPDATE interactions SET label_sequence = ? + fresh.number
-FROM (
-    SELECT known.row_sequence, row_number() OVER (ORDER BY incoming.number) AS number
-    FROM incoming JOIN interactions AS known ON known.identity = incoming.identity
-    WHERE known.label_sequence IS NULL AND known.outcome_type IS NOT NULL AND known.outcome_score IS NOT NULL
-) AS fresh
-WHERE interactions.row_sequence = fresh.row_sequence
+FIND_TOLD: Final = """
+CREATE TEMP TABLE told AS
+SELECT :labels + row_number() OVER (ORDER BY incoming.number) AS sequence, known.row_sequence,
+    latest.sequence IS NULL AS is_first,
+    latest.outcome_type IS NOT known.outcome_type OR latest.outcome_score IS NOT known.outcome_score AS is_other
+FROM incoming JOIN interactions AS known ON known.identity = incoming.identity
+LEFT JOIN outcomes AS latest ON latest.sequence = known.outcome_sequence
+WHERE known.outcome_type IS NOT NULL AND known.outcome_score IS NOT NULL AND (
+    latest.sequence IS NULL OR latest.outcome_type <> known.outcome_type
+    OR latest.outcome_score <> known.outcome_score OR latest.outcome_at IS NOT known.outcome_at
+    OR latest.first_outcome_at IS NOT known.first_outcome_at
+)
 """
-"""Numbers the labels that have just arrived; takes the last number given."""
+"""Outcomes that are not what the log says, numbered in the order of the stream behind the last number `:labels`."""
+
+LOG_TOLD: Final = """
+INSERT INTO outcomes
+SELECT told.sequence, row_sequence, outcome_type, outcome_score, outcome_at, first_outcome_at
+FROM told JOIN interactions USING (row_sequence) ORDER BY told.sequence
+"""
+
+NUMBER_TOLD: Final = """
+UPDATE interactions SET
+    label_sequence = coalesce(label_sequence, told.sequence),
+    outcome_sequence = told.sequence,
+    corrected_sequence = iif(is_other AND NOT is_first, told.sequence, corrected_sequence)
+FROM told WHERE interactions.row_sequence = told.row_sequence
+"""
+
+COUNT_TOLD: Final = "SELECT count(*) AS n_entries, coalesce(sum(is_first), 0) AS n_labels FROM told"
+
+COUNT_LABELS: Final = "SELECT count(*) FROM interactions WHERE label_sequence > :labels"
+"""Interactions that were first labelled after `:labels` entries, from an index."""
+
+COUNT_CORRECTIONS: Final = """
+SELECT count(*) FROM interactions WHERE corrected_sequence > :labels AND label_sequence <= :labels
+"""
+"""Those labelled by then of which another type or score was told since, from an index."""
 
 QUARANTINE: Final = """
 INSERT OR IGNORE INTO quarantined (identity, position, source, reasons, record, imported_at)
@@ -121,16 +152,25 @@ SELECT identity, position, ?, reasons, record, ? FROM broken
 _KNOWN: Final = """
 SELECT
     known.row_sequence, agent_id, opportunity_id, scored_at, features, formula_score, is_called,
-    iif(label_sequence <= :labels, outcome_type, NULL) AS outcome_type,
-    iif(label_sequence <= :labels, outcome_score, NULL) AS outcome_score,
-    iif(label_sequence <= :labels, outcome_at, NULL) AS outcome_at
+    iif(known.outcome_sequence <= :labels, known.outcome_type, told.outcome_type) AS outcome_type,
+    iif(known.outcome_sequence <= :labels, known.outcome_score, told.outcome_score) AS outcome_score,
+    iif(known.outcome_sequence <= :labels, known.outcome_at, told.outcome_at) AS outcome_at,
+    iif(known.outcome_sequence <= :labels, known.first_outcome_at, told.first_outcome_at) AS first_outcome_at
 """
-"""What is read of an interaction, its outcome as known after `:labels` labels."""
+"""What is read of an interaction, its outcome as known after `:labels` entries of the log."""
+
+TOLD_BY_THEN: Final = """
+LEFT JOIN outcomes AS told ON known.label_sequence <= :labels AND known.outcome_sequence > :labels
+AND told.sequence = (
+    SELECT max(sequence) FROM outcomes WHERE row_sequence = known.row_sequence AND sequence <= :labels
+)
+"""
+"""What the log said after `:labels` entries of an interaction of which more was told later."""
 
 READ: Final = f"""
-{_KNOWN} FROM interactions AS known
-WHERE row_sequence > :after AND row_sequence <= :rows
-ORDER BY row_sequence
+{_KNOWN} FROM interactions AS known {TOLD_BY_THEN}
+WHERE known.row_sequence > :after AND known.row_sequence <= :rows
+ORDER BY known.row_sequence
 LIMIT :page
 """
 """One page of interactions behind the row `:after`, up to the row `:rows`."""
@@ -166,6 +206,7 @@ WANTED: Final = "CREATE TEMP TABLE wanted (row_sequence INTEGER PRIMARY KEY)"
 
 READ_WANTED: Final = f"""
 {_KNOWN} FROM wanted CROSS JOIN interactions AS known ON known.row_sequence = wanted.row_sequence
+{TOLD_BY_THEN}
 ORDER BY wanted.row_sequence
 """
 """The interactions in `wanted`."""

@@ -1,7 +1,8 @@
 """Interactions in SQLite: idempotent import, exact count of arrived labels, reading up to a fixed point.
 
-Every interaction that becomes labelled gets the next number of `label_sequence`, once and for good: the count of labels
-after a watermark is the count of larger numbers in an index, whatever the clocks of the app said.
+Outcomes are kept in a log that only grows. Every entry, the first of an interaction and every correction, has the next
+number of one sequence: labels after a watermark are the interactions whose first entry has a larger number, whatever
+the clocks of the app said, and what was known at a watermark is told by the entries up to it.
 """
 
 import sqlite3
@@ -61,10 +62,7 @@ class EmbeddedInteractionStore:
             with transaction(connection):
                 n_updated = merge_into_known(connection)
                 n_new = connection.execute(sql.INSERT, (stream.kind,)).rowcount
-                n_new_labels = connection.execute(sql.LABEL, (present(connection).labels,)).rowcount
-                connection.execute(
-                    "UPDATE counters SET value = value + ? WHERE name = 'label_sequence'", (n_new_labels,)
-                )
+                n_new_labels = _log_outcomes(connection)
                 connection.execute(sql.QUARANTINE, (stream.description, imported_at))
             n_distinct = connection.execute("SELECT count(*) FROM incoming").fetchone()[0]
         return intake.report(n_distinct=n_distinct, n_new=n_new, n_updated=n_updated, n_new_labels=n_new_labels)
@@ -103,9 +101,24 @@ class EmbeddedInteractionStore:
         """
         labels = 0 if watermark is None else parse(watermark).labels
         with self._database.reading() as connection:
-            count: int = connection.execute(
-                "SELECT count(*) FROM interactions WHERE label_sequence > ?", (labels,)
-            ).fetchone()[0]
+            count: int = connection.execute(sql.COUNT_LABELS, {"labels": labels}).fetchone()[0]
+        return count
+
+    def count_corrections_after(self, watermark: str | None) -> int:
+        """Count the interactions labelled at a watermark of which another type or score has been told since.
+
+        Args:
+            watermark: What `label_watermark` answered earlier; None: of nothing known, nothing is corrected.
+
+        Returns:
+            The exact number, from an index. One that was corrected several times is counted once.
+
+        Raises:
+            InputError: When it is no watermark of an embedded store.
+        """
+        labels = 0 if watermark is None else parse(watermark).labels
+        with self._database.reading() as connection:
+            count: int = connection.execute(sql.COUNT_CORRECTIONS, {"labels": labels}).fetchone()[0]
         return count
 
     def read_interactions(
@@ -135,6 +148,16 @@ class EmbeddedInteractionStore:
         """
         bounds = ReadBounds.checked(since, until, agents)
         return read_stream(self._database, parse(self.label_watermark() if up_to is None else up_to), bounds)
+
+
+def _log_outcomes(connection: sqlite3.Connection) -> int:
+    """Write down what the interactions in `incoming` say of outcomes beyond the log; count those labelled only now."""
+    connection.execute(sql.FIND_TOLD, {"labels": present(connection).labels})
+    connection.execute(sql.LOG_TOLD)
+    connection.execute(sql.NUMBER_TOLD)
+    n_entries, n_labels = connection.execute(sql.COUNT_TOLD).fetchone()
+    connection.execute("UPDATE counters SET value = value + ? WHERE name = 'label_sequence'", (n_entries,))
+    return int(n_labels)
 
 
 def _stage(connection: sqlite3.Connection, batches: Iterator[pa.RecordBatch], intake: Intake) -> None:

@@ -214,6 +214,32 @@ CREATE TRIGGER refusals_are_not_deleted BEFORE DELETE ON refusals
 BEGIN SELECT RAISE(ABORT, 'refusals is append-only'); END;
 """
 
+_OUTCOME_LOG: Final = """
+-- What is known of an outcome is an entry of a log that only grows. An interaction says the number of its first entry
+-- (`label_sequence`), of its latest one, and of the latest that told another type or score.
+ALTER TABLE interactions ADD COLUMN first_outcome_at INTEGER;
+ALTER TABLE interactions ADD COLUMN outcome_sequence INTEGER;
+ALTER TABLE interactions ADD COLUMN corrected_sequence INTEGER;
+CREATE INDEX corrections_by_arrival ON interactions (corrected_sequence, label_sequence)
+WHERE corrected_sequence IS NOT NULL;
+CREATE TABLE outcomes (
+    sequence INTEGER PRIMARY KEY,
+    row_sequence INTEGER NOT NULL,
+    outcome_type TEXT NOT NULL,
+    outcome_score REAL NOT NULL,
+    outcome_at INTEGER,
+    first_outcome_at INTEGER
+);
+INSERT INTO outcomes SELECT label_sequence, row_sequence, outcome_type, outcome_score, outcome_at, NULL
+FROM interactions WHERE label_sequence IS NOT NULL ORDER BY label_sequence;
+CREATE UNIQUE INDEX outcomes_by_interaction ON outcomes (row_sequence, sequence);
+CREATE TRIGGER outcomes_are_not_changed BEFORE UPDATE ON outcomes
+BEGIN SELECT RAISE(ABORT, 'outcomes are append-only'); END;
+CREATE TRIGGER outcomes_are_not_deleted BEFORE DELETE ON outcomes
+BEGIN SELECT RAISE(ABORT, 'outcomes are append-only'); END;
+UPDATE interactions SET outcome_sequence = label_sequence WHERE label_sequence IS NOT NULL;
+"""
+
 STEPS: Final = (
     _INTERACTIONS_AND_VERSIONS,
     _DECISIONS_AND_PERFORMANCE,
@@ -224,6 +250,7 @@ STEPS: Final = (
     _TWINS,
     _ORDER_OF_REGISTRATIONS,
     _REFUSALS,
+    _OUTCOME_LOG,
 )
 """The first step makes version 1 out of an empty file, each further one the next version."""
 

@@ -7,7 +7,7 @@ _FUNCTION = "label_watermark"
 
 
 def present(calls: Calls) -> Watermark:
-    """Read the present point of arrival.
+    """Number what has arrived, and read the point that is reached.
 
     Args:
         calls: The project.
@@ -19,6 +19,6 @@ def present(calls: Calls) -> Watermark:
         CallError: When the call ends in no answer.
     """
     arrival = calls.execute(
-        "read the point of arrival", _FUNCTION, lambda client: client.rpc(_FUNCTION, {}, get=True), repeat="read"
+        "read the point of arrival", _FUNCTION, lambda client: client.rpc(_FUNCTION, {}), repeat="keyed"
     ).data
     return Watermark(arrival["labels"], arrival["rows"], "supabase")

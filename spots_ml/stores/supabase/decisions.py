@@ -16,7 +16,7 @@ from spots_ml.stores.decision_refusals import refuse_other_content
 from spots_ml.stores.moments import check_period, to_text
 from spots_ml.stores.supabase.decision_rows import COLUMNS, SENT, decisions_of_rows, to_items
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
-from spots_ml.stores.supabase.postgres.same_rows import newest_row, require_same_row
+from spots_ml.stores.supabase.postgres.same_rows import newest_row, require_same_row, row_found
 from spots_ml.stores.supabase.staging import send_batch
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.paging import Filter, KeysetRead, read_pages
@@ -140,7 +140,8 @@ def _read_directly(direct: DirectReads, since: str, until: str, newest: tuple[in
     count = f"select count(*) as n_rows from public.{_TABLE} where {period}"  # noqa: S608 - moments of to_text
     read = f"select {', '.join(COLUMNS)} from public.{_VIEW} where {period} order by decided_at, decision_id"  # noqa: S608
     with direct.consistent() as snapshot:
-        require_same_row(snapshot, _TABLE, _IDENTITY, newest, up_to=newest[0])
+        found = row_found(snapshot, _TABLE, _IDENTITY, up_to=newest[0])
+        require_same_row(snapshot, _TABLE, found, newest)
         expected = next(iter(snapshot.read("count the decisions", _TABLE, count)))["n_rows"][0].as_py()
         n_read = 0
         for batch in snapshot.read("read the decisions", _VIEW, read):

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spots_ml.interactions.columns import floats, times
+from spots_ml.interactions.columns import first_arrivals, floats, times
 from spots_ml.interactions.judging.merging import coded
 from spots_ml.interactions.judging.rules import ValidationConfig, find_problems
 from spots_ml.interactions.schema import INTERACTIONS
@@ -84,7 +84,7 @@ def _columns(batch: pa.RecordBatch, agents: pa.Array) -> tuple[np.ndarray, ...]:
     return (
         pc.index_in(taken["agent_id"], agents).to_numpy(zero_copy_only=False).astype(np.int64),
         times(taken["scored_at"]),
-        times(taken["outcome_at"]),
+        first_arrivals(taken),
         floats(taken["outcome_score"]),
         taken["outcome_type"].fill_null("").to_numpy(zero_copy_only=False).astype(str),
     )

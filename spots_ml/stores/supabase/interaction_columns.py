@@ -4,6 +4,7 @@ Most rows bring their features as an array of numbers. A row that says anything 
 instead, which is read by what reads the app's exports: so a broken value is told alike wherever it comes from.
 """
 
+import json
 from typing import Any, Final
 
 import numpy as np
@@ -17,19 +18,26 @@ from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.stores.watermark import Watermark
 
 _TOLD_OF_A_ROW: Final = ("agent_id", "opportunity_id", "scored_at", "formula_score", "is_called")
-_TOLD_OF_ITS_OUTCOME: Final = ("outcome_type", "outcome_score", "outcome_at")
+_TOLD_OF_ITS_OUTCOME: Final = ("outcome_type", "outcome_score", "outcome_at", "first_outcome_at")
+_RECORDED: Final = ("outcome_type", "outcome_score", "outcome_timestamp")
+"""The outcome in a record of the app's export."""
 
 ROWS: Final = pa.schema(
     [
         pa.field("row_sequence", pa.int64()),
         pa.field("label_sequence", pa.int64()),
+        pa.field("outcome_sequence", pa.int64()),
         *(INTERACTIONS.field(name) for name in (*_TOLD_OF_A_ROW, *_TOLD_OF_ITS_OUTCOME)),
         pa.field("features", pa.list_(pa.float64())),
+        pa.field("told", pa.string()),
         pa.field("record", pa.string()),
         pa.field("unlabelled_record", pa.string()),
     ]
 )
-"""What is read of the view; `features` are the 39 of the contract in its order, null where there is a record."""
+"""What is read of the view; `features` are the 39 of the contract in its order, null where there is a record.
+
+`told` is a list of all that was told of an outcome, where it is more than one entry: its number, then the outcome.
+"""
 
 _RAW: Final = np.array([FEATURES.index(name) for name in RAW_FEATURES])
 _DERIVED: Final = np.array([FEATURES.index(name) for name in DERIVED_FEATURES])
@@ -64,13 +72,12 @@ def to_interactions(rows: pa.RecordBatch, known: Watermark, first_position: int)
     Returns:
         As many rows of schema `INTERACTIONS`, in the same order.
     """
-    labelled = pc.less_equal(rows["label_sequence"], known.labels).fill_null(False)
+    rows = _as_known(rows, known.labels)
     plain = rows["features"].is_valid()
     if plain.false_count == 0:
-        read = _plain(rows, labelled)
+        read = _plain(rows)
     else:
-        records = pc.if_else(labelled, rows["record"], rows["unlabelled_record"]).filter(pc.invert(plain))
-        parts = [_plain(rows.filter(plain), labelled.filter(plain)), *map(_described, records.to_pylist())]
+        parts = [_plain(rows.filter(plain)), *map(_described, rows.filter(pc.invert(plain)).to_pylist())]
         is_plain = plain.to_numpy(zero_copy_only=False)
         order = np.argsort(np.concatenate([np.flatnonzero(is_plain), np.flatnonzero(~is_plain)]))
         read = pa.Table.from_batches(parts).take(pa.array(order)).combine_chunks().to_batches()[0]
@@ -78,23 +85,50 @@ def to_interactions(rows: pa.RecordBatch, known: Watermark, first_position: int)
     return read.set_column(0, INTERACTIONS.field("position"), pa.array(positions))
 
 
+def _as_known(rows: pa.RecordBatch, labels: int) -> pa.RecordBatch:
+    """Put the outcomes in place that the log told up to an entry."""
+    labelled = pc.less_equal(rows["label_sequence"], labels).fill_null(False)
+    told_since = pc.and_(labelled, pc.greater(rows["outcome_sequence"], labels).fill_null(False))
+    earlier = [_entry_by(text, labels) for text in rows["told"].filter(told_since).to_pylist()]
+    records = pc.if_else(pc.and_(labelled, pc.invert(told_since)), rows["record"], rows["unlabelled_record"])
+    if earlier and records.null_count < rows.num_rows:
+        texts = rows["unlabelled_record"].filter(told_since).to_pylist()
+        records = pc.replace_with_mask(records, told_since, pa.array(map(_with_outcome, texts, earlier), pa.string()))
+    rows = rows.set_column(rows.schema.get_field_index("record"), "record", records)
+    for place, name in enumerate(_TOLD_OF_ITS_OUTCOME):
+        column = pc.if_else(labelled, rows[name], pa.scalar(None, rows[name].type))
+        if earlier:
+            values = _column([entry[place] for entry in earlier], column.type)
+            column = pc.replace_with_mask(column, told_since, values)
+        rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), column)
+    return rows
+
+
+def _with_outcome(record: str | None, outcome: list[Any]) -> str | None:
+    """Put an outcome into a record that has keys, none of them of an outcome: in front of its last brace."""
+    return record and f"{record[:-1]}, {json.dumps(dict(zip(_RECORDED, outcome, strict=False)))[1:]}"
+
+
+def _entry_by(told: str, labels: int) -> list[Any]:
+    """Find the outcome of the latest entry up to a number."""
+    latest: list[Any] = [entry for entry in json.loads(told) if entry[0] <= labels][-1]
+    return latest[1:]
+
+
 def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
     if pa.types.is_timestamp(kind):
-        return pa.array(values).cast(kind)
+        return pa.array(values, pa.string()).cast(kind)
     if pa.types.is_list(kind):
         # JSON writes a large double as a whole number, which Arrow takes for one that may not be rounded.
         values = [row and [number and float(number) for number in row] for row in values]
     return pa.array(values, kind)
 
 
-def _plain(rows: pa.RecordBatch, labelled: pa.Array) -> pa.RecordBatch:
+def _plain(rows: pa.RecordBatch) -> pa.RecordBatch:
     features = rows["features"].flatten().to_numpy(zero_copy_only=False).reshape(-1, len(FEATURES))
     by_feature = np.ascontiguousarray(features.T)
     columns = {name: number_column(by_feature[index]) for index, name in zip(_RAW, RAW_FEATURES, strict=True)}
-    columns |= {name: rows[name] for name in _TOLD_OF_A_ROW}
-    columns |= {
-        name: pc.if_else(labelled, rows[name], pa.scalar(None, rows[name].type)) for name in _TOLD_OF_ITS_OUTCOME
-    }
+    columns |= {name: rows[name] for name in (*_TOLD_OF_A_ROW, *_TOLD_OF_ITS_OUTCOME)}
     columns["problems"] = _derived_problems(features)
     return pa.RecordBatch.from_arrays(
         [columns[field.name] if field.name in columns else _absent(field, rows.num_rows) for field in INTERACTIONS],
@@ -117,7 +151,10 @@ def _derived_problems(features: np.ndarray) -> pa.Array:
     return pa.array(problems, _PROBLEMS)
 
 
-def _described(record: str) -> pa.RecordBatch:
-    text = record.encode()
+def _described(row: dict[str, Any]) -> pa.RecordBatch:
+    text = row["record"].encode()
     read = decode_record(text)
-    return pa.RecordBatch.from_pylist([{"position": 0, **read_record(text)}], INTERACTIONS) if read is None else read
+    if read is None:
+        return pa.RecordBatch.from_pylist([{"position": 0, **read_record(text)}], INTERACTIONS)
+    first = pa.array([row["first_outcome_at"]], INTERACTIONS.field("first_outcome_at").type)
+    return read.set_column(INTERACTIONS.get_field_index("first_outcome_at"), "first_outcome_at", first)

@@ -26,6 +26,7 @@ from spots_ml.stores.watermark import own, parse
 
 _IMPORT: Final = "import_interactions"
 _COUNT: Final = "count_labels_after"
+_COUNT_CORRECTIONS: Final = "count_corrections_after"
 
 
 class SupabaseInteractionStore:
@@ -116,11 +117,28 @@ class SupabaseInteractionStore:
             CallError: When the call ends in no answer.
         """
         labels = 0 if watermark is None else parse(watermark, "supabase").labels
+        return self._count("count the labels", _COUNT, labels)
+
+    def count_corrections_after(self, watermark: str | None) -> int:
+        """Count the interactions labelled at a watermark of which another type or score has been told since.
+
+        Args:
+            watermark: What `label_watermark` answered earlier; None: of nothing known, nothing is corrected.
+
+        Returns:
+            The exact number, counted by the server from an index. One that was corrected several times is counted once.
+
+        Raises:
+            InputError: When it is no watermark of a Supabase store.
+            CallError: When the call ends in no answer.
+        """
+        labels = 0 if watermark is None else parse(watermark, "supabase").labels
+        return self._count("count the corrections", _COUNT_CORRECTIONS, labels)
+
+    def _count(self, operation: str, function: str, labels: int) -> int:
+        """Ask a function that numbers what has arrived and counts behind an entry: twice, it answers the same."""
         count: int = self._calls.execute(
-            "count the labels",
-            _COUNT,
-            lambda client: client.rpc(_COUNT, {"p_label": str(labels)}, get=True),
-            repeat="read",
+            operation, function, lambda client: client.rpc(function, {"p_label": str(labels)}), repeat="keyed"
         ).data
         return count
 
@@ -159,7 +177,9 @@ def _items(judged: Iterable[tuple[pa.RecordBatch, list[dict[str, Any]]]]) -> Ite
     """Write records as `import_interactions` takes them: unknown keys are left out, so that nothing overwrites."""
     for accepted, broken in judged:
         for row in accepted.to_pylist():
-            yield {key: value for key, value in app_record(row).items() if value is not None}
+            first = row["first_outcome_at"] and row["first_outcome_at"].isoformat()
+            said = app_record(row) | {"first_outcome_timestamp": first}
+            yield {key: value for key, value in said.items() if value is not None}
         for row in broken:
             yield row | {"record": _storable(row["record"])}
 

@@ -21,7 +21,7 @@ from spots_ml.stores.moments import to_text
 from spots_ml.stores.read_bounds import ReadBounds
 from spots_ml.stores.supabase.interaction_columns import ROWS, rows_of_json, to_interactions
 from spots_ml.stores.supabase.postgres.bulk_read import ConsistentRead, DirectReads
-from spots_ml.stores.supabase.postgres.same_rows import newest_row, require_same_row
+from spots_ml.stores.supabase.postgres.same_rows import newest_row, require_same_row, row_found
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.paging import (
     Filter,
@@ -35,7 +35,7 @@ from spots_ml.stores.watermark import Watermark
 
 VIEW: Final = "interactions"
 _KINDS: Final = "interaction_kinds"
-_TABLE: Final = "calling_score_training_data"
+_TABLE: Final = "training_arrivals"
 _IDENTITY: Final = "id"
 _BATCH_ROWS: Final = 50_000
 _STATEMENT_AGENTS: Final = 10_000
@@ -74,7 +74,7 @@ def read_stream(calls: Calls, direct: DirectReads | None, known: Watermark, boun
         read = _up_to(known)
         expected = count_rows(calls, read)
         rows = _paged(calls, read) if direct is None else _streamed(calls, direct, known, expected)
-        rows, told = _whole(rows, read, expected), f"{expected:,} interactions"
+        told = f"{expected:,} interactions"
     else:
         rows, told = _in_order(_within(calls, direct, known, bounds), bounds), f"interactions {bounds}"
     return InteractionStream(
@@ -147,12 +147,12 @@ def _streamed(calls: Calls, direct: DirectReads, known: Watermark, expected: int
     read = _up_to(known)
     with _same_project(calls, direct, known) as snapshot:
         counted = _counted(snapshot, _limit(read))
-        if counted != expected:
+        # Rows may be deleted at any time: what the API counts before and after has what the snapshot holds between.
+        if not count_rows(calls, read) <= counted <= expected:
             raise IncompleteReadError(
-                read,
-                f"the API counted {expected:,} rows and Postgres {counted:,}: rows came or went",
+                read, f"the API counted {expected:,} rows and Postgres {counted:,}, which no deletion explains"
             )
-        yield from _selected(snapshot, f"{_limit(read)} order by row_sequence")
+        yield from _whole(_selected(snapshot, f"{_limit(read)} order by row_sequence"), read, counted)
 
 
 def _streamed_within(
@@ -175,10 +175,15 @@ def _streamed_within(
 @contextlib.contextmanager
 def _same_project(calls: Calls, direct: DirectReads, known: Watermark) -> Iterator[ConsistentRead]:
     """Open a snapshot that holds the newest of the rows that are to be read."""
-    newest = newest_row(calls, _TABLE, _IDENTITY, known.rows)
-    with direct.consistent() as snapshot:
-        require_same_row(snapshot, _TABLE, _IDENTITY, newest, up_to=known.rows)
-        yield snapshot
+    while True:
+        newest = newest_row(calls, _TABLE, _IDENTITY, known.rows)
+        with direct.consistent() as snapshot:
+            found = row_found(snapshot, _TABLE, _IDENTITY, up_to=known.rows)
+            if found == newest or newest_row(calls, _TABLE, _IDENTITY, known.rows) == newest:
+                require_same_row(snapshot, _TABLE, found, newest)
+                yield snapshot
+                return
+        # That row was deleted meanwhile: another is the newest now.
 
 
 def _whole(batches: Iterable[pa.RecordBatch], read: KeysetRead, expected: int) -> Iterator[pa.RecordBatch]:

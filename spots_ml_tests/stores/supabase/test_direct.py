@@ -76,11 +76,11 @@ def test_every_read_is_one_read_only_snapshot_with_a_timeout(direct):
 def test_nothing_can_be_written_even_as_the_owner(local_project):
     direct = DirectReads(local_project.owner_dsn)
     with pytest.raises(CallError, match="read-only transaction"):
-        rows(direct.read("write", "t", "select nextval('public.training_rows')"))
+        rows(direct.read("write", "t", "select nextval('public.decision_rows')"))
 
 
 def test_reads_in_one_snapshot_agree_while_others_write(direct, project):
-    count = "select count(*) as n from public.interactions"
+    count = "select count(*) as n from public.calling_score_training_data"
     with direct.consistent() as snapshot:
         before = rows(snapshot.read("count", "interactions", count))
         with project.server.connect(project.database, autocommit=True) as other:

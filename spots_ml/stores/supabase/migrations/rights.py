@@ -1,7 +1,7 @@
 """Who may do what with the tables, views and functions of the migrations: all of it, of every role but the owner.
 
 The migrations grant it; this is what a database is held against afterwards, by tests and by `spots-ml db status`. A
-sequence may be used by nobody: the tables' triggers number the rows.
+sequence may be used by nobody: rows are numbered by triggers, and by functions when the pipeline reads.
 """
 
 from typing import Final
@@ -35,7 +35,7 @@ RELATION_RIGHTS: Final[dict[str, frozenset[tuple[str, str]]]] = {
             *((_AB_TEST, right) for right in ("SELECT", "INSERT", "DELETE")),
             *((f"public.{name}", "SELECT") for name in ("model_versions", "version_history", "model_kinds")),
             *((f"public.{name}", "SELECT") for name in ("served_models", "decisions", "decisions_with_outcomes")),
-            ("public.interactions", "SELECT"),
+            *((f"public.{name}", "SELECT") for name in ("interactions", "training_arrivals", "training_outcomes")),
             *(("public.performance", right) for right in ("SELECT", "INSERT", "UPDATE")),
             *(("public.refusals", right) for right in ("SELECT", "INSERT")),
             *(("public.incoming_rows", right) for right in ("SELECT", "INSERT")),
@@ -46,7 +46,10 @@ RELATION_RIGHTS: Final[dict[str, frozenset[tuple[str, str]]]] = {
     ),
     READER: frozenset(
         (name, "SELECT")
-        for name in (_TRAINING, "public.decisions", "public.interactions", "public.decisions_with_outcomes")
+        for name in (
+            *(_TRAINING, "public.training_arrivals", "public.training_outcomes", "public.interactions"),
+            *("public.decisions", "public.decisions_with_outcomes"),
+        )
     ),
 }
 """Role -> relations, or columns of one, and what the role may do with them."""
@@ -56,7 +59,7 @@ _OF_EVERY_WRITER: Final = ("private.own_agent_id", "private.plain_features", "pr
 
 _OF_EVERY_READER: Final = (
     *("private.interaction_record", "private.interaction_key", "private.digest_id"),
-    "private.sees_every_row",
+    *("private.known_record", "private.sees_every_row", "public.reached_watermark"),
 )
 """What the views compute with, and whether they hide rows."""
 
@@ -70,10 +73,11 @@ FUNCTION_RIGHTS: Final[dict[str, frozenset[str]]] = {
             *("public.register_model_version", "public.promote_model_version", "public.rollback_model_version"),
             *("public.archive_model_version", "public.withdraw_model_version", "public.unarchive_model_version"),
             *("public.set_rollout_traffic", "public.set_model_weight"),
-            *("public.label_watermark", "public.count_labels_after", "public.interaction_kinds"),
+            *("public.label_watermark", "public.count_labels_after", "public.count_corrections_after"),
+            "public.interaction_kinds",
             *("public.log_decisions", "public.import_interactions", "public.phone_manifest"),
         }
     ),
-    READER: frozenset({*_OF_EVERY_READER, "private.own_agent_id", "public.label_watermark"}),
+    READER: frozenset({*_OF_EVERY_READER, "private.own_agent_id"}),
 }
 """Role -> functions that it may call."""

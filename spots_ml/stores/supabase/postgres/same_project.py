@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from spots_ml.stores.supabase.arrival import present
 from spots_ml.stores.supabase.postgres.connecting import connected
 from spots_ml.stores.supabase.postgres.dsn import PostgresDsn
 from spots_ml.stores.supabase.transport.calls import Calls
@@ -17,8 +18,8 @@ from spots_ml.stores.supabase.transport.refusals import Call
 if TYPE_CHECKING:
     from postgrest import SyncPostgrestClient, SyncRPCFilterRequestBuilder
 
-_FUNCTION: Final = "label_watermark"
-_ASK: Final = "select to_jsonb(public.label_watermark())"
+_FUNCTION: Final = "reached_watermark"
+_ASK: Final = "select to_jsonb(public.reached_watermark())"
 _API_HOST: Final = re.compile(r"([a-z]{20})\.supabase\.co")
 _DIRECT_HOST: Final = re.compile(r"db\.([a-z]{20})\.supabase\.co")
 _POOLER_USER: Final = re.compile(r"[^.]+\.([a-z]{20})")
@@ -55,6 +56,7 @@ def compare_projects(calls: Calls, url: str) -> Comparison:
     named_by_api, named_by_dsn = _name_of_api(calls.connection.url), _name_of_postgres(dsn)
     if named_by_api and named_by_dsn and named_by_api != named_by_dsn:
         return Comparison(same=False, detail=f"the API is that of {named_by_api}, Postgres that of {named_by_dsn}")
+    present(calls)  # numbers what waits, so that there is something to compare
     with connected(dsn, Call("compare it with the API", _FUNCTION, dsn.host)) as connection:
         (before,) = (_arrived(row[0]) for row in connection.execute(_ASK))
         over_api = _arrived(calls.execute("compare it with Postgres", _FUNCTION, _build, repeat="read").data)

@@ -29,20 +29,19 @@ def newest_row(calls: Calls, table: str, identity: str, up_to: int | None = None
     return None if row is None else (row["row_sequence"], str(row[identity]))
 
 
-def require_same_row(
-    snapshot: ConsistentRead, table: str, identity: str, newest: tuple[int, str] | None, *, up_to: int
-) -> None:
-    """Insist that Postgres tells the same.
+def row_found(snapshot: ConsistentRead, table: str, identity: str, *, up_to: int) -> tuple[int, str] | None:
+    """Look for that row in Postgres.
 
     Args:
         snapshot: Of the Postgres that is about to be read.
         table: As for `newest_row`.
         identity: As for `newest_row`.
-        newest: What `newest_row` answered before the snapshot was taken.
         up_to: As for `newest_row`.
 
+    Returns:
+        As `newest_row`.
+
     Raises:
-        ConfigError: When another row is in its place, or none is there.
         CallError: When the database gives no answer.
     """
     statement = (
@@ -50,12 +49,28 @@ def require_same_row(
         f"where row_sequence <= {int(up_to)} order by row_sequence desc limit 1"
     )
     rows = [row for batch in snapshot.read("find the newest row", table, statement) for row in batch.to_pylist()]
-    found = (rows[0]["row_sequence"], rows[0]["found"]) if rows else None
+    return (rows[0]["row_sequence"], rows[0]["found"]) if rows else None
+
+
+def require_same_row(
+    snapshot: ConsistentRead, table: str, found: tuple[int, str] | None, newest: tuple[int, str] | None
+) -> None:
+    """Insist that Postgres tells the same.
+
+    Args:
+        snapshot: Where it was looked for.
+        table: As for `newest_row`.
+        found: What `row_found` answered.
+        newest: What `newest_row` answered before the snapshot was taken.
+
+    Raises:
+        ConfigError: When another row is in its place, or none is there.
+    """
     if found != newest:
         raise ConfigError(
             f"the newest row of {table} is {_told(newest)} over the API and {_told(found)} in the Postgres at "
             f"{snapshot.host}, so nothing was read from it; set address and DSN of one project (`spots-ml db status` "
-            "compares them), or read again if that row was deleted just now"
+            "compares them)"
         )
 
 
