@@ -186,13 +186,24 @@ def _source(state: RetrainState, config: RetrainConfig) -> Source:
 
 def _progress(state: RetrainState, config: RetrainConfig) -> str:
     due = _due_at(state, config)
-    by_time = "no version yet, so not by time" if due is None else f"next by time on {_clock(due)}"
+    if state.registered_at is None:
+        by_time = "no version yet, so not by time"
+    elif due is None:
+        by_time = (
+            f"the newest version says that it was registered on {_clock(state.registered_at)}, which lies ahead: its "
+            "age is not known, so not by time until then"
+        )
+    else:
+        by_time = f"next by time on {_clock(due)}"
     corrected = f"{state.corrections:,} of {config.corrected_labels:,} corrected; " if state.corrections else ""
     return f"{state.new_labels:,} of {config.new_labels:,} new labels; {corrected}{by_time}"
 
 
 def _due_at(state: RetrainState, config: RetrainConfig) -> datetime | None:
-    return None if state.registered_at is None else state.registered_at + timedelta(days=config.max_age_days)
+    """When age alone makes it due; None without a version, or while its clock was ahead of this one."""
+    if state.registered_at is None or state.registered_at > state.now:
+        return None
+    return state.registered_at + timedelta(days=config.max_age_days)
 
 
 def _retry_at(runs: ModelRuns, config: RetrainConfig) -> datetime | None:

@@ -94,12 +94,17 @@ def retrain_state(
         new_labels=new_labels,
         learned_from_store=watermark is not None,
         sources=sources,
-        runs=runs.runs(model_type, store=sources.store, now=now, since=registered_at),
+        runs=runs.runs(model_type, store=sources.store, now=now, since=_before(now, registered_at)),
         refused={
             **_refused_by_source(known, attempts, sources),
             **({sources.store: refused} if refused else {}),
         },
     )
+
+
+def _before(now: datetime, moment: datetime | None) -> datetime | None:
+    """A moment that a clock ahead told leaves out nothing: it would leave out every failure until then."""
+    return None if moment is None or moment > now else moment
 
 
 def _refused_by_store(

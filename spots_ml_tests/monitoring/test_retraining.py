@@ -55,6 +55,15 @@ def test_it_is_due_at_a_thousand_labels_or_seven_days_both_inclusive(new_labels,
     assert len(getattr(decision, "reasons", ())) == reasons
 
 
+def test_a_version_of_a_clock_ahead_has_no_age_and_labels_alone_count():
+    ahead = answer(days=-10)
+    assert ahead == Wait(
+        "0 of 1,000 new labels; the newest version says that it was registered on 2026-11-21 10:00 UTC, which lies "
+        "ahead: its age is not known, so not by time until then"
+    )
+    assert isinstance(answer(days=-10, new_labels=1000), Retrain)
+
+
 def test_the_reasons_are_told():
     told = "1,000 new labels have arrived (threshold 1,000)"
     assert answer(new_labels=1000) == Retrain((told,), "embedded", told)

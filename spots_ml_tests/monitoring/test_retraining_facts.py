@@ -1,3 +1,4 @@
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -120,6 +121,14 @@ def test_the_history_is_asked_for_this_store_since_the_registration_in_the_asker
 
     assert runs.asked == ("outcome", "embedded", NOW, REGISTERED)
     assert (facts.now, facts.registered_at, facts.runs) == (NOW, REGISTERED, runs.runs_of)
+
+
+def test_a_version_of_a_clock_ahead_hides_no_failure(monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "REGISTERED", NOW + timedelta(days=10))
+    runs = Told()
+    state(Kept(of_store=None), runs)
+
+    assert runs.asked[3] is None
 
 
 def test_before_any_version_the_whole_history_counts():
