@@ -387,6 +387,17 @@ def test_a_moment_that_no_calendar_has_is_refused(database, moment):
         connection.execute("update public.model_versions set updated_at = 'infinity'")
 
 
+@pytest.mark.parametrize("text", ["good\nforged", "good\r", "\x1b[2K", "a\u2028b", "\u202egood", "x" * 1_001])
+def test_who_and_why_are_one_line_each(database, text):
+    with database.service() as connection:
+        fill(connection, "a")
+        for told in ({"p_actor": text}, {"p_reason": text}):
+            answer = change(connection, "promote", 0, **told)
+            assert (answer["status"], "expected one line of text" in answer["reason"]) == ("refused", True)
+        assert len(history(connection)) == 1
+        assert change(connection, "promote", 0, p_reason="schön, 好 👍" + "x" * 900)["status"] == "ok"
+
+
 def test_the_transitions_of_the_database_are_those_of_the_registry(database):
     with database.owner() as connection:
         rows = connection.execute("select action, from_status, to_status from private.version_transitions").fetchall()
