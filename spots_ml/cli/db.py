@@ -1,6 +1,7 @@
 """Commands about the schema of a Supabase project: `db push` applies the migrations, `db status` says which are."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -24,9 +25,13 @@ def db_command() -> None:
 
 @db_command.command("push")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-@click.option("--direct", is_flag=True, help="Without the Supabase CLI, also when it is installed.")
-def push_command(yes: bool, direct: bool) -> None:
-    """Apply the migrations that the project lacks, each whole or not at all."""
+@click.option("--by-cli", is_flag=True, help="By the Supabase CLI, file by file.")
+def push_command(yes: bool, by_cli: bool) -> None:
+    """Apply the migrations that the project lacks, all of them or none.
+
+    What is in the way is looked for before, and told all at once. The Supabase CLI applies file by file: where one is
+    refused, those before it stay.
+    """
     from spots_ml.stores.supabase.migrations.account import read_migrations, require_unchanged
     from spots_ml.stores.supabase.migrations.push import find_cli, push_migrations
     from spots_ml.stores.supabase.postgres.dsn import PostgresDsn
@@ -39,7 +44,7 @@ def push_command(yes: bool, direct: bool) -> None:
     if not pending:
         click.echo("nothing to apply: the project has every migration")
         return
-    cli = None if direct else find_cli()
+    cli = _found(find_cli()) if by_cli else None
     click.echo(f"To be applied to {PostgresDsn.read(dsn).host}, {f'by {cli}' if cli else 'directly'}:")
     click.echo("\n".join(f"  {name}" for name in pending))
     if not yes:
@@ -84,6 +89,12 @@ def migration_status_command(context: click.Context, as_json: bool) -> None:
             verdict = "one project" if comparison.same else "NOT ONE PROJECT"
             click.echo(f"\nAPI and Postgres: {verdict}; {comparison.detail}")
     context.exit(0 if complete and not foreign and (comparison is None or comparison.same) else 1)
+
+
+def _found(cli: Path | None) -> Path:
+    if cli is None:
+        raise ConfigError("the Supabase CLI is not on the PATH; install it, or push without --by-cli")
+    return cli
 
 
 def _dsn(settings: Settings) -> str:

@@ -63,6 +63,21 @@ def test_status_is_1_until_everything_is_applied(spots_ml, dsn):
     assert "shared_rules" in spots_ml("status", supabase_dsn=dsn).stdout
 
 
+def test_what_is_in_the_way_is_listed_and_nothing_is_applied(spots_ml, dsn, server):
+    with server.connect(dsn.rpartition("/")[2], autocommit=True) as connection:
+        connection.execute("create schema private; create table public.performance (id int)")
+    pushed = spots_ml("push", "--yes", supabase_dsn=dsn)
+
+    assert pushed.exit_code == 1
+    assert "nothing was applied, because 2 things are in the way" in pushed.stderr
+    assert {one["state"] for one in status(spots_ml, dsn)["migrations"]} == {"pending"}
+
+
+def test_the_supabase_cli_is_used_when_it_is_asked_for_alone(spots_ml, dsn):
+    missing = spots_ml("push", "--yes", "--by-cli", supabase_dsn=dsn)
+    assert (missing.exit_code, "not on the PATH" in missing.stderr) == (2, True)
+
+
 def test_status_names_what_lets_others_in_and_exits_with_1(spots_ml, dsn, server):
     spots_ml("push", "--yes", supabase_dsn=dsn)
     assert status(spots_ml, dsn, exit_code=0)["access"] == []

@@ -21,7 +21,7 @@ from spots_ml.stores.supabase.migrations.push import find_cli, push_migrations
 
 STAND_IN = """\
 #!{python}
-import json, os, sys
+import json, os, shutil, sys
 from pathlib import Path
 from spots_ml.stores.supabase.migrations.account import MigrationError, apply_migrations
 from spots_ml.stores.supabase.migrations.account import migration_files, read_migrations
@@ -36,10 +36,13 @@ if {idle}:
 url = sys.argv[-1].partition("=")[2]
 if any(one.state == "unknown" for one in read_migrations(url, folder)):
     sys.exit("Remote migration versions not found in local migrations directory.")
-for file in migration_files(folder):
-    print(f"Applying migration {{file.name}}...", file=sys.stderr)
+so_far = Path("so_far").absolute()
+so_far.mkdir()
 try:
-    apply_migrations(url, folder)
+    for file in migration_files(folder):
+        print(f"Applying migration {{file.name}}...", file=sys.stderr)
+        shutil.copy(file, so_far)
+        apply_migrations(url, so_far)
 except MigrationError as error:
     sys.exit(f"ERROR: {{error.__cause__}}\\nTry rerunning the command with --debug to troubleshoot the error.")
 """

@@ -16,23 +16,8 @@ from spots_ml.stores.supabase.migrations.account import (
     read_migrations,
 )
 from spots_ml.stores.supabase.transport.refusals import AccessError
+from spots_ml_tests.database.earlier_table import EARLIER
 from spots_ml_tests.database.roles import AGENT_A, AGENT_B, call, hours, insert, interaction, outcome
-
-# The table as an app made it before this project did, with the policy that let everybody read everything.
-EARLIER = """
-create table public.calling_score_training_data (
-    id uuid primary key default gen_random_uuid(), agent_id text not null, opportunity_id text not null,
-    user_vibe_dimensions jsonb not null, spot_vibe_dimensions jsonb not null,
-    context_features jsonb not null default '{}', timing_features jsonb not null default '{}',
-    formula_calling_score double precision not null check (formula_calling_score >= 0.0),
-    formula_is_called boolean not null, formula_breakdown jsonb not null, outcome_id uuid, outcome_type text,
-    outcome_score double precision, outcome_timestamp timestamptz, timestamp timestamptz not null default now(),
-    created_at timestamptz default now(), updated_at timestamptz default now(), metadata jsonb default '{}'
-);
-alter table public.calling_score_training_data enable row level security;
-create policy "own, some day" on public.calling_score_training_data for select using (true);
-grant all on public.calling_score_training_data to anon, authenticated, service_role;
-"""
 
 
 def test_names_are_those_of_the_supabase_cli():
@@ -68,14 +53,14 @@ def states(project, folder):
     return {one.name: one.state for one in read_migrations(project.url, folder)}
 
 
-def test_a_migration_that_breaks_leaves_nothing_and_is_tried_again(empty_project, tmp_path):
+def test_a_migration_that_breaks_leaves_nothing_of_any_and_all_are_tried_again(empty_project, tmp_path):
     write(tmp_path, one="create table public.one (id int);", two="create table public.two (id int);\nselect 1 / 0;")
     with pytest.raises(MigrationError, match=r"20260101000001_two\.sql was not applied.*division by zero"):
         apply_migrations(empty_project.url, tmp_path)
-    assert states(empty_project, tmp_path) == {"one": "applied", "two": "pending"}
+    assert states(empty_project, tmp_path) == {"one": "pending", "two": "pending"}
 
     write(tmp_path, one="create table public.one (id int);", two="create table public.two (id int);")
-    assert apply_migrations(empty_project.url, tmp_path) == ["20260101000001_two.sql"]
+    assert apply_migrations(empty_project.url, tmp_path) == ["20260101000000_one.sql", "20260101000001_two.sql"]
 
 
 def test_a_statement_that_cannot_be_read_is_named_by_its_line(empty_project, tmp_path):

@@ -18,6 +18,7 @@ WORDS = {
     "cli/registry/sync.py": "heading of a column: what came of a version",
     "defs/pages/interactions.py": "heading of a column: what came of an interaction",
     "defs/pages/performance.py": "heading of a row: how good the outcomes were",
+    "stores/supabase/migrations/preflight.py": "name of a column that an app's table may have",
     "training/confidence.py": "name of an argument in a message: the outcome scores",
 }
 """Where a string that reads like a kind's name is a word of its own, and which."""

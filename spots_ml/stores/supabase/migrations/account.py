@@ -6,7 +6,7 @@ done in `migration_push`.
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -14,6 +14,7 @@ from typing import Final, Literal
 import psycopg
 
 from spots_ml.errors import SpotsMLError
+from spots_ml.stores.supabase.migrations.preflight import find_obstacles, one_per_line
 from spots_ml.stores.supabase.postgres.connecting import connected
 from spots_ml.stores.supabase.postgres.dsn import PostgresDsn
 from spots_ml.stores.supabase.transport.refusals import Call
@@ -33,14 +34,14 @@ _IS_THERE: Final = (
     "select 1 from pg_tables where schemaname = 'supabase_migrations' and tablename = 'schema_migrations'"
 )
 _READ: Final = "select version, name, statements from supabase_migrations.schema_migrations"
-_IS_APPLIED: Final = "select 1 from supabase_migrations.schema_migrations where version = %s"
+_VERSIONS: Final = "select version from supabase_migrations.schema_migrations"
 _NOTE: Final = "insert into supabase_migrations.schema_migrations (version, name, statements) values (%s, %s, %s)"
 _ONE_AT_A_TIME: Final = "select pg_advisory_lock(hashtextextended('spots_ml migrations', 0))"
 _SPLIT: Final = re.compile(r"[\s;]+")
 
 
 class MigrationError(SpotsMLError):
-    """A migration that Postgres refused; nothing of its file stays."""
+    """Migrations that were refused; nothing of them stays."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,9 @@ def require_unchanged(migrations: Iterable[Migration]) -> None:
 
 
 def apply_migrations(url: str, folder: Path = MIGRATIONS_DIR) -> list[str]:
-    """Apply what is not applied yet, each file in one transaction; who comes second waits, and finds it done.
+    """Apply what is not applied yet, all of it in one transaction; who comes second waits, and finds it done.
+
+    What can be seen to be in the way is looked for before, and told all at once.
 
     Args:
         url: The database, as the role that is to own the tables.
@@ -141,18 +144,41 @@ def apply_migrations(url: str, folder: Path = MIGRATIONS_DIR) -> list[str]:
 
     Raises:
         ConfigError: When `url` is no address of a Postgres.
-        MigrationError: When Postgres refuses one; those before it stay applied, of the file itself nothing does.
+        MigrationError: When something is in the way, or Postgres refuses one; nothing is applied then.
         CallError: When it cannot be reached, or lets nobody in.
     """
-    dsn, applied = PostgresDsn.read(url), []
+    dsn, pending = PostgresDsn.read(url), []
     with connected(dsn, Call("apply the migrations", _TABLE, dsn.host)) as connection:
         connection.execute(_ONE_AT_A_TIME)
-        connection.execute(_ACCOUNT)
-        for file in migration_files(folder):
-            with _refused(connection, file):
-                if _apply(connection, file):
-                    applied.append(file.name)
-    return applied
+        is_kept = connection.execute(_IS_THERE).fetchone()
+        known = {version for (version,) in connection.execute(_VERSIONS).fetchall()} if is_kept else set()
+        files = migration_files(folder)
+        pending = [file for file in files if _version(file) not in known]
+        require_free_way(connection, [file for file in files if file not in pending], pending)
+        with connection.transaction():
+            connection.execute(_ACCOUNT)
+            for file in pending:
+                with _refused(connection, file):
+                    _apply(connection, file)
+    return [file.name for file in pending]
+
+
+def require_free_way(connection: psycopg.Connection, applied: Sequence[Path], pending: Sequence[Path]) -> None:
+    """Insist that nothing in a database is in the way of migrations, as far as that can be seen without its rows.
+
+    Args:
+        connection: The database.
+        applied: Migrations that it has.
+        pending: Migrations that are to be applied, in their order.
+
+    Raises:
+        MigrationError: When something is, with all that was found.
+    """
+    found = find_obstacles(connection, applied, pending)
+    if found:
+        raise MigrationError(
+            f"nothing was applied, because {len(found)} things are in the way:\n{one_per_line(found)}\nThen push again"
+        )
 
 
 def _read_account(dsn: PostgresDsn) -> list[tuple[str, str, tuple[str, ...]]]:
@@ -164,15 +190,14 @@ def _read_account(dsn: PostgresDsn) -> list[tuple[str, str, tuple[str, ...]]]:
     return [(version, name or "unnamed", tuple(statements or ())) for version, name, statements in rows]
 
 
-def _apply(connection: psycopg.Connection, file: Path) -> bool:
-    version, _, name = file.stem.partition("_")
+def _version(file: Path) -> str:
+    return file.stem.partition("_")[0]
+
+
+def _apply(connection: psycopg.Connection, file: Path) -> None:
     content = file.read_bytes()
-    with connection.transaction():
-        if connection.execute(_IS_APPLIED, (version,)).fetchone():
-            return False
-        connection.execute(content)
-        connection.execute(_NOTE, (version, name, [content.decode()]))
-    return True
+    connection.execute(content)
+    connection.execute(_NOTE, (_version(file), file.stem.partition("_")[2], [content.decode()]))
 
 
 @contextlib.contextmanager
@@ -183,7 +208,7 @@ def _refused(connection: psycopg.Connection, file: Path) -> Iterator[None]:
         if connection.broken:
             raise
         raise MigrationError(
-            f"the migration {file.name} was not applied, nothing of it stays: {_reason(file, error)}; "
+            f"the migration {file.name} was not applied, and none of those that were pending: {_reason(file, error)}; "
             "correct what is in the way, then push again"
         ) from error
 

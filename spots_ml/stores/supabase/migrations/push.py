@@ -1,6 +1,6 @@
-"""Applying the migrations to a project: by the Supabase CLI where there is one, else directly.
+"""Applying the migrations to a project: directly, all or nothing, or by the Supabase CLI, file by file.
 
-Both keep the same account and apply each file whole or not at all.
+Both keep the same account, and what is in the way is looked for before either begins.
 """
 
 import os
@@ -19,9 +19,12 @@ from spots_ml.stores.supabase.migrations.account import (
     apply_migrations,
     migration_files,
     read_migrations,
+    require_free_way,
     require_unchanged,
 )
+from spots_ml.stores.supabase.postgres.connecting import connected
 from spots_ml.stores.supabase.postgres.dsn import PostgresDsn
+from spots_ml.stores.supabase.transport.refusals import Call
 
 _QUIET: Final = {"DO_NOT_TRACK": "1", "SUPABASE_TELEMETRY_DISABLED": "1"}
 _APPLYING: Final = re.compile(r"Applying migration (\S+?)(?:\.\.\.)?$", re.MULTILINE)
@@ -53,8 +56,8 @@ def push_migrations(url: str, folder: Path = MIGRATIONS_DIR, *, cli: Path | None
 
     Raises:
         ConfigError: When `url` is no address of a Postgres.
-        MigrationError: When an applied file was changed since (then nothing is applied), or one is refused; those
-            before it stay applied, of the file itself nothing does.
+        MigrationError: When an applied file was changed since or something is in the way (then nothing is applied), or
+            one is refused; by the CLI those before it stay applied, of the file itself nothing does.
         CallError: When Postgres cannot be reached, or lets nobody in.
     """
     migrations = read_migrations(url, folder)
@@ -63,6 +66,14 @@ def push_migrations(url: str, folder: Path = MIGRATIONS_DIR, *, cli: Path | None
     if cli is None:
         return apply_migrations(url, folder)
     if pending:
+        dsn = PostgresDsn.read(url)
+        with connected(dsn, Call("look what is in the way of the migrations", "pg_catalog", dsn.host)) as connection:
+            files = migration_files(folder)
+            require_free_way(
+                connection,
+                [file for file in files if file.name not in pending],
+                [file for file in files if file.name in pending],
+            )
         _push_by_cli(cli, PostgresDsn.read(url), folder, [one for one in migrations if one.state == "unknown"])
         left = {one.file_name for one in read_migrations(url, folder) if one.state == "pending"}
         if left:
