@@ -3,6 +3,7 @@
 Only `definitions`, `defs` and the command line read settings; everything below takes plain arguments.
 """
 
+import io
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -130,7 +131,29 @@ def _dotenv(path: Path) -> dict[str, str]:
         return {}
     from dotenv import dotenv_values
 
+    _require_lines(path)
     return {name: value for name, value in dotenv_values(path).items() if value is not None}
+
+
+def _require_lines(path: Path) -> None:
+    """Insist that every line of a `.env` file says something: one that does not parse would be left out."""
+    from dotenv.parser import parse_stream
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is no UTF-8 text (at byte {error.start}); save it as UTF-8") from error
+    wrong = [
+        # What is told begins with the blank lines before it.
+        found.original.line + found.original.string[: -len(found.original.string.lstrip())].count("\n")
+        for found in parse_stream(io.StringIO(text))
+        if found.error or (found.key is not None and found.value is None)
+    ]
+    if wrong:
+        raise ConfigError(
+            f"{path}, line {', '.join(map(str, wrong))}: not understood; expected NAME=value (a value with blanks or # "
+            "in quotes), or a comment that begins with #"
+        )
 
 
 class _Reader:

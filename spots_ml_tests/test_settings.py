@@ -157,3 +157,20 @@ def test_a_project_that_is_named_is_not_mixed_with_the_local_one(environment):
 
 def test_the_local_project_is_asked_by_nobody_who_uses_the_embedded_store(environment):
     assert Settings.from_env().supabase_url is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (b"SPOTS_ML_SOURCE=synthetic\nSPOTS_ML_STORE: embedded\n", "line 2"),
+        (b"# fine\n\nSPOTS_ML_SOURCE\n", "line 3"),
+        (b'SPOTS_ML_SOURCE="synthetic\n', "line 1"),
+        (b"SPOTS_ML_SOURCE=\xff\n", "no UTF-8 text"),
+    ],
+)
+@pytest.mark.usefixtures("environment")
+def test_a_line_of_the_file_that_does_not_parse_is_an_error_with_its_number(tmp_path, text, line):
+    (tmp_path / ".env").write_bytes(text)
+
+    with pytest.raises(ConfigError, match=rf"\.env\b.*{line}"):
+        Settings.from_env()

@@ -1,7 +1,7 @@
 """Batches of interactions regrouped, their columns as arrays (null as NaN, NaT or -1), and the agents of a column."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -162,3 +162,25 @@ def rebatch(batches: Iterable[pa.RecordBatch], n_rows: int) -> Iterator[pa.Recor
             n_waiting -= n_rows
     if n_waiting:
         yield pa.concat_batches(waiting)
+
+
+def rows_in_columns(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.RecordBatch:
+    """Put rows into columns; those that no row has cost nothing.
+
+    Args:
+        rows: Values by column; an absent one is null.
+        schema: The columns.
+
+    Returns:
+        As many rows.
+    """
+    present = set().union(*rows)
+    return pa.RecordBatch.from_arrays(
+        [
+            pa.array([row.get(field.name) for row in rows], field.type)
+            if field.name in present
+            else pa.nulls(len(rows), field.type)
+            for field in schema
+        ],
+        schema=schema,
+    )

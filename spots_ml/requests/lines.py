@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from isal import igzip
 from isal.igzip_lib import IsalError
 
 from spots_ml.errors import InputError
+from spots_ml.interactions.reading.gunzip import gunzip
 from spots_ml.interactions.reading.json_window import MAX_VALUE_BYTES
 from spots_ml.interactions.reading.record_layout import ARRAY_NAME
 from spots_ml.troubles import raise_unless_missing
@@ -46,7 +46,7 @@ def read_lines(source: Path | BinaryIO) -> Iterator[tuple[list[int], list[bytes]
     try:
         with _opened(source) as stream:
             yield from _cut(_chunks(stream, name), name)
-    except (EOFError, IsalError, igzip.BadGzipFile) as error:  # type: ignore[misc]  # the stub declares an instance
+    except (EOFError, IsalError) as error:  # type: ignore[misc]  # the stub declares an instance
         raise InputError(
             f"{name}: the gzip data is truncated or damaged ({error}); expected a whole gzip file: make it again"
         ) from error
@@ -85,13 +85,16 @@ def _opened(source: Path | BinaryIO) -> Iterator[io.BufferedReader]:
 
 
 def _chunks(stream: io.BufferedReader, name: str) -> Iterator[bytes]:
-    packed = stream.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC)
-    text = igzip.IGzipFile(fileobj=stream, mode="rb") if packed else stream
-    start = text.read(_FIRST_LOOK_BYTES).removeprefix(_UTF8_MARK)
+    if stream.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC):
+        pieces = gunzip(stream, name, CHUNK_BYTES)
+        start = next(pieces, b"")
+    else:
+        pieces = iter(lambda: stream.read(CHUNK_BYTES), b"")
+        start = stream.read(_FIRST_LOOK_BYTES)
+    start = start.removeprefix(_UTF8_MARK)
     _refuse_foreign(start, name)
     yield start
-    while chunk := text.read(CHUNK_BYTES):
-        yield chunk
+    yield from pieces
 
 
 def _refuse_foreign(start: bytes, name: str) -> None:

@@ -24,6 +24,7 @@ from spots_ml.troubles import raise_unless_missing
 
 _NOT_LOOKED_AT: Final = {*INTERACTIONS.names, *ANSWER_COLUMNS} - {*REQUESTS.names, "refused"}
 _KNOWN: Final = {*REQUESTS.names, *DERIVED_FEATURES, "refused"}
+_INT64: Final = np.iinfo(np.int64)
 _PANDAS_INDEX: Final = re.compile(r"__index_level_\d+__")
 
 
@@ -108,13 +109,14 @@ def _requests(path: Path, batch: pa.RecordBatch, position: int) -> pa.RecordBatc
     n_rows = batch.num_rows
     given = {name: batch[name] for name in batch.schema.names}
     columns: dict[str, pa.Array] = {"position": pa.array(np.arange(position, position + n_rows, dtype=np.int64))}
-    for name in set(given) & set(REQUESTS.names):
+    for name in set(given) & set(REQUESTS.names) - {"scored_at"}:
         columns[name] = _cast(given[name], REQUESTS.field(name).type)
     problems: list[set[str]] = [set() for _ in range(n_rows)]
+    if "scored_at" in given:
+        columns["scored_at"] = _times(given["scored_at"], problems)
     for name in ("problems", "refused"):
         if name in given and given[name].null_count < n_rows:
             _carry_over(path, given[name], problems)
-    _judge_times(columns, problems)
     _judge_derived(columns, given, problems)
     columns["problems"] = _lists(problems)
     return pa.RecordBatch.from_arrays(
@@ -133,7 +135,8 @@ def _cast(column: pa.Array, wanted: pa.DataType) -> pa.Array:
 def _carry_over(path: Path, column: pa.Array, problems: list[set[str]]) -> None:
     """A row that was refused before stays refused: what it really said is not in the columns."""
     for row, codes in enumerate(column.to_pylist()):
-        problems[row].update(codes or ())
+        # A row that says of itself that something is wrong, and not what, is refused, too.
+        problems[row].update("malformed_record" if code is None else code for code in codes or ())
     if unknown := sorted(set().union(*problems) - set(REASONS)):
         raise InputError(
             f"{path}: rows carry the reason codes {', '.join(unknown)}, which nobody here gives; "
@@ -141,16 +144,25 @@ def _carry_over(path: Path, column: pa.Array, problems: list[set[str]]) -> None:
         )
 
 
-def _judge_times(columns: dict[str, pa.Array], problems: list[set[str]]) -> None:
-    """Times outside the calendar are unknown, and a problem of their row."""
-    if "scored_at" not in columns:
-        return
-    ticks = columns["scored_at"].cast(pa.int64())
-    outside = pc.or_(pc.less(ticks, FIRST_US), pc.greater(ticks, LAST_US)).fill_null(False)
-    if pc.any(outside).as_py():
-        for row in np.flatnonzero(outside.to_numpy(zero_copy_only=False)).tolist():
-            problems[row].add("invalid_timestamp")
-        columns["scored_at"] = pc.if_else(outside, pa.scalar(None, columns["scored_at"].type), columns["scored_at"])
+def _times(column: pa.Array, problems: list[set[str]]) -> pa.Array:
+    """Read times in their own unit: those outside the calendar are unknown, and a problem of their row."""
+    wanted = REQUESTS.field("scored_at").type
+    if pa.types.is_null(column.type):
+        return column.cast(wanted)
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    first, last = (_ticks(us, column.type.unit) for us in (FIRST_US, LAST_US))
+    ticks = column.cast(pa.int64())
+    outside = pc.or_(pc.less(ticks, first), pc.greater(ticks, last)).fill_null(False)
+    for row in np.flatnonzero(outside.to_numpy(zero_copy_only=False)).tolist():
+        problems[row].add("invalid_timestamp")
+    return pc.if_else(outside, pa.scalar(None, column.type), column).cast(wanted, safe=False)
+
+
+def _ticks(microseconds: int, unit: str) -> int:
+    """Say a moment in another unit, within what 64 bits can hold."""
+    ticks = microseconds * 1_000 if unit == "ns" else microseconds // {"s": 1_000_000, "ms": 1_000, "us": 1}[unit]
+    return min(max(ticks, _INT64.min), _INT64.max)
 
 
 def _judge_derived(columns: dict[str, pa.Array], given: dict[str, Any], problems: list[set[str]]) -> None:

@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from spots_ml.errors import ConfigError
 from spots_ml.interactions.columns import rebatch
-from spots_ml.interactions.reading.export import read_chunks
-from spots_ml.interactions.reading.json_array import Decoded, Elements, read_document
+from spots_ml.interactions.reading.export import SINGLE_RECORDS, read_chunks
+from spots_ml.interactions.reading.json_array import Decoded, Elements, Member, read_document
 from spots_ml.interactions.reading.json_window import MAX_VALUE_BYTES
 from spots_ml.interactions.reading.record_layout import ARRAY_NAME, FEATURE_GROUPS
 from spots_ml.requests.lines import read_lines
@@ -102,8 +102,9 @@ def read_requests(
 
 def _from_lines(source: Path | BinaryIO) -> Iterator[pa.RecordBatch]:
     for numbers, texts in read_lines(source):
-        if texts:
-            yield positioned(read_texts(texts), np.array(numbers, dtype=np.int64))
+        for start in range(0, len(texts), SINGLE_RECORDS):
+            part = slice(start, start + SINGLE_RECORDS)
+            yield positioned(read_texts(texts[part]), np.array(numbers[part], dtype=np.int64))
 
 
 def _from_document(path: Path) -> Iterator[pa.RecordBatch]:
@@ -112,10 +113,17 @@ def _from_document(path: Path) -> Iterator[pa.RecordBatch]:
         return
     n_read = 0
     for event in read_document(read_chunks(path, ahead=True), ARRAY_NAME, decode_requests, name=str(path)):
-        if isinstance(event, Decoded | Elements):
-            batch = event.value if isinstance(event, Decoded) else read_texts(event.texts)
+        for batch in _batches(event):
             yield numbered(batch, n_read)
             n_read += batch.num_rows
+
+
+def _batches(event: Member | Decoded[pa.RecordBatch] | Elements) -> Iterator[pa.RecordBatch]:
+    if isinstance(event, Decoded):
+        yield event.value
+    elif isinstance(event, Elements):
+        for start in range(0, len(event.texts), SINGLE_RECORDS):
+            yield read_texts(event.texts[start : start + SINGLE_RECORDS])
 
 
 def _bare_records(path: Path) -> list[bytes]:

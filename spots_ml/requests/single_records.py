@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from spots_ml.features.contract import HISTORY_FEATURES
+from spots_ml.interactions.columns import rows_in_columns
 from spots_ml.interactions.reading import records
-from spots_ml.interactions.reading.broken_records import read_record
-from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS, IGNORED_KEYS, TEXT_KEYS
+from spots_ml.interactions.reading.broken_records import kept_text, read_parsed, read_record
+from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS, IGNORED_KEYS, MAX_RECORD_BYTES, TEXT_KEYS
 from spots_ml.requests.request_schema import (
     EXTRA_NUMBERS,
     HISTORY_KEY,
@@ -122,22 +123,25 @@ def read_request(text: bytes) -> dict[str, Any]:
         Values by column of `REQUESTS` (absent: null) without `position`. `problems` holds the reason codes found,
         sorted, and `record` the text; both are absent when nothing is wrong.
     """
+    if len(text) > MAX_RECORD_BYTES:
+        return read_record(text)
     try:
         request = json.loads(text.decode("utf-8"), parse_int=float)
         if not isinstance(request, dict):
             return read_record(text)
-        extras = {key: request.pop(key, None) for key in (HISTORY_KEY, *EXTRA_NUMBERS)}
-        record = json.dumps(request | dict.fromkeys(LABEL_KEYS))
     except (ValueError, RecursionError):
         return read_record(text)
-    row = read_record(record.encode())
+    extras = {key: request.pop(key, None) for key in (HISTORY_KEY, *EXTRA_NUMBERS)}
+    row = read_parsed(request | dict.fromkeys(LABEL_KEYS), text)
     problems = {*row.get("problems", ()), *_read_extras(extras, row)}
     if problems:
-        row |= {"problems": sorted(problems), "record": text.decode("utf-8", "backslashreplace")}
+        row |= {"problems": sorted(problems), "record": kept_text(text)}
     return row
 
 
 def _decode(text: bytes) -> Any | None:
+    if len(text) > MAX_RECORD_BYTES:
+        return None
     try:
         return _DECODER.decode(text)
     except (ValueError, RecursionError):
@@ -173,8 +177,8 @@ def _are_readable(times: list[str | None]) -> bool:
 
 
 def _described(texts: list[bytes]) -> pa.RecordBatch:
-    rows = [{"position": 0, **read_request(text)} for text in texts]
-    return pa.RecordBatch.from_pylist(rows, schema=REQUESTS)
+    read = {text: read_request(text) for text in set(texts)}
+    return rows_in_columns([{"position": 0, **read[text]} for text in texts], REQUESTS)
 
 
 def _columns(requests: list[Any]) -> pa.RecordBatch:

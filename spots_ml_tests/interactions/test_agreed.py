@@ -20,7 +20,7 @@ def test_the_reasons_of_a_quarantine_keep_their_names_and_order():
     assert " ".join(REASONS) == (
         "malformed_record invalid_encoding missing_key unknown_key conflicting_keys wrong_type not_finite out_of_range"
         " empty_id invalid_timestamp timestamp_without_zone timestamp_in_future outcome_before_interaction"
-        " unknown_outcome_type incomplete_outcome outcome_contradicts_score derived_mismatch duplicate"
+        " unknown_outcome_type incomplete_outcome outcome_contradicts_score derived_mismatch duplicate too_large"
     )
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from spots_ml.errors import ConfigError, InputError
 from spots_ml.features.contract import DERIVED_FEATURES, HISTORY_FEATURES, RAW_FEATURES
 from spots_ml.features.derived import derive
-from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS
+from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS, MAX_RECORD_BYTES
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.requests import lines as request_lines
 from spots_ml.requests.reading import REQUESTS, format_of, read_requests
@@ -436,3 +436,74 @@ def test_a_document_that_is_neither_record_nor_export_is_one_clear_error(tmp_pat
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"odd\.json"):
         list(read_requests(path, format="export"))
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_times_at_the_ends_of_their_type_are_a_problem_of_their_row_and_never_wrap(write_parquet, unit):
+    table = as_columns([make_request(number) for number in range(4)])
+    moment = table["scored_at"][3].as_py()
+    kind = pa.timestamp(unit, tz="UTC")
+    ticks = pa.array([-(2**63), 2**63 - 1, None], pa.int64()).cast(kind)
+    times = pa.concat_arrays([ticks, pa.array([moment], kind)])
+    path = write_parquet(table.set_column(table.schema.get_field_index("scored_at"), "scored_at", times))
+
+    rows = read(path, "parquet")
+
+    if unit == "ns":  # which ends within the calendar
+        assert [row["scored_at"].year for row in rows[:2]] == [1677, 2262]
+    else:
+        assert [row["scored_at"] for row in rows[:2]] == [None, None]
+        assert [row["problems"] for row in rows] == [["invalid_timestamp"], ["invalid_timestamp"], None, None]
+    assert rows[2]["scored_at"] is None
+    assert rows[3]["scored_at"] == moment
+
+
+def test_a_problem_that_is_null_is_a_problem(write_parquet):
+    table = as_columns([make_request(number) for number in range(3)])
+    path = write_parquet(table.append_column("problems", pa.array([[None], ["wrong_type", None], None])))
+
+    assert [row["problems"] for row in read(path, "parquet")] == [
+        ["malformed_record"],
+        ["malformed_record", "wrong_type"],
+        None,
+    ]
+
+
+def test_many_tiny_requests_are_read_some_at_a_time(monkeypatch):
+    monkeypatch.setattr("spots_ml.requests.reading.SINGLE_RECORDS", 3)
+    rows = read(b"{}\n" * 10 + lines([make_request(0)]))
+
+    assert [row["position"] for row in rows] == list(range(11))
+    assert [row["problems"] for row in rows] == [["missing_key"]] * 10 + [None]
+
+
+@pytest.mark.parametrize("format", ["jsonl", "export"])
+def test_a_request_that_is_too_large_is_refused_alone(tmp_path, format):
+    large = make_request(1) | {"metadata": "x" * (3 * MAX_RECORD_BYTES)}
+    asked = [make_request(0), large, make_request(2)]
+    path = tmp_path / "asked"
+    path.write_bytes(lines(asked) if format == "jsonl" else json.dumps({"training_data": asked}).encode())
+
+    rows = read(path, format)
+
+    assert [row["problems"] for row in rows] == [None, ["too_large"], None]
+    assert len(rows[1]["record"]) < 70_000
+
+
+def test_a_request_that_is_nested_too_deeply_is_refused_as_such():
+    deep = b'{"metadata": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"
+
+    assert [row["problems"] for row in read(deep + b"\n" + lines([make_request(0)]))] == [["too_large"], None]
+
+
+@pytest.mark.parametrize("format", ["jsonl", "export"])
+def test_gzip_that_unpacks_to_far_more_than_records_do_is_refused(tmp_path, monkeypatch, format):
+    monkeypatch.setattr("spots_ml.interactions.reading.gunzip.ALWAYS_ALLOWED_BYTES", 1 << 16)
+    path = tmp_path / "bomb.gz"
+    document = b"{}\n" * 2_000_000 if format == "jsonl" else b'{"training_data": [' + b"{}, " * 2_000_000 + b"{}]}"
+    path.write_bytes(gzip.compress(document))
+
+    with pytest.raises(InputError, match=r"unpack to more than .* expected at most 200 times"):
+        read(path, format)
+    honest = gzip.compress(lines([make_request(number) for number in range(200)]))
+    assert len(read(honest)) == 200

@@ -38,6 +38,7 @@ REASONS: Final[dict[str, str]] = {
     "outcome_contradicts_score": "the outcome score lies outside the range of the outcome type",
     "derived_mismatch": "a derived feature that the record brings differs from what its raw features give",
     "duplicate": "an earlier acceptable record is the same interaction; what this one adds was merged into it",
+    "too_large": "the record's text exceeds 1 MiB, or it is nested deeper than can be read",
 }
 """Code -> what it says, in the order in which they are numbered in masks."""
 

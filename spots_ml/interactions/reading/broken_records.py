@@ -18,6 +18,7 @@ from spots_ml.interactions.reading.record_layout import (
     CALLED_KEYS,
     DERIVED_KEYS,
     FEATURE_GROUPS,
+    MAX_RECORD_BYTES,
     NUMBER_KEYS,
     OPTIONAL_KEYS,
     PLACEHOLDERS,
@@ -26,6 +27,8 @@ from spots_ml.interactions.reading.record_layout import (
     TIME_KEYS,
 )
 from spots_ml.interactions.reading.records import derived_mismatch
+
+_KEPT_BYTES: Final = 1 << 16
 
 ABSENT: Final = object()
 """Stands for the value of a key that is not there."""
@@ -47,6 +50,19 @@ def read_record(text: bytes) -> dict[str, Any]:
     return _Reading(text).row()
 
 
+def read_parsed(record: dict[str, Any], text: bytes) -> dict[str, Any]:
+    """Read a record that is parsed already.
+
+    Args:
+        record: A JSON object whose numbers are all floats.
+        text: The bytes it was parsed from.
+
+    Returns:
+        As `read_record`.
+    """
+    return _Reading(text).row(record)
+
+
 def record_findings(text: bytes) -> Findings:
     """Say which keys and values are wrong with one element of the export's array.
 
@@ -61,6 +77,20 @@ def record_findings(text: bytes) -> Findings:
     return reading.findings
 
 
+def kept_text(text: bytes) -> str:
+    """Keep what a broken record said; of one that is too large its beginning.
+
+    Args:
+        text: The record's bytes.
+
+    Returns:
+        The text; what is no UTF-8 is escaped.
+    """
+    if len(text) <= MAX_RECORD_BYTES:
+        return text.decode("utf-8", "backslashreplace")
+    return f"{text[:_KEPT_BYTES].decode('utf-8', 'backslashreplace')}... ({len(text):,} bytes)"
+
+
 class _Reading:
     """One record being read."""
 
@@ -70,25 +100,31 @@ class _Reading:
         self._values: dict[str, Any] = {}
         self._claimed: dict[str, tuple[str, float]] = {}
 
-    def row(self) -> dict[str, Any]:
-        record = self._parse()
+    def row(self, record: dict[str, Any] | None = None) -> dict[str, Any]:
+        record = self._parse() if record is None else record
         if record is not None:
             self._read(record)
         if self.findings:
             self._values["problems"] = sorted(self.findings)
-            self._values["record"] = self._text.decode("utf-8", "backslashreplace")
+            self._values["record"] = kept_text(self._text)
         return self._values
 
     def _found(self, code: str, path: str = "", value: object = ABSENT) -> None:
         self.findings.setdefault(code, []).append((path, value))
 
     def _parse(self) -> dict[str, Any] | None:
+        if len(self._text) > MAX_RECORD_BYTES:
+            self._found("too_large")
+            return None
         try:
             record = json.loads(self._text.decode("utf-8"), parse_int=float)
         except UnicodeDecodeError:
             self._found("invalid_encoding")
             return None
-        except (ValueError, RecursionError):
+        except RecursionError:
+            self._found("too_large")
+            return None
+        except ValueError:
             self._found("malformed_record")
             return None
         if not isinstance(record, dict):
@@ -186,6 +222,8 @@ class _Reading:
         return None
 
     def _check_derived(self) -> None:
+        if not self._claimed:
+            return
         raw = np.array([[self._values.get(name, math.nan) for name in RAW_FEATURES]], dtype=np.float64)
         for index, name in enumerate(DERIVED_FEATURES):
             if name not in self._claimed:

@@ -11,13 +11,13 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 import pyarrow as pa
-from isal import isal_zlib
 from isal.igzip_lib import IsalError
 
 from spots_ml.errors import InputError
-from spots_ml.interactions.columns import rebatch
+from spots_ml.interactions.columns import rebatch, rows_in_columns
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.interactions.reading.broken_records import read_record
+from spots_ml.interactions.reading.gunzip import gunzip
 from spots_ml.interactions.reading.json_array import Decoded, Elements, Member, read_document
 from spots_ml.interactions.reading.record_layout import ARRAY_NAME
 from spots_ml.interactions.reading.records import columns, decode_array, decode_record, decode_record_only
@@ -27,6 +27,8 @@ from spots_ml.texts import shown
 from spots_ml.troubles import raise_unless_missing
 
 _FIRST_LOOK_BYTES: Final = 1 << 16
+SINGLE_RECORDS: Final = 10_000
+"""Records that are read one by one before their columns are put together."""
 _KINDS: Final[dict[str, SourceKind]] = {
     "app": "real",
     "real": "real",
@@ -99,7 +101,13 @@ def _read_batches(path: Path) -> Iterator[pa.RecordBatch]:
 
 
 def _read_elements(texts: list[bytes]) -> Iterator[pa.RecordBatch]:
-    """Read records one by one: fast where a record allows it, otherwise saying what is wrong with it."""
+    """Read records one by one, some at a time: a piece of a file may hold a hundred thousand tiny ones."""
+    for start in range(0, len(texts), SINGLE_RECORDS):
+        yield from _read_some(texts[start : start + SINGLE_RECORDS])
+
+
+def _read_some(texts: list[bytes]) -> Iterator[pa.RecordBatch]:
+    """Fast where a record allows it, otherwise saying what is wrong with it."""
     good = [decode_record_only(text) for text in texts]
     begin = 0
     while begin < len(texts):
@@ -123,8 +131,8 @@ def _in_columns(records: list[Any], texts: list[bytes]) -> Iterator[pa.RecordBat
 
 
 def _described(texts: list[bytes]) -> pa.RecordBatch:
-    rows = [{"position": 0, **read_record(text)} for text in texts]
-    return pa.RecordBatch.from_pylist(rows, schema=INTERACTIONS)
+    read = {text: read_record(text) for text in set(texts)}
+    return rows_in_columns([{"position": 0, **read[text]} for text in texts], INTERACTIONS)
 
 
 def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -188,29 +196,10 @@ def _unpacked(path: Path, stream: BinaryIO, chunk_bytes: int, ahead: bool) -> It
     magic = stream.read(_LONGEST_MAGIC)
     stream.seek(0)
     if magic.startswith(_GZIP_MAGIC):
-        pieces = _gunzip(stream, chunk_bytes)
+        pieces = gunzip(stream, str(path), chunk_bytes)
         yield from _pieces(path, _read_ahead(pieces) if ahead else pieces)
     else:
         yield from _pieces(path, iter(lambda: stream.read(chunk_bytes), b""))
-
-
-def _gunzip(stream: BinaryIO, chunk_bytes: int) -> Iterator[bytes]:
-    """Unpack all members of a gzip file, checksums checked, in few large steps."""
-    unpacker = None
-    packed = stream.read(chunk_bytes)
-    while packed or unpacker is not None:
-        if unpacker is None:
-            unpacker = isal_zlib.decompressobj(wbits=isal_zlib.MAX_WBITS | 16)
-        piece = unpacker.decompress(packed, chunk_bytes)
-        if piece:
-            yield piece
-        if unpacker.eof:
-            packed, unpacker = unpacker.unused_data.lstrip(b"\x00"), None
-        elif not piece and not packed:
-            raise EOFError("it ends before its end marker")
-        else:
-            packed = unpacker.unconsumed_tail
-        packed = packed or stream.read(chunk_bytes)
 
 
 def _read_ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:

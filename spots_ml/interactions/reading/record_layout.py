@@ -15,6 +15,8 @@ from spots_ml.features.contract import (
 )
 
 ARRAY_NAME: Final = "training_data"
+MAX_RECORD_BYTES: Final = 1 << 20
+"""What a single record may take; one of the app takes some two thousand bytes."""
 
 FEATURE_GROUPS: Final[dict[str, dict[str, str]]] = {
     "user_vibe_dimensions": dict(zip(VIBE_DIMENSIONS, AGENT_VIBES, strict=True)),

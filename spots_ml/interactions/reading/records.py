@@ -19,6 +19,7 @@ from spots_ml.interactions.reading.record_layout import (
     DERIVED_KEYS,
     FEATURE_GROUPS,
     IGNORED_KEYS,
+    MAX_RECORD_BYTES,
     NUMBER_KEYS,
     PLACEHOLDERS,
     TEXT_KEYS,
@@ -112,6 +113,8 @@ def decode_record_only(text: bytes) -> Any | None:
     Returns:
         A `Record`; `None` when it strays from the layout.
     """
+    if len(text) > MAX_RECORD_BYTES:
+        return None
     try:
         return _RECORD_DECODER.decode(text)
     except (ValueError, RecursionError):
