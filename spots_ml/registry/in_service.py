@@ -114,12 +114,12 @@ def predecessors(versions: Iterable[ModelVersion], history: Iterable[HistoryEntr
         history: Its entries in their order.
 
     Returns:
-        Names of versions that are deprecated and were active before the active one, the nearest first; empty without
-        an active version.
+        Names of versions that were active before the active one, the nearest first, each with what lies before it;
+        empty without an active version. What is archived or in staging by now is passed over.
     """
-    deprecated = {one.version for one in versions if one.status == "deprecated"}
-    names = [name for name in promotions_not_undone(history)[-2::-1] if name in deprecated]
-    return [name for name, _ in groupby(names)]
+    usable = {one.version for one in versions if one.status in ("deprecated", "active")}
+    names = [name for name in reversed(promotions_not_undone(history)) if name in usable]
+    return [name for name, _ in groupby(names)][1:]
 
 
 def promotions_not_undone(history: Iterable[HistoryEntry]) -> list[str]:
