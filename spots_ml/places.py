@@ -88,6 +88,11 @@ class Places:
         """Published versions, by model and version name."""
         return self.artifacts_dir / "models"
 
+    @property
+    def run_lock(self) -> Path:
+        """What is held by a run of the main job that a person started."""
+        return self.data_dir / "run.lock"
+
     def checkpoints_dir(self, model_type: str) -> Path:
         """Say where a training keeps its state after each epoch.
 

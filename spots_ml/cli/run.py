@@ -29,7 +29,8 @@ _COLLECT_AFTER: Final = 100_000
 @click.command("run")
 @click.option("--model", "model_type", type=click.Choice(declared_types()), help="Only this model.  [default: all]")
 @click.option("--times", is_flag=True, help="Show how long each step took.")
-def run_command(model_type: ModelType | None, times: bool) -> None:
+@click.option("--anew", is_flag=True, help="Make everything, also what was made already of the same.")
+def run_command(model_type: ModelType | None, times: bool, anew: bool) -> None:
     """Train, prove, certify, benchmark and register; exits with 1 when a model was not registered."""
     settings = Settings.from_env()
     # What is imported stays to the end, a million objects: the collector looks seldom, and at the end not at all.
@@ -43,12 +44,22 @@ def run_command(model_type: ModelType | None, times: bool) -> None:
         expectations.start()  # before Dagster is imported: the two take longest, and so they take it together
         from spots_ml.defs.main_job import run_training
 
-        outcome = run_training(settings, (model_type,) if model_type else None, expectations=expectations)
+        outcome = run_training(
+            settings,
+            (model_type,) if model_type else None,
+            expectations=expectations,
+            anew=anew,
+            on_wait=lambda told: click.echo(told, err=True),
+        )
     seconds = time.perf_counter() - started
     if times:
         click.echo(text_table(["step", "seconds"], _times(outcome, seconds)), err=True)
     store = open_versions(settings)
     versions = [store.get(model.model_type, model.version) for model in outcome.models if model.version]
+    if outcome.made_already:
+        click.echo(
+            f"Made already of the same, checked and used: {', '.join(outcome.made_already)} (--anew makes it again)"
+        )
     if versions:
         click.echo(_table(versions, settings))
     missing = [model.model_type for model in outcome.models if model.version is None]

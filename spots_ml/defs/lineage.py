@@ -14,6 +14,7 @@ import dagster as dg
 from spots_ml.errors import ArtifactError
 
 DIGEST_KEY: Final = "digest"
+MADE_ALREADY_KEY: Final = "made_already"
 _MADE: Final = dg.DagsterEventType.ASSET_MATERIALIZATION
 _PLANNED: Final = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
 _STARTED: Final = dg.DagsterEventType.RUN_START
@@ -96,6 +97,7 @@ def result(
     metadata: dict[str, dg.MetadataValue],
     *,
     checks: Sequence[dg.AssetCheckResult] = (),
+    made_already: bool | None = None,
 ) -> dg.MaterializeResult:
     """Report a step's output by its digest, which is also its data version.
 
@@ -103,12 +105,14 @@ def result(
         digest: Identity of what was made.
         metadata: What to show in the UI.
         checks: Results of the checks the asset declared.
+        made_already: Whether it was found, not made by this step; None: it cannot be found.
 
     Returns:
         The result to return from the asset.
     """
+    found = {} if made_already is None else {MADE_ALREADY_KEY: dg.MetadataValue.bool(made_already)}
     return dg.MaterializeResult(
-        metadata={**metadata, DIGEST_KEY: dg.MetadataValue.text(digest)},
+        metadata={**metadata, **found, DIGEST_KEY: dg.MetadataValue.text(digest)},
         data_version=dg.DataVersion(digest[:16]),
         check_results=list(checks),
     )

@@ -34,11 +34,13 @@ class Platform:
         settings: The checked settings.
         now: Tells the present in UTC.
         expectations: Great Expectations, being imported already; None: it is started when it is needed.
+        anew: Whether everything is made again although the same was made already.
     """
 
     settings: Settings
     now: Callable[[], datetime] = _utc_now
     expectations: "ExpectationsProcess | None" = None
+    anew: bool = False
 
     @property
     def places(self) -> Places:

@@ -5,18 +5,26 @@ What each kind of source needs is in `Sources`; which one is read is an argument
 """
 
 import contextlib
+import dataclasses
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from spots_ml.digests import digest_file
-from spots_ml.errors import ConfigError, InsufficientDataError, ValidationFailedError
+from spots_ml.errors import ArtifactError, ConfigError, InsufficientDataError, ValidationFailedError
 from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.interactions.keeping.interaction_store import InteractionReader
-from spots_ml.interactions.keeping.snapshot import INTERACTIONS_FILE, Snapshot, write_snapshot
+from spots_ml.interactions.keeping.snapshot import (
+    INTERACTIONS_FILE,
+    Snapshot,
+    describe_snapshot,
+    read_snapshot,
+    write_snapshot,
+)
 from spots_ml.interactions.kinds import Source, StoreKind
 from spots_ml.interactions.learning.expectations import ExpectationResult
 from spots_ml.interactions.learning.fitness import (
@@ -25,9 +33,10 @@ from spots_ml.interactions.learning.fitness import (
     judge_expectations,
     judge_labels,
     keep_verdict,
+    read_verdict,
 )
 from spots_ml.interactions.learning.report import DatasetReport
-from spots_ml.interactions.learning.validation import build_dataset
+from spots_ml.interactions.learning.validation import build_dataset, retell_dataset
 from spots_ml.interactions.source import InteractionStream
 from spots_ml.pipeline.made import Entry
 from spots_ml.places import Places
@@ -66,6 +75,19 @@ class Sources:
         if source != "export" or self.export_path is None or not self.export_path.is_file():
             return None
         return {"source": source, "name": self.export_path.name, "sha256": digest_file(self.export_path)}
+
+    def arrived(self, source: Source) -> dict[str, Any]:
+        """Say how far the arrival in a store has come; for any other source that there is nothing.
+
+        Args:
+            source: Which one.
+
+        Returns:
+            What tells one reading from the next.
+        """
+        if source != self.store_kind:
+            return {"source": source}
+        return {"source": source, "watermark": self.open_interactions().label_watermark()}
 
     def open(self, source: Source) -> InteractionStream:
         """Open a source.
@@ -107,11 +129,13 @@ class SnapshotTaken:
         source: Which source was read.
         snapshot: What it held.
         path: The Parquet file.
+        made_already: Whether it was found, not read now.
     """
 
     source: Source
     snapshot: Snapshot
     path: Path
+    made_already: bool = False
 
     @property
     def digest(self) -> str:
@@ -135,13 +159,14 @@ def known_snapshot(places: Places, source: Source, sources: Sources) -> str | No
     return None if made is None else str(made["digest"])
 
 
-def take_snapshot(places: Places, source: Source, sources: Sources) -> SnapshotTaken:
-    """Read a source to its end into a snapshot.
+def take_snapshot(places: Places, source: Source, sources: Sources, *, anew: bool = False) -> SnapshotTaken:
+    """Read a source to its end into a snapshot; who reads the same elsewhere is waited for, and its snapshot is used.
 
     Args:
         places: Where it is kept.
         source: Which source.
         sources: What the sources need.
+        anew: Read although the same was read already.
 
     Returns:
         The snapshot; the same rows of the same kind give the same digest.
@@ -151,10 +176,23 @@ def take_snapshot(places: Places, source: Source, sources: Sources) -> SnapshotT
         InputError: When it cannot be read as what it claims to be; nothing is kept then.
     """
     content = sources.content(source)
-    snapshot = write_snapshot(sources.open(source), places.snapshots_dir)
-    if content is not None:
-        Entry(places, "raw_training_data", content).note({"digest": snapshot.digest})
-    return SnapshotTaken(source, snapshot, places.snapshots_dir / snapshot.digest / INTERACTIONS_FILE)
+    entry = Entry(places, "raw_training_data", content or sources.arrived(source))
+    before = entry.latest()
+    with entry.alone():
+        # What a source that is no store holds is known by its content. A store is read again, but for what somebody
+        # else has read while this one waited: a mark of arrival alone does not say that it is the same store.
+        is_known = content is not None or entry.latest() != before
+        load = partial(_known_snapshot, places)
+        found = entry.find(load) if is_known and not anew else None
+        snapshot = found or write_snapshot(sources.open(source), places.snapshots_dir)
+        if found is None and content == sources.content(source):
+            entry.note({"digest": snapshot.digest})
+    path = places.snapshots_dir / snapshot.digest / INTERACTIONS_FILE
+    return SnapshotTaken(source, snapshot, path, made_already=found is not None)
+
+
+def _known_snapshot(places: Places, made: dict[str, Any]) -> Snapshot:
+    return read_snapshot(places.snapshots_dir, str(made["digest"]))[0]
 
 
 class Expectations(Protocol):
@@ -187,6 +225,7 @@ class DatasetBuilt:
         labels: Verdict of the gate `enough_labels`.
         expectations: Verdict of the gate `expectations`; None: not evaluated, because there are too few labels.
         results: What each expectation found.
+        made_already: Whether it was found, not made now.
     """
 
     report: DatasetReport
@@ -194,6 +233,7 @@ class DatasetBuilt:
     labels: Verdict
     expectations: Verdict | None
     results: tuple[ExpectationResult, ...]
+    made_already: bool = False
 
     @property
     def digest(self) -> str:
@@ -229,8 +269,12 @@ def make_dataset(
     sufficiency: SufficiencyConfig | None = None,
     expectations: Expectations | None = None,
     meanwhile: Callable[[], object] = lambda: None,
+    anew: bool = False,
 ) -> DatasetBuilt:
     """Validate a snapshot and judge whether it is fit to learn from.
+
+    Who makes the same elsewhere is waited for. A fit dataset that was made of the same is used, unless a row lay in the
+    future then, which is not said for ever.
 
     Args:
         places: Where the snapshot lies, and where dataset and Data Docs are kept.
@@ -241,6 +285,7 @@ def make_dataset(
         expectations: Looks at the accepted rows once there are enough; None: Great Expectations in a process of its
             own. Closed at the end.
         meanwhile: Called once while they are looked at, which takes seconds.
+        anew: Make it although the same was made already.
 
     Returns:
         The dataset and its verdicts. Only a fit one gets the verdict `valid_dataset` beside it, without which the
@@ -251,19 +296,57 @@ def make_dataset(
         ArtifactError: When the snapshot is missing or damaged.
     """
     sufficiency = sufficiency or SufficiencyConfig()
-    report = build_dataset(places.snapshots_dir, snapshot_digest, places.datasets_dir, config=validation, now=now)
-    path, labels = places.datasets_dir / report.digest, judge_labels(report, sufficiency)
-    if not labels.passed:
-        return DatasetBuilt(report, path, labels, None, ())
-    with contextlib.closing(expectations or _great_expectations()) as looking:
-        looking.submit(places.datasets_dir, report.digest, docs_dir=places.data_docs_dir / report.digest)
+    inputs = {
+        "snapshot": snapshot_digest,
+        "validation": validation.digest(),
+        "sufficiency": sufficiency.model_dump(mode="json"),
+    }
+    entry = Entry(places, "validated_dataset", inputs)
+    with contextlib.ExitStack() as opened, entry.alone():
+        if expectations is not None:
+            opened.enter_context(contextlib.closing(expectations))
+        found = None if anew else entry.find(partial(_known_dataset, places, snapshot_digest, now))
+        if found is not None:
+            report, results = found
+            labels, judged = judge_labels(report, sufficiency), judge_expectations(results)
+            return DatasetBuilt(report, places.datasets_dir / report.digest, labels, judged, results, made_already=True)
+        report = build_dataset(places.snapshots_dir, snapshot_digest, places.datasets_dir, config=validation, now=now)
+        path, labels = places.datasets_dir / report.digest, judge_labels(report, sufficiency)
+        if not labels.passed:
+            return DatasetBuilt(report, path, labels, None, ())
+        looking = expectations or opened.enter_context(contextlib.closing(_great_expectations()))
+        docs = places.data_docs_dir / report.digest
+        looking.submit(places.datasets_dir, report.digest, docs_dir=docs)
         meanwhile()
         results = tuple(looking.results())
-    judged = judge_expectations(results)
-    if judged.passed:
-        verdict = judge_dataset(report, results, validation=validation, sufficiency=sufficiency)
-        keep_verdict(places.datasets_dir, report.digest, verdict)
+        judged = judge_expectations(results)
+        if judged.passed:
+            verdict = judge_dataset(report, results, validation=validation, sufficiency=sufficiency)
+            keep_verdict(places.datasets_dir, report.digest, verdict)
+            if "timestamp_in_future" not in report.reasons:
+                entry.note(
+                    {
+                        "digest": report.digest,
+                        "at": now.isoformat(),
+                        "docs": docs.is_dir(),
+                        "results": [dataclasses.asdict(result) for result in results],
+                    }
+                )
     return DatasetBuilt(report, path, labels, judged, results)
+
+
+def _known_dataset(
+    places: Places, snapshot_digest: str, now: datetime, made: dict[str, Any]
+) -> tuple[DatasetReport, tuple[ExpectationResult, ...]]:
+    """Load a dataset that was made of the same, and tell it of the latest reading of its snapshot."""
+    digest = str(made["digest"])
+    verdict = read_verdict(places.datasets_dir, digest)
+    whole = verdict.passed and (not made["docs"] or (places.data_docs_dir / digest).is_dir())
+    if not whole or now < datetime.fromisoformat(made["at"]):
+        raise ArtifactError(f"the dataset {digest} cannot be used as it is; it is made again")
+    snapshot = describe_snapshot(places.snapshots_dir, snapshot_digest)
+    report = retell_dataset(places.datasets_dir, digest, snapshot)
+    return report, tuple(ExpectationResult(**{**one, "sample": tuple(one["sample"])}) for one in made["results"])
 
 
 def import_training() -> None:

@@ -14,13 +14,15 @@ from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.interactions.learning.splits import TEST, split_rows
 from spots_ml.interactions.learning.validation import load_labelled_rows
 from spots_ml.models.declared import ModelType, model_spec
+from spots_ml.pipeline.made import Entry
 from spots_ml.places import Places
 from spots_ml.registry.registration import propose_version
 from spots_ml.registry.version_store import VersionRegistration
 from spots_ml.release.certification.certificate import Certificate
-from spots_ml.release.certification.certify import certify
+from spots_ml.release.certification.certify import certify, installed
+from spots_ml.release.documents import machine
 from spots_ml.release.latency.measuring import measure_latency
-from spots_ml.release.latency.report import LATENCY_FILE, LatencyConfig, LatencyReport, save_latency
+from spots_ml.release.latency.report import LATENCY_FILE, LatencyConfig, LatencyReport, load_latency, save_latency
 from spots_ml.release.onnx.graph import build_onnx, named_trained_model
 from spots_ml.release.onnx.kept_files import ONNX_FILE, load_onnx, save_onnx
 from spots_ml.training.config import TrainingConfig
@@ -38,11 +40,13 @@ class ModelTrained:
         digest: Identity of the model.
         model: The model with its evaluation.
         test: The rows it was judged on.
+        made_already: Whether it was found, not made now.
     """
 
     digest: str
     model: TrainedModel
     test: LabelledRows
+    made_already: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -58,8 +62,11 @@ def train(
     *,
     seed: int,
     on_epoch: Callable[[Epoch], None] | None = None,
+    anew: bool = False,
 ) -> ModelTrained:
-    """Train one model on a dataset, keep it, judge it; work that was cut off is resumed.
+    """Train one model on a dataset, keep it, judge it; work that was cut off is resumed, and what was made is found.
+
+    Who trains the same model elsewhere is waited for.
 
     Args:
         places: Where datasets lie, and models and checkpoints are kept.
@@ -68,18 +75,22 @@ def train(
         config: The recipe.
         seed: Of split and training, 0 or more.
         on_epoch: Called after each epoch.
+        anew: Train although the same was made already.
 
     Returns:
         The model, whichever way its verdict went; the same arguments give the same model.
 
     Raises:
-        BusyError: When the model is being trained in another process.
         InsufficientDataError: When a part of the split would have too few agents, or its labels do not vary.
         ArtifactError: When the dataset is missing or damaged.
     """
-    with exclusive(places.training_lock(model_type)):
+    inputs = {"dataset": dataset_digest, "model": model_type, "config": config.digest(), "seed": seed}
+    entry = Entry(places, "trained_model", inputs)
+    with exclusive(places.training_lock(model_type), wait=True):
         report, rows = load_labelled_rows(places.datasets_dir, dataset_digest)
         split = split_rows(rows.agent, rows.scored_at, seed=seed, pairs=rows.pairs(), rules=config.split_rules)
+        if not anew and (found := entry.find(lambda made: load_trained_model(places.trained_dir, made["digest"]))):
+            return ModelTrained(found.digest, found, rows.take(split == TEST), made_already=True)
         model = train_model(
             rows,
             split,
@@ -92,6 +103,7 @@ def train(
             checkpoint_dir=places.checkpoints_dir(model_type),
         )
         digest = save_trained_model(model, places.trained_dir)
+        entry.note({"digest": digest})
     return ModelTrained(digest, model, rows.take(split == TEST))
 
 
@@ -105,6 +117,7 @@ class ModelExported:
         version: The version name that is written into it.
         trained_digest: The trained model it was made from.
         certificate: What the runtimes found.
+        made_already: Whether it was found, not made now.
     """
 
     digest: str
@@ -112,6 +125,7 @@ class ModelExported:
     version: str
     trained_digest: str
     certificate: Certificate
+    made_already: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -120,15 +134,21 @@ class ModelExported:
 
 
 def export_model(
-    places: Places, store: VersionRegistration, trained_digest: str, *, runtimes: Mapping[str, Path]
+    places: Places,
+    store: VersionRegistration,
+    trained_digest: str,
+    *,
+    runtimes: Mapping[str, Path],
+    anew: bool = False,
 ) -> ModelExported:
-    """Write a trained model as one ONNX file, certify its bytes, keep both.
+    """Write a trained model as one ONNX file, certify its bytes, keep both; a certified one is found.
 
     Args:
         places: Where trained models lie, and ONNX files are kept.
         store: The registry, which knows the names that are taken.
         trained_digest: Which trained model.
         runtimes: Interpreters by runtime name, as `release.certification.certify` takes them.
+        anew: Certify although the same was certified already.
 
     Returns:
         The file and its certificate, whichever way its verdict went.
@@ -144,6 +164,16 @@ def export_model(
         content_digest=trained_digest,
         source_kind=model.kind,
     )
+    inputs = {
+        "trained": trained_digest,
+        "version": version,
+        "runtimes": {name: [str(python), *installed(python)] for name, python in runtimes.items()},
+    }
+    entry = Entry(places, "onnx_model", inputs)
+    found = None if anew else entry.find(lambda made: load_onnx(places.onnx_dir, made["digest"])[1])
+    if found is not None and found.verdict().passed:
+        path = places.onnx_dir / found.onnx_digest / ONNX_FILE
+        return ModelExported(found.onnx_digest, path, version, trained_digest, found, made_already=True)
     content = build_onnx(model.network, version=version, trained_digest=trained_digest)
     certificate = certify(
         content,
@@ -155,6 +185,7 @@ def export_model(
         runtimes=runtimes,
     )
     digest = save_onnx(content, certificate, places.onnx_dir)
+    entry.note({"digest": digest})
     return ModelExported(digest, places.onnx_dir / digest / ONNX_FILE, version, trained_digest, certificate)
 
 
@@ -187,12 +218,14 @@ class LatencyMeasured:
         path: Its file.
         onnx_digest: The file that was measured.
         report: What was measured.
+        made_already: Whether it was found, not made now.
     """
 
     digest: str
     path: Path
     onnx_digest: str
     report: LatencyReport
+    made_already: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -200,13 +233,16 @@ class LatencyMeasured:
         return self.report.verdict()
 
 
-def benchmark_latency(places: Places, onnx_digest: str, config: LatencyConfig | None = None) -> LatencyMeasured:
-    """Measure how fast a certified file answers, keep the report, judge it.
+def benchmark_latency(
+    places: Places, onnx_digest: str, config: LatencyConfig | None = None, *, anew: bool = False
+) -> LatencyMeasured:
+    """Measure how fast a certified file answers, keep the report, judge it; a passed one of this machine is found.
 
     Args:
         places: Where ONNX files lie, and reports are kept.
         onnx_digest: Which file.
         config: How it is measured and what is asked of it; None: the defaults, and the limit that the model declares.
+        anew: Measure although that was done already.
 
     Returns:
         The report, whichever way its verdict went.
@@ -217,6 +253,16 @@ def benchmark_latency(places: Places, onnx_digest: str, config: LatencyConfig | 
     content, certificate = load_onnx(places.onnx_dir, onnx_digest)
     if config is None:
         config = LatencyConfig(limit_p99_us=model_spec(certificate.model_type).latency_limit_us)
+    inputs = {"onnx": onnx_digest, "config": config.model_dump(mode="json"), "machine": machine()}
+    entry = Entry(places, "latency_benchmark", inputs)
+    found = (
+        None if anew else entry.find(lambda made: (made["digest"], load_latency(places.benchmarks_dir, made["digest"])))
+    )
+    if found is not None and found[1].verdict().passed:
+        digest, report = found
+        path = places.benchmarks_dir / digest / LATENCY_FILE
+        return LatencyMeasured(digest, path, onnx_digest, report, made_already=True)
     report = measure_latency(content, config=config)
     digest = save_latency(report, places.benchmarks_dir)
+    entry.note({"digest": digest})
     return LatencyMeasured(digest, places.benchmarks_dir / digest / LATENCY_FILE, onnx_digest, report)

@@ -159,7 +159,7 @@ def test_the_launchpad_lists_every_source():
 
 def test_the_launchpad_offers_every_training_setting_with_its_range_and_a_seed():
     offered = TrainingOptions.model_fields
-    assert set(offered) == {"seed", *TrainingConfig.model_fields}
+    assert set(offered) == {"seed", "anew", *TrainingConfig.model_fields}
     assert offered["batch_size"].description == "Rows per step, at most. At least 1, at most 65,536."
     assert TrainingOptions(batch_size=64, seed=3).changes() == {"batch_size": 64}
     assert TrainingOptions().changes() == {}

@@ -6,11 +6,22 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+import yaml
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.history.run_history import ASKED_TAG, DagsterRunHistory
-from spots_ml.defs.history.runs import MODEL_TAG, PROCESS_TAG, STORE_TAG, fail_abandoned_runs, this_process
+from spots_ml.defs.history.runs import (
+    MODEL_TAG,
+    PROCESS_TAG,
+    STORE_TAG,
+    fail_abandoned_runs,
+    of_code_location,
+    this_process,
+)
 from spots_ml.errors import ConfigError, GateError, InsufficientDataError
+from spots_ml.settings import PROJECT_ROOT
 from spots_ml_tests.defs.building import ORIGIN
 
 MODEL = "calling_score"
@@ -219,6 +230,17 @@ def test_a_success_elsewhere_or_of_a_part_ends_no_failures(runs, job, more):
     runs.run(job, dg.DagsterRunStatus.SUCCESS, **more)
 
     assert ids(history(runs).failed) == [run.run_id]
+
+
+def test_what_no_code_server_launched_is_found_among_the_runs_of_its_job_as_a_page_asks_for_them(runs):
+    workspace = yaml.safe_load((PROJECT_ROOT / "workspace.yaml").read_text())
+    location = workspace["load_from"][0]["python_module"]["location_name"]
+    repository = runs.definitions.get_repository_def().name
+    run = runs.run("training", dg.DagsterRunStatus.SUCCESS, tags=of_code_location())
+    origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(location), repository)
+
+    asked_for = dg.RunsFilter(job_name="training", tags={REPOSITORY_LABEL_TAG: origin.get_label()})
+    assert [found.run_id for found in runs.instance.get_runs(asked_for)] == [run.run_id]
 
 
 def test_every_run_of_a_training_job_says_its_store(runs):

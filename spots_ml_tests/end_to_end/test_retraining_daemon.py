@@ -39,6 +39,13 @@ query Logs($run: ID!) {
   logsForRun(runId: $run) { ... on EventConnection { events { ... on EngineEvent { message } } } }
 }
 """
+RUNS_OF_JOB = """
+query RunsOfJob {
+  pipelineOrError(params: {
+    repositoryLocationName: "spots_ml", repositoryName: "__repository__", pipelineName: "training"
+  }) { ... on Pipeline { runs(limit: 5) { runId status } } }
+}
+"""
 RUNS = "{ runsOrError { ... on Runs { results { runId jobName status tags { key value } } } } }"
 
 
@@ -123,6 +130,8 @@ def test_1000_new_labels_lead_to_a_new_version_of_both_models_without_a_hand_and
     spots_ml(environ, "run")
 
     server = start_dagster_dev()
+    (by_hand,) = server.graphql(RUNS_OF_JOB)["pipelineOrError"]["runs"]
+    assert by_hand["status"] == "SUCCESS"
     assert versions_by_model(server) == {model: ["v1.0-synthetic"] for model in declared_types()}
     wait_for(lambda: says(server, "0 of 1,000 new labels; next by time on "), TICK_TIMEOUT_S, server.log.read_text)
 

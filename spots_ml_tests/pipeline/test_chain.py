@@ -2,12 +2,12 @@
 
 import dataclasses
 import shutil
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from spots_ml.errors import ArtifactError, BusyError, GateError, InsufficientDataError
-from spots_ml.files import exclusive
+from spots_ml.errors import ArtifactError, GateError, InsufficientDataError
 from spots_ml.pipeline.chain import ChainConfig, run_chain
 from spots_ml.pipeline.data_steps import Sources
 from spots_ml.pipeline.model_steps import benchmark_latency, export_model, train
@@ -205,16 +205,70 @@ def test_the_file_of_another_model_is_refused_with_its_own_latency_and_certifica
     assert world.store.list_versions() == versions
 
 
-def test_a_model_that_is_being_trained_elsewhere_is_not_trained_a_second_time(finished, world):
+def test_a_model_that_is_being_trained_elsewhere_is_waited_for_and_then_found(finished, world):
     digest, quick = finished[1].dataset.digest, QUICK.model_copy(update={"max_epochs": 1})
-    with exclusive(world.places.training_lock("calling_score")):
-        with pytest.raises(BusyError, match="the same work is under way"):
-            train(world.places, digest, "calling_score", quick, seed=0)
-        assert train(world.places, digest, "outcome", quick, seed=0).digest
+    trained = []
+
+    def train_it():
+        trained.append(train(world.places, digest, "calling_score", quick, seed=0))
+
+    threads = [threading.Thread(target=train_it) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(300)
+    assert sorted(one.made_already for one in trained) == [False, True]
+    assert trained[0].digest == trained[1].digest
 
 
-def test_one_model_that_is_refused_does_not_keep_the_next_from_being_registered(world):
-    with exclusive(world.places.training_lock("outcome")):
-        outcome, calling_score = world.run("outcome", "calling_score").models
-    assert "the same work is under way" in outcome.refusal and outcome.trained is None
+def test_a_second_run_finds_everything_made_and_gives_the_same_version(finished, world):
+    (first,), (again,) = finished[1].models, world.run().models
+
+    assert all(step.made_already for step in (again.trained, again.exported, again.measured))
+    assert (again.registered.version.version, again.registered.created) == (first.registered.version.version, False)
+    assert again.trained.digest == first.trained.digest
+
+
+@pytest.mark.parametrize(
+    "changes", [{"seed": 1}, {"config": QUICK.model_copy(update={"max_epochs": 2})}, {"anew": True}]
+)
+def test_another_seed_other_settings_or_a_wish_train_anew(finished, world, changes):
+    values = {"config": QUICK, "seed": 0} | changes
+    again = train(world.places, finished[1].dataset.digest, "calling_score", values.pop("config"), **values)
+
+    assert not again.made_already
+    assert (again.digest == finished[1].models[0].trained.digest) == ("anew" in changes)
+
+
+def test_damaged_artifacts_are_made_again(finished, world):
+    model = finished[1].models[0]
+    for damaged in (
+        world.places.trained_dir / model.trained.digest,
+        world.places.onnx_dir / model.exported.digest,
+        world.places.benchmarks_dir / model.measured.digest,
+    ):
+        shutil.rmtree(damaged)
+    (again,) = world.run().models
+
+    assert not any(step.made_already for step in (again.trained, again.exported, again.measured))
+    assert (again.trained.digest, again.exported.digest) == (model.trained.digest, model.exported.digest)
+
+
+def test_a_file_is_certified_again_when_other_packages_are_installed_beside_a_runtime(finished, world, monkeypatch):
+    monkeypatch.setattr("spots_ml.pipeline.model_steps.installed", lambda python: ["onnxruntime-9.9"])
+    digest = finished[1].models[0].trained.digest
+
+    assert not export_model(world.places, world.store, digest, runtimes=RUNTIMES).made_already
+    assert export_model(world.places, world.store, digest, runtimes=RUNTIMES).made_already
+
+
+def test_one_model_that_is_refused_does_not_keep_the_next_from_being_registered(world, monkeypatch):
+    def refusing(places, dataset_digest, model_type, *arguments, **named):
+        if model_type == "outcome":
+            raise InsufficientDataError("every outcome is positive")
+        return train(places, dataset_digest, model_type, *arguments, **named)
+
+    monkeypatch.setattr("spots_ml.pipeline.chain.train", refusing)
+    outcome, calling_score = world.run("outcome", "calling_score").models
+    assert outcome.refusal == "every outcome is positive" and outcome.trained is None
     assert calling_score.refusal is None and calling_score.registered is not None

@@ -72,6 +72,7 @@ def onnx_model(model_type: ModelType) -> dg.AssetsDefinition:
                     platform.store().versions,
                     trained_digest,
                     runtimes=default_runtimes(platform.settings.client_python),
+                    anew=platform.anew,
                 )
                 judged(exported.verdict)
         context.log.info(f"{exported.version}: {exported.verdict.message}")
@@ -84,6 +85,7 @@ def onnx_model(model_type: ModelType) -> dg.AssetsDefinition:
                 "path": dg.MetadataValue.path(exported.path),
             },
             checks=[verdict_check(exported.verdict)],
+            made_already=exported.made_already,
         )
 
     return build

@@ -68,10 +68,12 @@ def raw_training_data(
     from spots_ml.pipeline.data_steps import take_snapshot
 
     with refusals_in_words():
-        taken = take_snapshot(platform.places, config.chosen(platform.settings.source), platform.sources())
+        taken = take_snapshot(
+            platform.places, config.chosen(platform.settings.source), platform.sources(), anew=platform.anew
+        )
     snapshot = taken.snapshot
     context.log.info(f"{snapshot.n_rows:,} interactions, {snapshot.n_labelled:,} labelled, from {snapshot.description}")
-    return result(taken.digest, snapshot_metadata(taken))
+    return result(taken.digest, snapshot_metadata(taken), made_already=taken.made_already)
 
 
 @dg.asset(
@@ -115,6 +117,7 @@ def validated_dataset(
                 validation=platform.validation_config,
                 expectations=platform.expectations,
                 meanwhile=import_training,
+                anew=platform.anew,
             )
             for verdict in built.verdicts:
                 judged(verdict)
@@ -124,7 +127,8 @@ def validated_dataset(
         )
         yield from _checks(built, platform)
         built.require_fit()
-    yield result(built.digest, dataset_metadata(built, platform.data_docs_url(built.digest)))
+    metadata = dataset_metadata(built, platform.data_docs_url(built.digest))
+    yield result(built.digest, metadata, made_already=built.made_already)
 
 
 def _checks(built: "DatasetBuilt", platform: Platform) -> Iterator[dg.AssetCheckResult]:

@@ -45,6 +45,7 @@ class TrainingOptions(_Changes):
     seed: int = Field(
         default=0, description="Seed of split and training, 0 to 2^32 - 1; the same seed gives the same model."
     )
+    anew: bool = Field(default=False, description="Train although the very same was trained already.")
 
     def changes(self) -> dict[str, Any]:
         """Collect what differs from the profile.
@@ -52,7 +53,7 @@ class TrainingOptions(_Changes):
         Returns:
             Values by field name of the training configuration.
         """
-        return {name: value for name, value in dict(self).items() if name != "seed" and value is not None}
+        return {name: value for name, value in dict(self).items() if name not in ("seed", "anew") and value is not None}
 
     def checked_seed(self) -> int:
         """Insist on a seed that every random generator takes.
@@ -119,11 +120,15 @@ def trained_model(model_type: ModelType) -> dg.AssetsDefinition:
                     training,
                     seed=seed,
                     on_epoch=lambda epoch: _report(context, epoch),
+                    anew=platform.anew or config.anew,
                 )
                 judged(trained.verdict)
         context.log.info(trained.verdict.message)
         return result(
-            trained.digest, training_metadata(trained.model, trained.test), checks=[verdict_check(trained.verdict)]
+            trained.digest,
+            training_metadata(trained.model, trained.test),
+            checks=[verdict_check(trained.verdict)],
+            made_already=trained.made_already,
         )
 
     return build

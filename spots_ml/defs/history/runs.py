@@ -27,6 +27,11 @@ MODEL_TAG: Final = "spots_ml/retrains"
 STORE_TAG: Final = "spots_ml/store"
 """Set on every run of a job: the kind of store that was configured; what failed there concerns no other."""
 
+CODE_LOCATION: Final = "spots_ml"
+"""As `workspace.yaml` names it."""
+
+_LOCATION_TAG: Final = ".dagster/repository"
+
 BOTH_MODELS_JOB: Final = "training"
 
 
@@ -40,6 +45,15 @@ def job_name(model_type: ModelType) -> str:
         The job's name in Dagster.
     """
     return f"{model_type}_training"
+
+
+def of_code_location() -> dict[str, str]:
+    """Say of a run that no code server launched to which code location its job belongs.
+
+    Returns:
+        The tag by which pages and timelines find the runs of a job; Dagster sets it on what it launches itself.
+    """
+    return {_LOCATION_TAG: f"__repository__@{CODE_LOCATION}"}
 
 
 def this_process() -> str:

@@ -189,7 +189,9 @@ def _beyond_cap(report: "DatasetReport") -> str:
 
 
 def _with_cap(report: "DatasetReport") -> str:
-    if report.weighing is None or report.label_coverage == report.n_labelled / report.n_accepted:
+    if not report.n_accepted or report.weighing is None:
+        return ""
+    if report.label_coverage == report.n_labelled / report.n_accepted:
         return ""
     return f" where no agent weighs more than {report.weighing.max_agent_share:.0%} ({report.weighing.sentence()})"
 

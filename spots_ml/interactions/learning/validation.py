@@ -17,11 +17,11 @@ from pydantic import ValidationError
 from spots_ml.digests import digest_file, seal, unseal
 from spots_ml.errors import ArtifactError, ContractError, ValidationFailedError
 from spots_ml.features.contract import CONTRACT_DIGEST
-from spots_ml.files import publish, work_folder
+from spots_ml.files import publish, work_folder, write_whole
 from spots_ml.interactions.judging.findings import KeyTally
 from spots_ml.interactions.judging.judgement import Judgement, accepted, judge, quarantined
 from spots_ml.interactions.judging.rules import ValidationConfig, bit
-from spots_ml.interactions.keeping.snapshot import GROUP_ROWS, read_snapshot
+from spots_ml.interactions.keeping.snapshot import GROUP_ROWS, Snapshot, read_snapshot
 from spots_ml.interactions.learning.dataset import LabelledRows, collect_labelled
 from spots_ml.interactions.learning.report import DatasetReport, Tally, content_digest
 from spots_ml.interactions.parquet import open_writer
@@ -108,6 +108,28 @@ def read_report(datasets_dir: Path, digest: str) -> DatasetReport:
             f"{CONTRACT_DIGEST}: validate its snapshot again"
         )
     return report
+
+
+def retell_dataset(datasets_dir: Path, digest: str, snapshot: Snapshot) -> DatasetReport:
+    """Tell a dataset of the latest reading of its snapshot, after checking every byte of it.
+
+    Args:
+        datasets_dir: The folder of all datasets.
+        digest: Which one.
+        snapshot: Its snapshot, as it was read last.
+
+    Returns:
+        The report with that reading's description and watermark, which are no part of its digest.
+
+    Raises:
+        ArtifactError: When anything is missing or altered; every mismatch is listed.
+        ContractError: When the dataset was made for another feature contract.
+    """
+    report = _checked(datasets_dir, digest)
+    told = report.model_copy(update={"description": snapshot.description, "watermark": snapshot.watermark})
+    if told != report:
+        write_whole(datasets_dir / digest / REPORT_FILE, seal(told.model_dump(mode="json")))
+    return told
 
 
 def load_dataset(datasets_dir: Path, digest: str) -> tuple[DatasetReport, pa.Table]:

@@ -123,6 +123,19 @@ def default_runtimes(client_python: Path) -> dict[str, Path]:
     return {CLIENT_RUNTIME: client_python, CURRENT_RUNTIME: Path(sys.executable)}
 
 
+def installed(python: Path) -> list[str]:
+    """Name what is installed beside an interpreter, without starting it.
+
+    Args:
+        python: An interpreter of a virtual environment.
+
+    Returns:
+        Names with versions, such as `onnxruntime-1.15.1`, sorted; empty where there is none.
+    """
+    found = python.absolute().parent.parent.glob("lib/python*/site-packages/*.dist-info")
+    return sorted(path.name.removesuffix(".dist-info") for path in found)
+
+
 def check_message(content: bytes, golden: np.ndarray, expected: np.ndarray, limits: CertificationLimits) -> bytes:
     """Pack what a runtime is given: bytes only.
 
