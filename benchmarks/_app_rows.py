@@ -15,13 +15,22 @@ _INSERT = """
 insert into public.calling_score_training_data (
     agent_id, opportunity_id, "timestamp", user_vibe_dimensions, spot_vibe_dimensions, context_features,
     timing_features, formula_calling_score, formula_is_called, outcome_type, outcome_score, outcome_timestamp,
-    identity, row_sequence, label_sequence
+    identity, id
 )
 select 'agent ' || n % 10007, 'spot ' || n, timestamptz '2026-01-01' + n * interval '1 s', vibes, vibes, context,
     timing, random(), true, 'positive', 0.9, timestamptz '2026-01-02' + n * interval '1 s',
-    md5(n::text)::uuid, n, n
+    md5(n::text)::uuid, md5(n::text)::uuid
 from generate_series({first}, {last}) as n
 cross join lateral (select {groups}, n as row) as told
+"""
+_ARRIVED = """
+insert into public.training_outcomes
+select n, md5(n::text)::uuid, 'positive', 0.9, timestamptz '2026-01-02' + n * interval '1 s'
+from generate_series({first}, {last}) as n;
+insert into public.training_arrivals
+select sequence, id, 'real', sequence, sequence, null, outcome_type, outcome_score, outcome_at
+from public.training_outcomes where sequence between {first} and {last};
+update private.numbers_given set labels = {last}, rows = {last}
 """
 
 
@@ -51,12 +60,15 @@ def insert_rows(project, first, last, *, features):
     with project.server.connect(project.database, ADMIN, autocommit=True) as connection:
         connection.execute("set session_replication_role = replica")
         connection.execute(_INSERT.format(first=first, last=last, groups=groups))
+        connection.execute(_ARRIVED.format(first=first, last=last))
 
 
 def vacuum(project):
     """Do what Postgres does by itself after a while."""
     with project.server.connect(project.database, ADMIN, autocommit=True) as connection:
-        connection.execute("vacuum (analyze) public.calling_score_training_data")
+        connection.execute(
+            "vacuum (analyze) public.calling_score_training_data, public.training_arrivals, public.training_outcomes"
+        )
 
 
 def _numbers(names):

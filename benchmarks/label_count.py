@@ -20,6 +20,7 @@ from _app_rows import insert_rows, project_and_calls, vacuum
 
 from spots_ml.local_supabase.postgres import ADMIN
 from spots_ml.stores.embedded.database import Database
+from spots_ml.stores.embedded.interaction_sql import COUNT_LABELS
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.watermark import Watermark
@@ -29,10 +30,10 @@ EMBEDDED_ROWS = """
 WITH RECURSIVE numbers (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM numbers WHERE n < :rows)
 INSERT INTO interactions (
     identity, source_kind, agent_id, opportunity_id, scored_at, features, formula_score, is_called, outcome_type,
-    outcome_score, outcome_at, label_sequence
+    outcome_score, outcome_at, label_sequence, outcome_sequence
 )
 SELECT CAST(printf('%016d', n) AS BLOB), 'real', 'agent ' || n % 10007, 'spot ' || n, n, zeroblob(272), 0.5, 1,
-    'positive', 0.9, n, n
+    'positive', 0.9, n, n, n
 FROM numbers
 """
 
@@ -56,8 +57,8 @@ def embedded(path, arguments):
         connection.execute(EMBEDDED_ROWS, {"rows": arguments.rows})
         connection.execute("UPDATE counters SET value = ?", (arguments.rows,))
     with database.reading() as connection:
-        query = "SELECT count(*) FROM interactions WHERE label_sequence > ?"
-        plan = connection.execute(f"EXPLAIN QUERY PLAN {query}", (arguments.rows - arguments.new,)).fetchall()
+        query = f"EXPLAIN QUERY PLAN {COUNT_LABELS}"
+        plan = connection.execute(query, {"labels": arguments.rows - arguments.new}).fetchall()
     show("embedded", (row["detail"] for row in plan))
     measure("embedded", store, "embedded", arguments)
 
@@ -70,8 +71,7 @@ def supabase(arguments):
         vacuum(project)
         insert_rows(project, n_old + 1, arguments.rows, features=False)
         with project.server.connect(project.database, ADMIN) as connection:
-            function = "select prosrc from pg_proc where proname = 'count_labels_after'"
-            query = connection.execute(function).fetchone()[0].replace("p_label", str(n_old))
+            query = f"select count(*) from public.training_arrivals where label_sequence > {n_old}"  # noqa: S608 - a number of this module
             plan = connection.execute(f"explain (analyze, buffers) {query}").fetchall()
         show("supabase", (row[0] for row in plan))
         measure("supabase", supabase_store(calls), "supabase", arguments)

@@ -116,9 +116,10 @@ def taken_apart(n_rows):
     places |= {key: (group, key) for group, keys in DERIVED_KEYS.items() for key in keys}
     assert set(places) == {*RAW_FEATURES, *DERIVED_FEATURES}
     features = ", ".join(f"({group} ->> '{key}')::float8 as \"{name}\"" for name, (group, key) in places.items())
-    told = TOLD.replace("scored_at", '"timestamp"').replace("outcome_at", "outcome_timestamp")
+    told = TOLD.replace("agent_id", "data.agent_id").replace("scored_at", 'data."timestamp"')
     return (
-        f"select {told}, {features} from public.calling_score_training_data "  # noqa: S608 - names and a number
+        f"select {told.replace('outcome_', 'known.outcome_')}, {features} "  # noqa: S608 - names and a number
+        "from public.training_arrivals as known join public.calling_score_training_data as data using (id) "
         f"where row_sequence <= {n_rows} order by row_sequence"
     )
 

@@ -19,6 +19,7 @@ from spots_ml.monitoring.arrival_rate import arrivals
 from spots_ml.monitoring.data_forecast import Sufficiency, measure_sufficiency, report_of_snapshot
 from spots_ml.monitoring.formula_baseline import FormulaBaseline, measure_baseline, save_baseline
 from spots_ml.monitoring.history_check import HistoryCheck, check_served_history
+from spots_ml.monitoring.outcome_linking import OutcomeLinking, link_outcomes
 from spots_ml.monitoring.performance import PerformanceRow, decision_window, measure_performance
 from spots_ml.places import Places
 from spots_ml.stores.store import Store
@@ -40,6 +41,7 @@ class DayMeasured:
         rows: One per arm and origin; empty without decisions.
         recent: What is kept of the days before, and of this one.
         history: Whether the decisions were served with the right history.
+        linking: How many outcomes of these days belong to no decision.
     """
 
     since: datetime
@@ -47,6 +49,7 @@ class DayMeasured:
     rows: tuple[PerformanceRow, ...]
     recent: tuple[PerformanceRow, ...]
     history: HistoryCheck
+    linking: OutcomeLinking
 
     @property
     def digest(self) -> str:
@@ -78,7 +81,8 @@ def measure_day(store: Store, day: date, *, now: datetime, maturity: timedelta, 
     history = check_served_history(
         store.decisions, store.interactions, since=since, until=until, sample=HISTORY_SAMPLE, seed=SEED
     )
-    return DayMeasured(since, until, rows, recent, history)
+    linking = link_outcomes(decisions, store.interactions, since=since, until=until)
+    return DayMeasured(since, until, rows, recent, history, linking)
 
 
 @dataclass(frozen=True)

@@ -66,9 +66,13 @@ def version_performance(
     rows = measured.rows
     for row in rows:
         context.log.info(f"{row.arm} ({row.origin}): {row.n_decisions:,} decisions, {row.n_labelled:,} labelled")
+    if rows and measured.linking.n_without_decision:
+        context.log.warning(str(measured.linking))
     return result(
         measured.digest,
-        performance_metadata(rows, measured.recent) if rows else nothing_yet(measured.since, measured.until),
+        performance_metadata(rows, measured.recent, measured.linking)
+        if rows
+        else nothing_yet(measured.since, measured.until),
         checks=[_fallback_check(rows, platform.settings.max_fallback_share), _history_check(measured.history)],
     )
 

@@ -9,6 +9,7 @@ import dagster as dg
 from spots_ml.defs.pages import plots, tables
 
 if TYPE_CHECKING:
+    from spots_ml.monitoring.outcome_linking import OutcomeLinking
     from spots_ml.monitoring.performance import PerformanceRow
 
 PLOTTED_DAYS: Final = 30
@@ -37,13 +38,14 @@ def nothing_yet(since: datetime, until: datetime) -> dict[str, dg.MetadataValue]
 
 
 def performance_metadata(
-    rows: Sequence["PerformanceRow"], stored: Sequence["PerformanceRow"]
+    rows: Sequence["PerformanceRow"], stored: Sequence["PerformanceRow"], linking: "OutcomeLinking"
 ) -> dict[str, dg.MetadataValue]:
     """Show the performance of a day and its course.
 
     Args:
         rows: Of that day, at least one.
         stored: Of the days up to it, itself included.
+        linking: How many outcomes of these days belong to no decision.
 
     Returns:
         Metadata by key.
@@ -51,7 +53,7 @@ def performance_metadata(
     from spots_ml.monitoring.performance import METRICS
 
     return {
-        "state": tables.sentences([_headline(rows)]),
+        "state": tables.sentences([_headline(rows), str(linking)]),
         "fallback_rate": tables.number(_total_fallback_rate(rows)),
         "fallbacks": _fallbacks(rows),
         **{f"{row.arm} ({row.origin})": _arm(row) for row in rows},
@@ -63,6 +65,7 @@ def performance_metadata(
                 f"{rows[0].maturity_hours:g} hours, of decisions at least as old; intervals are 95%, over agents"
             ]
         ),
+        "n_outcomes_without_decision": dg.MetadataValue.int(linking.n_without_decision),
         "n_decisions": dg.MetadataValue.int(sum(row.n_decisions for row in rows)),
         **{
             f"{metric}/{row.arm} ({row.origin})": tables.number(found.value)
