@@ -15,6 +15,10 @@ export DAGSTER_HOME ?= $(CURDIR)/dagster_home
 export DO_NOT_TRACK := 1
 export DAGSTER_DISABLE_TELEMETRY := yes
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Dagster insists on an absolute path; a relative one is meant from here, as those of all settings.
+ifeq ($(filter /%,$(DAGSTER_HOME)),)
+override DAGSTER_HOME := $(CURDIR)/$(or $(DAGSTER_HOME),dagster_home)
+endif
 # Tiny networks and two cores: more threads only fight each other.
 export OMP_NUM_THREADS ?= 1
 
@@ -31,6 +35,7 @@ run: setup ## The main job: both models, from interactions to registered version
 
 .PHONY: dev
 dev: setup ## The Dagster UI with its daemon on http://127.0.0.1:3000, Data Docs on port 3001
+	@$(BIN)/python -m spots_ml.cli.free_port $(DEV_OPTIONS)
 	@mkdir -p "$$DAGSTER_HOME"
 	@$(BIN)/python -m spots_ml.cli.data_docs & exec $(BIN)/dagster dev -w workspace.yaml $(DEV_OPTIONS)
 

@@ -8,6 +8,7 @@ import click
 
 from spots_ml.cli.options import json_option
 from spots_ml.cli.tables import text_table
+from spots_ml.cli.whole_help import WholeHelpGroup
 from spots_ml.errors import ConfigError
 from spots_ml.settings import PREFIX, Settings
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _MAY_WRITE = "which may write: only `db push` needs that, bulk reads take spots_ml_reader (docs/how-to/supabase.md)"
 
 
-@click.group("db")
+@click.group("db", cls=WholeHelpGroup)
 def db_command() -> None:
     """The schema of the Supabase project: which migrations it has, and giving it those it lacks."""
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from spots_ml.cli.whole_help import WholeHelpGroup
 from spots_ml.errors import ConfigError, SpotsMLError
 from spots_ml.troubles import as_error
 
@@ -38,7 +39,7 @@ COMMANDS: Final = {
 """Command -> the module that holds it, as `<command>_command` (with `_` for `-`)."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(WholeHelpGroup):
     """A group whose commands are imported when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -191,9 +191,12 @@ def test_every_command_has_a_help_text(spots_ml):
 
 
 def test_help_loads_no_heavy_library():
-    script = "import sys; from spots_ml.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    loads = "import sys; from spots_ml.cli import main; main(['--help'], standalone_mode=False)"
+    script = f"{loads}; print('LOADED', *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = done.stdout.partition("LOADED ")[2].split()
 
+    assert "click" in loaded
     assert not {"torch", "dagster", "pyarrow", "numpy", "sklearn"} & set(loaded)
 
 
@@ -255,3 +258,19 @@ def test_names_that_are_no_utf_8_are_told_and_no_traceback(spots_ml, tmp_path):
 
     assert spots_ml("generate", "--rows", 10, "--out", out).exit_code == 0
     assert spots_ml("import", out).exit_code == 0
+
+
+@pytest.mark.parametrize("group", [(), ("db",)])
+def test_no_sentence_of_a_help_text_is_cut_off(spots_ml, group):
+    commands = spots_ml(*group, "--help").stdout.partition("Commands:")[2]
+
+    assert commands and "..." not in commands
+
+
+def test_a_relative_dagster_home_is_meant_from_the_project(monkeypatch):
+    from spots_ml.defs.history.home import dagster_home
+    from spots_ml.settings import PROJECT_ROOT
+
+    monkeypatch.setenv("DAGSTER_HOME", "relative/home")
+
+    assert dagster_home() == PROJECT_ROOT / "relative" / "home"

@@ -23,9 +23,9 @@ def dagster_home() -> Path:
     """Find Dagster's home.
 
     Returns:
-        What `DAGSTER_HOME` says, or `dagster_home/` in the project.
+        What `DAGSTER_HOME` says, from the project on when it is relative, or `dagster_home/` in the project.
     """
-    return Path(os.environ.get(HOME_VARIABLE) or _OURS)
+    return PROJECT_ROOT / Path(os.environ.get(HOME_VARIABLE) or _OURS).expanduser()
 
 
 def open_instance() -> dg.DagsterInstance:
