@@ -187,6 +187,7 @@ class _Reader:
             max_broken_share=self._number("MAX_BROKEN_SHARE", base.max_broken_share, float, 0, 1),
             retrain=RetrainConfig(
                 new_labels=self._number("RETRAIN_NEW_LABELS", retrain.new_labels, int, 1, 10**12),
+                corrected_labels=self._number("RETRAIN_CORRECTED_LABELS", retrain.corrected_labels, int, 1, 10**12),
                 max_age_days=self._number("RETRAIN_MAX_AGE_DAYS", retrain.max_age_days, float, 0.001, 36_500),
             ),
             maturity_hours=self._number("MATURITY_HOURS", base.maturity_hours, float, 0, 8_760),

@@ -4,12 +4,13 @@ The refusals themselves are in `refusals`; the decision that asks here is `retra
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from spots_ml.monitoring.refusals import STEPS_OF_THE_MACHINE, KeptRefusal
 
 _MOST_DOUBLINGS: Final = 60
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SENTENCE: Final = 300
 """Characters of a gate's sentence that are repeated tick after tick."""
 
@@ -85,13 +86,15 @@ def still_refused(before: RefusedBefore, thresholds: Thresholds, now: datetime) 
         return f"{before.new_labels:,} labels have arrived since what {subject}"
     if before.new_corrections >= thresholds.corrected_labels:
         return f"{before.new_corrections:,} labels were corrected since what {subject}"
-    aged = refusal.refused_at + timedelta(days=thresholds.max_age_days)
+    # A moment that a clock ahead told holds nothing up: it counts as long ago.
+    refused_at = refusal.refused_at if refusal.refused_at <= now else _LONG_AGO
+    aged = refused_at + timedelta(days=thresholds.max_age_days)
     any_new = before.new_labels + before.new_corrections > 0
     if any_new and now >= aged:
         return f"{thresholds.max_age_days:g} days and {_new(before)} have passed since what {subject}"
     until = aged if any_new else None
     if refusal.step in STEPS_OF_THE_MACHINE:
-        asked_again = refusal.refused_at + _wait(before.times, thresholds)
+        asked_again = refused_at + _wait(before.times, thresholds)
         if now >= asked_again:
             return f"{subject}, which judges this machine as well"
         until = min(asked_again, until or asked_again)

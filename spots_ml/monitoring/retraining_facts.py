@@ -85,15 +85,17 @@ def retrain_state(
     registered_at = newest.last_registered_at if newest else None
     watermark = labels.own_watermark(of_store.watermark) if of_store else None
     new_labels = labels.count_labels_after(watermark)
+    corrections = labels.count_corrections_after(watermark) if watermark is not None else 0
     known = refusals.log.last_refusals(model_type)
     attempts = refusals.attempts(model_type)
-    refused = _refused_by_store(known, attempts, labels, learned=watermark, arrived=new_labels)
+    refused = _refused_by_store(known, attempts, labels, learned=watermark, arrived=(new_labels, corrections))
     return RetrainState(
         now=now,
         registered_at=registered_at,
         new_labels=new_labels,
         learned_from_store=watermark is not None,
         sources=sources,
+        corrections=corrections,
         runs=runs.runs(model_type, store=sources.store, now=now, since=_before(now, registered_at)),
         refused={
             **_refused_by_source(known, attempts, sources),
@@ -113,17 +115,17 @@ def _refused_by_store(
     labels: "ArrivedLabels",
     *,
     learned: str | None,
-    arrived: int,
+    arrived: tuple[int, int],
 ) -> RefusedBefore | None:
     """None also when a version has learned from later data since: then that refusal says nothing any more."""
     own = [one for one in known if one.watermark is not None and labels.own_watermark(one.watermark) is not None]
     last, changed = _last(own, attempts)
     if last is None:
         return None
-    since = labels.count_labels_after(last.watermark)
-    if learned is not None and since > arrived:
+    since = (labels.count_labels_after(last.watermark), labels.count_corrections_after(last.watermark))
+    if learned is not None and any(after > since_version for after, since_version in zip(since, arrived, strict=True)):
         return None
-    return RefusedBefore(last, since, changed=changed, times=_times(own, last))
+    return RefusedBefore(last, *since, changed=changed, times=_times(own, last))
 
 
 def _refused_by_source(

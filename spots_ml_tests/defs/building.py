@@ -4,7 +4,9 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from spots_ml.defs.build import build_definitions
@@ -12,6 +14,7 @@ from spots_ml.defs.resources import Platform
 from spots_ml.defs.sensors import retraining_sensor
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.source import InteractionStream
+from spots_ml_tests.pipeline.chosen_data import with_outcome_scores
 from spots_ml_tests.registry.building import make_candidate
 
 INTERACTIONS = pa.Table.from_batches(SeedLaw().generate(3_000, seed=7).batches)
@@ -85,6 +88,18 @@ class World(Runs):
         stream = InteractionStream("real", iter(rows.to_batches()), description="a test", watermark=None)
         report = self.store.interactions.import_interactions(stream, now=self.clock())
         assert report.n_new_labels == number
+
+    def labels_are_corrected(self, number, *, first=0):
+        """Import other outcomes, of a later time, for interactions that are labelled already."""
+        rows = INTERACTIONS.slice(first, number)
+        known = rows["outcome_score"].to_numpy()
+        scores = np.where(known < 0.5, known + 0.3, known - 0.3)
+        rows = with_outcome_scores(rows, scores)
+        later = pc.add(rows["outcome_at"], pa.scalar(timedelta(hours=1), pa.duration("us")))
+        index = rows.schema.get_field_index("outcome_at")
+        rows = rows.set_column(index, rows.schema.field(index), later.cast(rows.schema.field(index).type))
+        stream = InteractionStream("real", iter(rows.to_batches()), description="a test", watermark=None)
+        self.store.interactions.import_interactions(stream, now=self.clock())
 
     def register(self, name="first", version="v1.0-real", watermark=None):
         """Register a version whose data reached as far as the watermark."""

@@ -170,6 +170,18 @@ def test_after_generated_data_the_labels_count_from_the_version_that_learned_fro
     assert only_request(due.tick()).tags[REASON_TAG] == "1,000 new labels have arrived (threshold 1,000)"
 
 
+def test_a_thousand_corrected_labels_lead_to_a_run(due):
+    due.register("second", "v1.1-real", watermark=due.store.interactions.label_watermark())
+    due.clock.advance(minutes=1)
+    due.labels_are_corrected(999)
+    assert skipped(due.tick()).startswith("0 of 1,000 new labels; 999 of 1,000 corrected; next by time on ")
+
+    due.labels_are_corrected(1, first=999)
+    request = only_request(due.tick())
+    assert request.tags[REASON_TAG] == "1,000 labels were corrected (threshold 1,000)"
+    assert source_of(request) == "embedded"
+
+
 @pytest.fixture
 def refused(world):
     """A world whose sensor asks at 500 labels, and what came of it: a dataset that has too few of them."""

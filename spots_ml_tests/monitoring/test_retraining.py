@@ -219,6 +219,15 @@ def test_a_gate_that_judges_the_machine_is_asked_again_after_doubling_waits(step
     assert isinstance(early, Wait) and early.until == ENDED + timedelta(hours=hours)
 
 
+@pytest.mark.parametrize(
+    ("changes", "kind"), [({"step": "latency_benchmark"}, Retrain), ({"new_labels": 1}, Retrain), ({}, Wait)]
+)
+def test_the_moment_of_a_refusal_that_a_clock_ahead_told_holds_nothing_up(changes, kind):
+    ahead = before(refused_at=ENDED + timedelta(days=3_000), **changes)
+
+    assert isinstance(answer(new_labels=1_501, now=ENDED, refused={"embedded": ahead}), kind)
+
+
 def test_failures_are_waited_with_even_when_a_refusal_no_longer_answers():
     decision = answer(
         new_labels=13_500, now=ENDED, refused={"embedded": before(new_labels=12_000)}, runs=ModelRuns(failed=ended(2))
