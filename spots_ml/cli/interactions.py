@@ -1,7 +1,7 @@
 """Commands about interactions: `generate` makes an export, `import` takes one into the store."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -39,14 +39,28 @@ def generate_command(kind: Literal["seed", "hybrid"], rows: int, seed: int, out:
 @click.command("import")
 @click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--to", "kind", type=click.Choice(get_args(StoreKind)), help="The store.  [default: the configured one]")
+@click.option(
+    "--accept-broken",
+    is_flag=True,
+    help="Take the good records however many others are broken; the quarantine says so of each of these.",
+)
 @json_option
-def import_command(path: Path, kind: StoreKind | None, as_json: bool) -> None:
-    """Take an export (JSON or JSON.gz) into the store; what is known already changes nothing."""
+def import_command(path: Path, kind: StoreKind | None, accept_broken: bool, as_json: bool) -> None:
+    """Take an export (JSON or JSON.gz) into the store; what is known already changes nothing.
+
+    Where too many records are broken (SPOTS_ML_MAX_BROKEN_SHARE), none is taken.
+    """
+    from spots_ml.interactions.judging.rules import ValidationConfig
     from spots_ml.interactions.reading.export import read_export
     from spots_ml.opening import open_store
 
-    interactions = open_store(Settings.from_env(), kind).interactions
-    report = interactions.import_interactions(read_export(path), now=utc_now())
+    settings, stream = Settings.from_env(), read_export(path)
+    config = ValidationConfig(max_broken_share=settings.max_broken_share)
+    if accept_broken:
+        config = config.model_copy(update={"max_broken_share": 1.0})
+        stream = replace(stream, description=f"{stream.description}; however many are broken (--accept-broken)")
+    interactions = open_store(settings, kind).interactions
+    report = interactions.import_interactions(stream, now=utc_now(), config=config)
     n_labels = interactions.count_labels_after(None)
     if as_json:
         click.echo(json.dumps(asdict(report) | {"n_labels_in_store": n_labels}, indent=2))

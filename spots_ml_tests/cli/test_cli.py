@@ -165,6 +165,21 @@ def test_import_tells_what_went_to_quarantine_and_why(spots_ml, tmp_path):
     assert "19 new" in text and "1 quarantined" in text and "out_of_range: 1" in text
 
 
+def test_an_export_that_a_run_would_refuse_is_not_imported_unless_that_is_wanted(spots_ml, tmp_path):
+    export = tmp_path / "export.json"
+    spots_ml("generate", "--rows", 200, "--out", export)
+    document = json.loads(export.read_text())
+    for record in document["training_data"][::3]:
+        record["outcome_score"] = 1.5
+    export.write_text(json.dumps(document))
+
+    refused = spots_ml("import", export)
+    assert refused.exit_code == 1
+    assert "67 of 200 records are broken" in refused.stderr and "--accept-broken" in refused.stderr
+    taken = json.loads(spots_ml("import", export, "--accept-broken", "--json").stdout)
+    assert (taken["n_new"], taken["n_quarantined"]) == (133, 67)
+
+
 def test_the_real_export_is_taken_in_whole_and_once(spots_ml, reference_dir):
     path = reference_dir / "calling_score_training_data.json.gz"
 

@@ -15,7 +15,7 @@ def test_records_are_parted_and_counted_over_all_batches():
         {"position": 3},
     ]
     batches = [pa.RecordBatch.from_pylist(part, schema=INTERACTIONS) for part in (rows[:3], rows[3:])]
-    intake = Intake(ValidationConfig(), datetime(2026, 11, 21, tzinfo=UTC))
+    intake = Intake(ValidationConfig(max_broken_share=0.5), datetime(2026, 11, 21, tzinfo=UTC))
     parts = list(intake.judged(batches))
 
     assert [accepted["position"].to_pylist() for accepted, _ in parts] == [[0], [3]]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 
 from spots_ml.features.contract import RAW_FEATURES
+from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.interactions.source import InteractionStream
 
@@ -35,8 +36,9 @@ def stream(rows, kind="real", batch_rows=1000):
     return InteractionStream(kind=kind, batches=iter(batches), description="a test")
 
 
-def take_in(store, rows, **options):
-    return store.interactions.import_interactions(stream(rows, **options), now=NOW)
+def take_in(store, rows, *, max_broken_share=0.05, **options):
+    config = ValidationConfig(max_broken_share=max_broken_share)
+    return store.interactions.import_interactions(stream(rows, **options), now=NOW, config=config)
 
 
 def read(store, up_to=None, **bounds):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spots_ml.errors import InputError
+from spots_ml.errors import InputError, ValidationFailedError
 from spots_ml.features.contract import RAW_FEATURES
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.interactions.source import InteractionStream
@@ -178,11 +178,34 @@ def test_broken_records_are_kept_aside_and_everything_adds_up(store):
         interaction(2, scored_at=NOW + timedelta(days=3), outcome_at=NOW + timedelta(days=4)),
         {"record": "{", "problems": ["malformed_record"]},
     ]
-    report = take_in(store, rows)
+    report = take_in(store, rows, max_broken_share=1.0)
 
     assert (report.n_read, report.n_new, report.n_quarantined) == (4, 1, 3)
     assert report.reasons == {"malformed_record": 1, "outcome_contradicts_score": 1, "timestamp_in_future": 1}
     assert store.interactions.count_labels_after(None) == 1
+
+
+@pytest.mark.parametrize("n_broken", [35, 100])
+def test_a_stream_of_which_too_much_is_broken_is_refused_whole_and_says_by_whom(store, n_broken):
+    take_in(store, [interaction(200)])
+    rows = [
+        interaction(number, agent_id=f"agent {number}", **({"formula_score": 1.5} if number < n_broken else {}))
+        for number in range(100)
+    ]
+    sentence = rf"{n_broken} of 100 records are broken \({n_broken}\.0%.*out_of_range {n_broken}.*100 agents"
+    with pytest.raises(ValidationFailedError, match=sentence):
+        take_in(store, rows)
+    assert read(store).num_rows == 1
+
+    report = take_in(store, rows, max_broken_share=1.0)
+    assert (report.n_new, report.n_quarantined) == (100 - n_broken, n_broken)
+
+
+def test_many_broken_records_of_one_agent_are_set_aside_and_the_others_are_taken_in(store):
+    good = [interaction(number, agent_id=f"agent {number}") for number in range(60)]
+    bad = [interaction(100 + number, agent_id="loud", formula_score=1.5) for number in range(40)]
+    report = take_in(store, good + bad)
+    assert (report.n_new, report.n_quarantined) == (60, 40)
 
 
 def test_a_stream_that_breaks_in_the_middle_leaves_the_store_as_it_was(store):
@@ -330,7 +353,7 @@ def test_whatever_is_imported_in_whatever_order_is_what_it_says_together(new_sto
 def test_names_of_any_signs_are_told_apart_and_one_with_a_nul_is_kept_aside(store):
     names = ["a", "A", "a ", "ä", "a\u0308", "\"', null", "\\u0000", "😀", "null"]
     broken = [interaction(0, agent_id="a\0"), {"record": "{\0", "problems": ["malformed_record"]}]
-    report = take_in(store, [*(interaction(0, agent_id=name) for name in names), *broken])
+    report = take_in(store, [*(interaction(0, agent_id=name) for name in names), *broken], max_broken_share=1.0)
 
     assert (report.n_new, report.n_quarantined) == (len(names), 2)
     assert report.reasons == {"invalid_encoding": 1, "malformed_record": 1}

@@ -9,13 +9,15 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from spots_ml.interactions.judging.broken_share import N_EXAMPLES, refuse_broken
 from spots_ml.interactions.judging.findings import KeyTally
 from spots_ml.interactions.judging.judgement import quarantined
+from spots_ml.interactions.judging.merging import Codes
 from spots_ml.interactions.judging.rules import ValidationConfig, find_problems
+from spots_ml.interactions.judging.weighing import weigh
 
 _DETAILED: Final = 1_000
 """Broken records of a batch whose keys are sought, one by one; a batch may be broken as a whole."""
-_EXAMPLES: Final = 5
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Intake:
     n_broken: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     _keys: KeyTally = field(default_factory=KeyTally)
-    _examples: list[str] = field(default_factory=list)
+    _examples: list[tuple[int, list[str]]] = field(default_factory=list)
 
     def judged(self, batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, list[dict[str, Any]]]]:
         """Part the acceptable records from the broken ones.
@@ -81,7 +83,12 @@ class Intake:
 
         Yields:
             For each batch the acceptable rows, and the others as rows of schema `QUARANTINE`; either may be none.
+
+        Raises:
+            ValidationFailedError: At the end, when more records are broken than may be: whoever takes them in all or
+                nothing takes in nothing then.
         """
+        agents, whose, is_broken = Codes(), [np.empty(0, np.int64)], [np.empty(0, bool)]
         for batch in batches:
             masks = find_problems(batch, config=self.config, now=self.now)
             n_broken = int(np.count_nonzero(masks))
@@ -90,16 +97,26 @@ class Intake:
             self.n_read += batch.num_rows
             self.n_broken += n_broken
             self.reasons.update(code for row in broken for code in row["reasons"])
+            whose.append(agents.of(batch["agent_id"]))
+            is_broken.append(masks != 0)
             yield batch.filter(pa.array(masks == 0)), broken
+        rows = np.concatenate(is_broken)
+        refuse_broken(
+            weigh(np.concatenate(whose), list(agents.known), broken=rows, accepted=~rows, labelled=np.zeros_like(rows)),
+            n_read=self.n_read,
+            n_broken=self.n_broken,
+            reasons=dict(sorted(self.reasons.items())),
+            examples=self._examples,
+            max_broken_share=self.config.max_broken_share,
+        )
 
     def _note(self, broken: list[dict[str, Any]]) -> None:
         """Count the keys that were found wrong, and keep the first records to show; no store keeps either."""
         for row in broken:
             details = row.pop("details")
             self._keys.add(details)
-            if len(self._examples) < _EXAMPLES:
-                shown = "; ".join(details) or ", ".join(row["reasons"])
-                self._examples.append(f"record {row['position']:,}: {shown}")
+            if len(self._examples) < N_EXAMPLES:
+                self._examples.append((row["position"], details or row["reasons"]))
 
     def report(self, *, n_distinct: int, n_new: int, n_updated: int, n_new_labels: int) -> ImportReport:
         """Add what the store did with the acceptable records.
@@ -123,5 +140,5 @@ class Intake:
             n_new_labels=n_new_labels,
             reasons=dict(sorted(self.reasons.items())),
             keys=self._keys.counts(),
-            examples=tuple(self._examples),
+            examples=tuple(f"record {position:,}: {'; '.join(said)}" for position, said in self._examples),
         )

@@ -43,6 +43,7 @@ class InteractionImport(Protocol):
 
         Raises:
             InputError: When the stream turns out to be broken while it is read, or the present has no time zone.
+            ValidationFailedError: When more of its records are broken than the rules allow.
         """
         ...
 

@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from spots_ml.digests import digest_file, seal, unseal
-from spots_ml.errors import ArtifactError, ContractError, ValidationFailedError
+from spots_ml.errors import ArtifactError, ContractError
 from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.files import publish, work_folder, write_whole
+from spots_ml.interactions.judging.broken_share import N_EXAMPLES, refuse_broken
 from spots_ml.interactions.judging.findings import KeyTally
 from spots_ml.interactions.judging.judgement import Judgement, accepted, judge, quarantined
 from spots_ml.interactions.judging.rules import ValidationConfig, bit
@@ -31,7 +32,6 @@ from spots_ml.troubles import raise_unless_missing
 ACCEPTED_FILE: Final = "accepted.parquet"
 QUARANTINE_FILE: Final = "quarantine.parquet"
 REPORT_FILE: Final = "report.json"
-_SAMPLE: Final = 5
 _READ_ROWS: Final = 65_536
 """Rows decoded at once where they are not all wanted in one table."""
 
@@ -193,20 +193,15 @@ def _checked(datasets_dir: Path, digest: str) -> DatasetReport:
 def _refuse_broken(
     judgement: Judgement, config: ValidationConfig, read: Callable[[], Iterator[pa.RecordBatch]]
 ) -> None:
-    weighing = judgement.weighing
-    if weighing.broken_share <= config.max_broken_share:
+    if judgement.weighing.broken_share <= config.max_broken_share:
         return
-    sample = "; ".join(
-        f"position {row['position']}: {', '.join(row['details'] or row['reasons'])}"
-        for row in _first_broken(judgement, read)
-    )
-    counts = ", ".join(f"{code} {count:,}" for code, count in judgement.reasons().items())
-    raise ValidationFailedError(
-        f"{judgement.n_broken:,} of {judgement.n_rows:,} records are broken "
-        f"({weighing.broken_share:.1%} with no agent above its cap); "
-        f"at most {config.max_broken_share:.1%} may be. By reason: {counts}. First ones: {sample}. "
-        f"Who weighs most: {weighing.sentence()}. "
-        "Repair the source, or raise max_broken_share if this is expected"
+    refuse_broken(
+        judgement.weighing,
+        n_read=judgement.n_rows,
+        n_broken=judgement.n_broken,
+        reasons=judgement.reasons(),
+        examples=[(row["position"], row["details"] or row["reasons"]) for row in _first_broken(judgement, read)],
+        max_broken_share=config.max_broken_share,
     )
 
 
@@ -217,12 +212,12 @@ def _first_broken(judgement: Judgement, read: Callable[[], Iterator[pa.RecordBat
     start = 0
     for batch in read():
         part = broken[start : start + batch.num_rows].copy()
-        part[np.flatnonzero(part)[_SAMPLE:]] = 0
+        part[np.flatnonzero(part)[N_EXAMPLES:]] = 0
         found += quarantined(batch, part).to_pylist()
         start += batch.num_rows
-        if len(found) >= _SAMPLE:
+        if len(found) >= N_EXAMPLES:
             break
-    return found[:_SAMPLE]
+    return found[:N_EXAMPLES]
 
 
 def _write(

@@ -53,6 +53,7 @@ class EmbeddedInteractionStore:
 
         Raises:
             InputError: When the stream turns out to be broken while it is read, or the present has no time zone.
+            ValidationFailedError: When more of its records are broken than the rules allow.
         """
         imported_at = to_text(now)
         intake = Intake(config or ValidationConfig(), now)

@@ -59,6 +59,7 @@ class SupabaseInteractionStore:
 
         Raises:
             InputError: When the stream turns out to be broken while it is read, or the present has no time zone.
+            ValidationFailedError: When more of its records are broken than the rules allow.
             CallError: When a call ends in no answer.
         """
         imported_at = to_text(now)
