@@ -15,7 +15,7 @@ from typing import Final
 from spots_ml.local_supabase.errors import LocalStackError
 from spots_ml.local_supabase.keys import Keys
 from spots_ml.local_supabase.node import find_node
-from spots_ml.local_supabase.ports import LOOPBACK, free_port, require_free
+from spots_ml.local_supabase.ports import LOOPBACK, require_free
 from spots_ml.local_supabase.supervision import Ending, supervised
 
 PACKAGES: Final = Path(__file__).resolve().parents[2] / ".node-supabase"
@@ -56,9 +56,9 @@ def api_running(
     packages: Path = PACKAGES,
     *,
     keys: Keys,
-    port: int | None = None,
+    port: int,
     leftovers: Sequence[Path] = (),
-) -> Iterator[str]:
+) -> Iterator["subprocess.Popen[bytes]"]:
     """Start the API, and stop it afterwards; it stops as well when this process is killed.
 
     Tables that are made while it runs are not seen: apply the migrations first.
@@ -68,11 +68,11 @@ def api_running(
         folder: Where it keeps its configuration and the files of Storage.
         packages: The folder in which `node_modules` has `@supabase/lite` and `postgres`.
         keys: The keys it accepts.
-        port: Where it listens, on 127.0.0.1; None: a free port.
+        port: Where it listens, on 127.0.0.1.
         leftovers: Files and folders to be removed when this process has been killed.
 
     Yields:
-        Its address.
+        It, once it answers; it may end at any time, as when Postgres ends one of its connections.
 
     Raises:
         LocalStackError: When Node or the packages are missing, the port is taken, or it does not start; the message has
@@ -82,14 +82,12 @@ def api_running(
     for needed in (program, packages.absolute() / _DRIVER):
         if not needed.exists():
             raise LocalStackError(f"{needed} is missing; `make {packages.name}/.ready` installs it")
-    if port is not None:
-        require_free(port, _PORT_OPTION)
-    taken = free_port() if port is None else port
+    require_free(port, _PORT_OPTION)
     (folder / "supabase").mkdir(parents=True, exist_ok=True)
     (folder / "supabase" / "config.toml").write_text(
-        _CONFIG.format(port=taken, database_url=database_url.replace("postgresql://", "postgres://"))
+        _CONFIG.format(port=port, database_url=database_url.replace("postgresql://", "postgres://"))
     )
-    log, url = folder / "api.log", f"http://{LOOPBACK}:{taken}"
+    log, url = folder / "api.log", api_url(port)
     with supervised(
         # --no-admin: without it a request that brings no key is served as the service role.
         [node, program, "start", "--no-admin"],
@@ -100,7 +98,19 @@ def api_running(
         leftovers=leftovers,
     ) as process:
         _wait(process, url, keys, log)
-        yield url
+        yield process
+
+
+def api_url(port: int) -> str:
+    """Name the address of an API that listens on this machine.
+
+    Args:
+        port: Where it listens.
+
+    Returns:
+        Its address.
+    """
+    return f"http://{LOOPBACK}:{port}"
 
 
 def _environment(keys: Keys) -> Mapping[str, str]:

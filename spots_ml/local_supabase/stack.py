@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from spots_ml.files import exclusive
-from spots_ml.local_supabase.api import PACKAGES, api_running
+from spots_ml.local_supabase.api import PACKAGES, api_running, api_url
 from spots_ml.local_supabase.errors import LocalStackError
 from spots_ml.local_supabase.keys import Keys
+from spots_ml.local_supabase.ports import free_port
 from spots_ml.local_supabase.postgres import ADMIN, SQL_DIR, Server, running
 from spots_ml.local_supabase.private_files import write_private
+from spots_ml.local_supabase.supervision import kept_running
 from spots_ml.stores.supabase.migrations.account import apply_migrations, migration_files, read_migrations
 from spots_ml.stores.supabase.migrations.rights import READER
 
@@ -106,15 +109,19 @@ def project_running(
             running(major, folder=None if folder is None else folder / "postgres", port=database_port)
         )
         _migrate(server, folder)
-        url = stack.enter_context(
-            api_running(
-                server.url(PROJECT, ADMIN), api_folder, packages, keys=keys, port=api_port, leftovers=(leftover,)
-            )
-        )
-        # This API grants everything to everybody when it starts, and makes Storage's tables only then.
-        storage = [file for file in migration_files() if file.stem.endswith(_STORAGE_MIGRATION)]
-        _run(server, "restore_grants.sql", *storage)
-        project = LocalProject(url, keys, server)
+        port = free_port() if api_port is None else api_port
+
+        @contextlib.contextmanager
+        def serving() -> Iterator["subprocess.Popen[bytes]"]:
+            database = server.url(PROJECT, ADMIN)
+            with api_running(database, api_folder, packages, keys=keys, port=port, leftovers=(leftover,)) as process:
+                # This API grants everything to everybody when it starts, and makes Storage's tables only then.
+                storage = [file for file in migration_files() if file.stem.endswith(_STORAGE_MIGRATION)]
+                _run(server, "restore_grants.sql", *storage)
+                yield process
+
+        stack.enter_context(kept_running(serving))
+        project = LocalProject(api_url(port), keys, server)
         if environment is not None:
             stack.callback(environment.unlink, missing_ok=True)
             write_private(environment, "".join(f"{name}={value}\n" for name, value in project.environment().items()))

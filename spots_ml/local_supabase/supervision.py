@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
@@ -20,6 +20,9 @@ _FAREWELL: Final = b"."
 """Written before the pipe is closed in order: whoever started the program lives and clears up himself."""
 
 _CANNOT_START: Final = 127
+
+_LOOK_S: Final = 0.1
+"""How often it is looked whether a program that is kept running still does, in seconds."""
 
 
 class Ending(NamedTuple):
@@ -78,6 +81,53 @@ def supervised(
         yield process
     finally:
         _end(process, ending)
+
+
+@contextlib.contextmanager
+def kept_running(
+    start: Callable[[], contextlib.AbstractContextManager["subprocess.Popen[bytes]"]], *, at_most: int = 50
+) -> Iterator[None]:
+    """Start a program again whenever it ends by itself, until the block is left.
+
+    Args:
+        start: Starts it, and yields it once it is ready; called again for every start.
+        at_most: How often it is started again; then it stays away, so that one that cannot run is not tried for ever.
+
+    Yields:
+        Nothing; the program is ready.
+
+    Raises:
+        Exception: Whatever the first start raises; what a later one raises is written to the standard error.
+    """
+    is_over = threading.Event()
+    first = contextlib.ExitStack()
+    running = first.enter_context(start())
+
+    def watch() -> None:
+        stack, process = first, running
+        for n_started in range(at_most + 1):
+            with stack:
+                while process.poll() is None and not is_over.wait(_LOOK_S):
+                    pass
+            while not is_over.is_set() and n_started < at_most:
+                stack = contextlib.ExitStack()
+                try:
+                    process = stack.enter_context(start())
+                    break
+                except Exception as error:  # noqa: BLE001 - told, and tried again
+                    sys.stderr.write(f"could not start it again: {error}\n")
+                    is_over.wait(1.0)
+            if is_over.is_set():
+                stack.close()
+                return
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def _opened(log: Path) -> BinaryIO:

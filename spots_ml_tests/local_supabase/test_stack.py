@@ -14,6 +14,7 @@ from dotenv import dotenv_values
 from spots_ml.errors import BusyError
 from spots_ml.local_supabase import stack
 from spots_ml.local_supabase.errors import LocalStackError
+from spots_ml.local_supabase.postgres import ADMIN
 from spots_ml.local_supabase.stack import project_running
 from spots_ml.places import LOCAL_PROJECT_ENV
 from spots_ml.stores.supabase.migrations.account import apply_migrations, migration_files
@@ -85,6 +86,33 @@ def test_a_project_that_was_stopped_goes_on_with_its_rows_files_and_keys(open_fo
         assert count_rows(project) == 1
         assert answer(project, "storage/v1/object/models/a.onnx", first.secret) == (200, b"file")
         assert_nothing_is_open_to_those_who_are_not_signed_in(project)
+
+
+def test_a_connection_that_postgres_ends_is_no_end_of_the_project():
+    """The API dies of it, is started again on the same port, and gives nothing away."""
+    with project_running() as project:
+        for _ in range(2):
+            with project.server.connect(project.database, ADMIN, autocommit=True) as admin:
+                ended = admin.execute(
+                    "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+                    " where datname = current_database() and pid <> pg_backend_pid()"
+                ).fetchall()
+            assert ended
+            assert answers_again(project)
+            assert_nothing_is_open_to_those_who_are_not_signed_in(project)
+
+
+def answers_again(project):
+    """Wait until it is there with the rights restored; those who are not signed in are let in for no longer."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            if answer(project, "rest/v1/model_versions", project.keys.publishable)[0] == 401:
+                return answer(project, "rest/v1/model_versions", project.keys.secret)[0] == 200
+        except OSError:
+            pass
+        time.sleep(0.1)
+    return False
 
 
 def test_the_api_leaves_the_rights_as_the_migrations_made_them():

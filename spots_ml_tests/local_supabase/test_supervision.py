@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spots_ml.local_supabase.supervision import Ending, supervised
+from spots_ml.local_supabase.supervision import Ending, kept_running, supervised
 
 PARENT = """
 import os, sys, time
@@ -97,3 +97,33 @@ def test_a_program_that_cannot_be_started_says_so_in_a_log_for_the_owner_alone(t
 
     assert "No such file or directory: '/no/such/program'" in log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_program_that_ends_by_itself_is_started_again_until_the_block_is_left(tmp_path):
+    def pids():
+        return (tmp_path / "pids").read_text().split() if (tmp_path / "pids").exists() else []
+
+    program = "import os, time; open('pids', 'a').write(f'{os.getpid()} '); time.sleep(60)"
+    with kept_running(lambda: running_program(tmp_path, program)):
+        for number in (1, 2, 3):
+            wait_until(lambda number=number: len(pids()) == number)
+            os.kill(int(pids()[-1]), signal.SIGKILL)
+        wait_until(lambda: len(pids()) == 4)
+        assert is_running(int(pids()[-1]))
+    assert not is_running(int(pids()[-1]))
+
+
+def test_a_program_that_cannot_stay_is_not_started_for_ever(tmp_path):
+    program = "open('starts', 'a').write('.')"
+    with kept_running(lambda: running_program(tmp_path, program), at_most=2):
+        wait_until(lambda: (tmp_path / "starts").exists() and len((tmp_path / "starts").read_text()) == 3)
+        time.sleep(0.3)
+    assert (tmp_path / "starts").read_text() == "..."
+
+
+def test_what_the_first_start_raises_is_raised(tmp_path):
+    def start():
+        raise RuntimeError("no node")
+
+    with pytest.raises(RuntimeError, match="no node"), kept_running(start):
+        pass

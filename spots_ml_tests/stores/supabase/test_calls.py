@@ -29,6 +29,7 @@ LOSSES = [
     script.reset_after_headers,
     script.closed_without_answer,
     script.body_cut_unnoticed,
+    script.refuse(200),
     script.refuse(500),
     script.refuse(502),
     script.refuse(503),
@@ -65,6 +66,18 @@ def test_a_call_that_harms_twice_is_sent_once(server, calls, waits, fault):
 
     assert server.methods() == ["POST"]
     assert waits == []
+
+
+@pytest.mark.parametrize(
+    ("repeat", "told"),
+    [("keyed", "the same once more changes nothing"), ("once", "changes it twice where it was made")],
+)
+def test_a_function_that_answers_nothing_is_told_and_whether_it_may_be_asked_again(server, calls, repeat, told):
+    server.faults.extend([script.refuse(200)] * 4)
+
+    with pytest.raises(UnavailableError, match="the answer is empty; expected JSON") as caught:
+        calls.execute("promote", "promote", lambda client: client.rpc("promote", {"p_at": "now"}), repeat=repeat)
+    assert told in str(caught.value) and "unknown whether the change was made" in str(caught.value)
 
 
 def test_a_write_that_was_made_before_the_connection_broke_is_not_made_again_and_says_so(server, calls):

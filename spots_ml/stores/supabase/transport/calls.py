@@ -32,6 +32,12 @@ Repeat = Literal["read", "keyed", "once"]
 an upload under a name that says what is uploaded.
 """
 
+_AGAIN: Final[dict[Repeat, str]] = {
+    "read": "",
+    "keyed": " (the same once more changes nothing)",
+    "once": " (the same once more changes it twice where it was made)",
+}
+
 _READING_METHODS: Final = ("GET", "HEAD")
 
 
@@ -181,18 +187,18 @@ class Calls:
             gives_up = n_sent == attempts or not result.may_pass
             too_long = result.asked_s is not None and result.asked_s > self._policy.longest_retry_after_s
             if gives_up or too_long:
-                raise self._error(call, result, attempts=n_sent, may_have_applied=may_have_applied)
+                raise self._error(call, result, repeat, attempts=n_sent, may_have_applied=may_have_applied)
             with self._lock:
                 wait_s = self._policy.wait_s(n_sent, result.asked_s, self._random)
             self._sleep(wait_s)
 
-    def _error(self, call: Call, fault: Fault, *, attempts: int, may_have_applied: bool) -> CallError:
+    def _error(self, call: Call, fault: Fault, repeat: Repeat, *, attempts: int, may_have_applied: bool) -> CallError:
         if fault.refusal is not None:
             return refused(call, fault.refusal, attempts=attempts, may_have_applied=may_have_applied)
         sent = f", sent {attempts} times" if attempts > 1 else ""
         return UnavailableError(
             call,
-            f"{fault.detail}{sent}; check the network and the project's address, then ask again",
+            f"{fault.detail}{sent}; check the network and the project's address, then ask again{_AGAIN[repeat]}",
             attempts=attempts,
             may_have_applied=may_have_applied,
         )

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_OK: Final = 200
+_DATA: Final = "/rest/v1/"
+
 _CONTENT_RANGE: Final = re.compile(r"(\*|[0-9]+-[0-9]+)/(\*|[0-9]+)")
 
 
@@ -59,7 +62,7 @@ class Fault:
 def inspector(connection: SupabaseConnection) -> "Callable[[httpx.Response], None]":
     """Make the response hook: it stops what is no success while status and headers are still there.
 
-    The client libraries' own errors drop both. A success is let through before its body is read.
+    The client libraries' own errors drop both. A success of Storage is let through before its body is read.
 
     Args:
         connection: The project; its key is taken out of what is told.
@@ -77,6 +80,11 @@ def inspector(connection: SupabaseConnection) -> "Callable[[httpx.Response], Non
         told = response.headers.get("content-range")
         if told is not None and not _CONTENT_RANGE.fullmatch(told):
             raise UnreadableResponseError(f"the answer's Content-Range is {told[:40]!r}; expected such as 0-9/10")
+        if response.status_code == _OK and _DATA in response.url.path and response.request.method != "HEAD":
+            # The client takes nothing for an empty list of rows.
+            response.read()
+            if not response.content.strip():
+                raise UnreadableResponseError("the answer is empty; expected JSON, as the data API sends with 200")
 
     return inspect
 
