@@ -287,6 +287,32 @@ def test_who_deletes_what_is_being_numbered_leaves_no_number_behind(database):
         assert (watermark(other), count_after(other, 0)) == ((1, 1), 1)
 
 
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ({}, outcome(0.9, at=1)),
+        (outcome(0.9, at=1), outcome(0.1, "negative", at=2)),
+        (outcome(0.1, "negative", at=1), outcome(0.9, at=2)),
+        (outcome(0.1, "negative", at=2), outcome(0.9, at=1)),
+    ],
+    ids=["unlabelled then labelled", "positive then negative", "negative then positive", "the later one first"],
+)
+def test_an_agents_outcomes_are_entries_of_which_the_later_fact_stands(database, first, last):
+    later = max((told for told in (first, last) if told), key=lambda told: told["outcome_timestamp"])
+    with database.acting("authenticated", AGENT_A) as agent, database.service() as service:
+        insert(agent, TABLE, **interaction(AGENT_A) | first)
+        then = watermark(service)[0]
+        label(agent, "spot-1", **last)
+        known = row_of(service)
+        corrections = call(service, "count_corrections_after", p_label=then)["count_corrections_after"]
+
+        assert {name: known[name] for name in later} == later
+        assert known["first_outcome_timestamp"] == min(told["outcome_timestamp"] for told in (first, last) if told)
+        assert count_after(service, then) == (not first)
+        assert corrections == (1 if first and later == last else 0)
+        assert watermark(service)[0] == then + 1
+
+
 def test_agents_see_no_number_of_arrival(database):
     with database.acting("authenticated", AGENT_A) as connection:
         insert(connection, TABLE, **interaction(AGENT_A))

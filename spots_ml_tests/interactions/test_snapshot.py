@@ -6,8 +6,11 @@ import pyarrow as pa
 import pytest
 
 from spots_ml.errors import ArtifactError, InputError
+from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.keeping.snapshot import read_snapshot, write_snapshot
 from spots_ml.interactions.reading.export import read_export
+from spots_ml.interactions.schema import INTERACTIONS
+from spots_ml.interactions.source import InteractionStream
 
 
 @pytest.fixture
@@ -75,3 +78,15 @@ def test_no_interactions_are_a_snapshot_too(tmp_path, write_export) -> None:
     snapshot = write_snapshot(read_export(write_export([])), tmp_path)
     assert snapshot.n_rows == 0
     assert list(read_snapshot(tmp_path, snapshot.digest)[1]) == []
+
+
+def test_a_snapshot_of_before_a_column_existed_is_read_with_that_column_empty(tmp_path, monkeypatch):
+    then = pa.schema([field for field in INTERACTIONS if field.name != "first_outcome_at"])
+    rows = next(iter(SeedLaw().generate(20, seed=1).batches))
+    stream = InteractionStream("synthetic", iter([rows.select(then.names)]), "a program of before")
+    with monkeypatch.context() as earlier:
+        earlier.setattr("spots_ml.interactions.keeping.snapshot.INTERACTIONS", then)
+        written = write_snapshot(stream, tmp_path)
+
+    _, batches = read_snapshot(tmp_path, written.digest)
+    assert pa.Table.from_batches(batches).equals(pa.Table.from_batches([rows]))
