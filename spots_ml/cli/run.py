@@ -12,7 +12,7 @@ from spots_ml.cli.invocation import invoked_as
 from spots_ml.cli.options import open_versions
 from spots_ml.cli.tables import text_table
 from spots_ml.models.declared import ModelType, declared_types, model_spec
-from spots_ml.models.spec import ModelSpec, Rival
+from spots_ml.models.spec import ModelSpec, Rival, Role
 from spots_ml.settings import Settings
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _look_first(settings: Settings) -> None:
 def _table(versions: list["ModelVersion"], settings: Settings) -> str:
     from spots_ml.registry.published_files import version_directory
 
-    header = ["model", "version", "status", *_COMPARED, "p99", "file"]
+    header = ["model", "version", "status", *_COMPARED, "called", "p99", "file"]
     rows = []
     for version in versions:
         metrics = version.metrics
@@ -106,6 +106,7 @@ def _table(versions: list["ModelVersion"], settings: Settings) -> str:
                 version.version,
                 version.status,
                 *_errors(version),
+                _called(version),
                 f"{metrics['latency_p99_us']:.0f} us",
                 _short(path),
             ]
@@ -128,6 +129,18 @@ def _errors(version: "ModelVersion") -> list[str]:
     rivals = (Rival.FORMULA, None, Rival.RECORDED_SCORE, Rival.CONSTANT, _linear(spec), Rival.GRADIENT_BOOSTING)
     names = [*hybrids, *(metric if rival is None else f"{metric}_{rival}" for rival in rivals)]
     return [f"{own[name]:.4f}" if name in own else "-" for name in names]
+
+
+def _called(version: "ModelVersion") -> str:
+    """What becomes of the calls on the test rows, at the weight of registration."""
+    from spots_ml.training.shipped import FORMULA, hybrid_name
+
+    spec = model_spec(version.model_type)
+    if spec.role is Role.OUTCOME_FILTER:
+        return f"filter {'on' if version.filter_on else 'off'}"
+    shares = [version.metrics.get(f"called_share_{name}") for name in (hybrid_name(spec.initial_weight), FORMULA)]
+    blend, alone = ("-" if share is None else f"{share:.1%}" for share in shares)
+    return f"{blend} ({alone})"
 
 
 def _linear(spec: ModelSpec) -> Rival:
@@ -159,5 +172,6 @@ def _next_steps(versions: list["ModelVersion"], created: bool) -> str:
     return (
         f"\n{news}Test error: {' or '.join(map(_told, declared_types()))}, on the same held-out rows. What ships is "
         f"the app's formula\nblended with the network: blend at the weight of registration, trusted at that of a "
-        f"trusted version.\nNext:  {told}"
+        "trusted version.\nCalled: the share that the blend calls (and the formula alone); whether the outcome "
+        f"filter may block calls.\nNext:  {told}"
     )

@@ -21,6 +21,7 @@ from spots_ml.monitoring.formula_baseline import FormulaBaseline, measure_baseli
 from spots_ml.monitoring.history_check import HistoryCheck, check_served_history
 from spots_ml.monitoring.outcome_linking import OutcomeLinking, link_outcomes
 from spots_ml.monitoring.performance import PerformanceRow, decision_window, measure_performance
+from spots_ml.monitoring.served_effect import ServedEffect, measure_served
 from spots_ml.places import Places
 from spots_ml.stores.store import Store
 
@@ -42,6 +43,7 @@ class DayMeasured:
         recent: What is kept of the days before, and of this one.
         history: Whether the decisions were served with the right history.
         linking: How many outcomes of these days belong to no decision.
+        effects: What each arm did to the decision, of what was served.
     """
 
     since: datetime
@@ -50,6 +52,7 @@ class DayMeasured:
     recent: tuple[PerformanceRow, ...]
     history: HistoryCheck
     linking: OutcomeLinking
+    effects: tuple[ServedEffect, ...]
 
     @property
     def digest(self) -> str:
@@ -82,7 +85,7 @@ def measure_day(store: Store, day: date, *, now: datetime, maturity: timedelta, 
         store.decisions, store.interactions, since=since, until=until, sample=HISTORY_SAMPLE, seed=SEED
     )
     linking = link_outcomes(decisions, store.interactions, since=since, until=until)
-    return DayMeasured(since, until, rows, recent, history, linking)
+    return DayMeasured(since, until, rows, recent, history, linking, measure_served(decisions, seed=SEED))
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from spots_ml.errors import ArtifactError
 from spots_ml.interactions.learning.fitness import read_verdict
 from spots_ml.interactions.learning.validation import read_report
 from spots_ml.models.declared import model_spec
+from spots_ml.pipeline.model_steps import rows_judged_on
 from spots_ml.places import Places
+from spots_ml.registry.champion_gate import ChampionFound, against_champion
+from spots_ml.registry.decision_gate import EffectFound, answering_now, decision_effect
 from spots_ml.registry.published_files import version_directory
 from spots_ml.registry.records import ModelVersion
 from spots_ml.registry.registration import propose_version, register_version
@@ -19,7 +23,12 @@ from spots_ml.release.latency.report import LatencyReport, load_latency
 from spots_ml.release.manifest import ContentDigests, Manifest
 from spots_ml.release.onnx.graph import named_trained_model
 from spots_ml.release.onnx.kept_files import load_onnx
+from spots_ml.release.onnx.predictor import OnnxPredictor
+from spots_ml.scoring.served import ServedModel
 from spots_ml.training.trained_model import TrainedModel, load_trained_model
+
+_TIME_LIMIT_S: Final = 60.0
+"""A measurement is made in no hurry: a busy machine is no fallback."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +97,44 @@ def register_model(
         content_digest=model.digest,
         source_kind=model.kind,
     )
-    manifest = _assemble(places, model, certificate, latency, version=version, now=now)
+    proof = _prove(places, store, model, onnx, version)
+    manifest = _assemble(places, model, certificate, latency, proof, version=version, now=now)
     registration = register_version(store, places.models_dir, onnx=onnx, manifest=manifest, now=now, actor=actor)
     row = registration.version
     directory = version_directory(places.models_dir, row.model_type, row.version)
     return VersionRegistered(row, registration.created, manifest, directory)
+
+
+@dataclass(frozen=True)
+class _Proof:
+    """What is measured at registration, beside what answers then."""
+
+    effect: EffectFound
+    champion: ChampionFound
+
+
+def _prove(places: Places, store: VersionRegistration, model: TrainedModel, onnx: bytes, version: str) -> _Proof:
+    """Measure on the test rows what the version does to the decision, and whether it is worse than the active one."""
+    rows = rows_judged_on(places, model.document)
+    predictor = OnnxPredictor(onnx, model.model_type, time_limit_s=_TIME_LIMIT_S)
+    effect = decision_effect(
+        model.model_type,
+        ServedModel(version, predictor),
+        answering_now(store, places.models_dir),
+        rows,
+        n_resamples=model.document.config.n_resamples,
+        seed=model.seed,
+    )
+    champion = against_champion(
+        store,
+        places.models_dir,
+        model.model_type,
+        predictor,
+        rows,
+        n_resamples=model.document.config.n_resamples,
+        seed=model.seed,
+    )
+    return _Proof(effect, champion)
 
 
 def _assemble(
@@ -100,6 +142,7 @@ def _assemble(
     model: TrainedModel,
     certificate: Certificate,
     latency: LatencyReport,
+    proof: _Proof,
     *,
     version: str,
     now: datetime,
@@ -139,6 +182,8 @@ def _assemble(
             model.verdict,
             certificate.verdict(),
             latency.verdict(),
+            proof.effect.verdict,
+            proof.champion.verdict,
         ),
         certificate=certificate,
         latency=latency,
@@ -149,4 +194,7 @@ def _assemble(
         ignored_inputs=document.ignored_inputs,
         environment=environment_versions(),
         confidence=document.confidence,
+        filter_on=proof.effect.filter_on,
+        decision=None if proof.effect.report is None else proof.effect.report.model_dump(mode="json"),
+        champion=None if proof.champion.comparison is None else proof.champion.comparison.model_dump(mode="json"),
     )

@@ -14,6 +14,7 @@ from spots_ml.errors import GateError
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.models.declared import ModelType
 from spots_ml.release.documents import Digest, RuntimeVersion
+from spots_ml.release.manifest import MANIFEST_LAYOUT
 from spots_ml.verdicts import Verdict
 
 Status = Literal["staging", "active", "deprecated", "archived"]
@@ -85,6 +86,9 @@ class Candidate(_Record):
     content: VersionContent
     watermark: str | None = Field(description="Label watermark of the store behind the data; None: not from a store.")
     verdicts: tuple[Verdict, ...]
+    layout: int = Field(
+        default=MANIFEST_LAYOUT, ge=1, le=MANIFEST_LAYOUT, description="Of its manifest: which gates there were."
+    )
     file: FileLocation | None = Field(default=None, description="What `keep_files` answered; None: nothing is kept.")
 
 
@@ -133,22 +137,29 @@ class Registration(_Record):
     created: bool = Field(description="False: the same content was registered before, nothing new came to be.")
 
 
-REQUIRED_GATES: Final = ("valid_dataset", "beats_baselines", "certified", "latency")
+EARLIER_GATES: Final = ("valid_dataset", "beats_baselines", "certified", "latency")
+"""What versions had to have while manifests had their first layout; they stay valid with them."""
+
+REQUIRED_GATES: Final = (*EARLIER_GATES, "decision_effect", "not_worse_than_champion")
 """Gates that must all have spoken in favour. Fail closed: no verdict, no measurement or no threshold is a refusal."""
 
 
-def require_verdicts(model_type: ModelType, version: str, verdicts: Iterable[Verdict]) -> None:
+def require_verdicts(
+    model_type: ModelType, version: str, verdicts: Iterable[Verdict], *, layout: int = MANIFEST_LAYOUT
+) -> None:
     """Insist that every required gate passed, on numbers, against thresholds.
 
     Args:
         model_type: The model, for the message.
         version: Name of the version, for the message.
         verdicts: What the gates said, in any order. Gates that are not required must not have said no either.
+        layout: Of the manifest that they stand in.
 
     Raises:
         GateError: When anything is missing or failed; every refusal is listed with its numbers.
     """
-    spoken: dict[str, list[Verdict]] = {gate: [] for gate in REQUIRED_GATES}
+    gates = REQUIRED_GATES if layout >= MANIFEST_LAYOUT else EARLIER_GATES
+    spoken: dict[str, list[Verdict]] = {gate: [] for gate in gates}
     for verdict in verdicts:
         spoken.setdefault(verdict.gate, []).append(verdict)
     refusals = [text for gate, said in spoken.items() for text in _refusals(gate, said)]

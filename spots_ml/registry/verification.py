@@ -121,7 +121,7 @@ def _row(row: ModelVersion, content: VersionContent) -> str:
 
 
 def _gates(manifest: Manifest) -> str:
-    require_verdicts(manifest.model_type, manifest.version, manifest.verdicts)
+    require_verdicts(manifest.model_type, manifest.version, manifest.verdicts, layout=manifest.schema_version)
     return f"passed: {', '.join(verdict.gate for verdict in manifest.verdicts)}"
 
 

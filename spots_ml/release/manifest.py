@@ -37,10 +37,16 @@ class ContentDigests(ReleaseDocument):
     onnx: Digest = Field(description="The file that ships.")
 
 
+MANIFEST_LAYOUT: Final = 2
+"""The first one knew nothing of what a version does to the decision, nor of the version that answered then."""
+
+
 class Manifest(ReleaseDocument):
     """What a version is; one JSON document that can be checked years later."""
 
-    schema_version: int = Field(default=1, ge=1, le=1, description="Layout of this document.")
+    schema_version: int = Field(
+        default=MANIFEST_LAYOUT, ge=1, le=MANIFEST_LAYOUT, description="Layout of this document."
+    )
     model_type: ModelType
     version: str = Field(description="Name of the version, such as v1.0-synthetic.")
     created_at: AwareDatetime = Field(description="When the version was made (UTC).")
@@ -67,6 +73,17 @@ class Manifest(ReleaseDocument):
     inputs: tuple[str, ...] = Field(description="Names of the inputs in contract order.")
     ignored_inputs: tuple[str, ...] = Field(description="Inputs constant in training, which the model never uses.")
     environment: dict[str, str] = Field(description="Versions of what made it: python, torch, onnx, ...")
+    decision: dict[str, JsonValue] | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="What it does to the decision on the test rows, with what stood beside it at registration; absent "
+        "where it has no part in the decision, and from older manifests.",
+    )
+    champion: dict[str, JsonValue] | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="It beside the version that was active at registration, on the same rows; absent while none was.",
+    )
     filter_on: bool = Field(
         default=True,
         exclude_if=lambda on: on,

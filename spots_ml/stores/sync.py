@@ -162,8 +162,9 @@ def _register(
         if at in done or at == version.created_at:
             return False
     files = published_files(source, models_dir, version)
-    verdicts = Manifest.from_bytes(files.manifest).verdicts
-    require_verdicts(version.model_type, version.version, verdicts)
+    manifest = Manifest.from_bytes(files.manifest)
+    verdicts, layout = manifest.verdicts, manifest.schema_version
+    require_verdicts(version.model_type, version.version, verdicts, layout=layout)
     content: VersionContent = VersionContent.model_validate(
         (known or version).model_dump(include=set(VersionContent.model_fields))
     )
@@ -171,6 +172,7 @@ def _register(
         content=content,
         watermark=None,
         verdicts=verdicts,
+        layout=layout,
         file=target.keep_files(content, files.onnx, files.manifest) if known is None else None,
     )
     target.register(candidate, now=at, actor=actor)

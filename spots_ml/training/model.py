@@ -31,6 +31,7 @@ from spots_ml.training.trained_model import (
     predict,
     predict_logits,
     save_trained_model,
+    split_digest,
     weights_content,
 )
 
@@ -111,7 +112,7 @@ def train_model(
         dataset_digest=dataset_digest,
         contract_digest=CONTRACT_DIGEST,
         weights_digest=digest_bytes(weights_content(network, golden)),
-        split_digest=digest_bytes(split.astype(np.int8).tobytes()),
+        split_digest=split_digest(split),
         n_rows_by_split={name: int(np.sum(split == part)) for part, name in _named_parts()},
         split_sizes=split_sizes(split, rows.agent, config.split_rules),
         ignored_inputs=ignored_inputs(network),

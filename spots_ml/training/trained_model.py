@@ -193,6 +193,18 @@ def weights_content(network: ScoringNetwork, golden: np.ndarray) -> bytes:
     return save({**tensors, GOLDEN_INPUTS: torch.from_numpy(golden)})
 
 
+def split_digest(split: np.ndarray) -> str:
+    """Identify which rows a model was fitted, chosen and judged on.
+
+    Args:
+        split: `(n_rows,)` part of each row.
+
+    Returns:
+        SHA-256.
+    """
+    return digest_bytes(split.astype(np.int8).tobytes())
+
+
 def ignored_inputs(network: ScoringNetwork) -> tuple[str, ...]:
     """Name the inputs that the network never uses.
 

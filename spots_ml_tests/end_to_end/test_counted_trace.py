@@ -20,7 +20,7 @@ from spots_ml_tests.end_to_end.counted_trace import modules_on_the_way
 from spots_ml_tests.pipeline.chosen_data import N_ROWS, Told, export, interactions
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
-MOST_TO_A_VERSION, MOST_TO_A_DECISION = 60, 30
+MOST_TO_A_VERSION, MOST_TO_A_DECISION = 80, 32
 
 pytestmark = pytest.mark.slow
 

@@ -2,11 +2,12 @@
 
 from typing import get_args
 
-from spots_ml.registry.records import REQUIRED_GATES, STATUSES, Action
+from spots_ml.registry.records import EARLIER_GATES, REQUIRED_GATES, STATUSES, Action
 
 
-def test_a_version_needs_these_four_verdicts():
-    assert REQUIRED_GATES == ("valid_dataset", "beats_baselines", "certified", "latency")
+def test_a_version_needs_these_verdicts_and_the_first_four_where_it_was_made_before_the_others():
+    assert EARLIER_GATES == ("valid_dataset", "beats_baselines", "certified", "latency")
+    assert (*EARLIER_GATES, "decision_effect", "not_worse_than_champion") == REQUIRED_GATES
 
 
 def test_statuses_and_actions_keep_their_names():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spots_ml.errors import RegistryError
+from spots_ml.errors import GateError, RegistryError
 from spots_ml.registry import records
 from spots_ml.registry.published_files import published_files
 from spots_ml.registry.registration import register_version
@@ -288,6 +288,18 @@ def test_a_version_from_before_a_gate_was_asked_for_is_told(source, models_dir, 
 
     assert (carried.outcome, carried.target_status) == ("refused", None)
     assert "no verdict" in carried.detail
+
+
+def test_a_version_of_before_the_decision_was_measured_is_carried_over(source, models_dir, target, monkeypatch):
+    manifest = make_manifest("old", schema_version=1, verdicts=all_verdicts()[:4])
+    with monkeypatch.context() as earlier:
+        earlier.setattr(records, "REQUIRED_GATES", records.EARLIER_GATES)
+        register_version(source, models_dir, onnx=onnx_bytes("old"), manifest=manifest, now=hours(0), actor="test")
+    with pytest.raises(GateError, match="decision_effect"):
+        register_version(target, models_dir, onnx=onnx_bytes("old"), manifest=manifest, now=hours(0), actor="test")
+    (carried,) = carry(source, models_dir, target)
+
+    assert (carried.outcome, carried.target_status) == ("added", "staging")
 
 
 def test_a_version_that_no_client_runtime_ran_is_told_and_the_rest_is_carried_over(source, models_dir, target):

@@ -1,18 +1,34 @@
 """Commands that change which version rules and how far: `promote`, `rollback`, `archive`, `weight` and so on."""
 
+from typing import Final
+
 import click
 
 from spots_ml.cli.options import model_argument, open_versions, utc_now, version_argument, who_and_why
 from spots_ml.models.declared import ModelType, model_spec
+from spots_ml.settings import Settings
+
+_PROMOTED_FROM: Final = ("staging", "deprecated")
+"""Where nothing else is to be said than that it cannot be promoted, nothing is measured."""
 
 
 @click.command("promote")
 @model_argument()
 @version_argument()
+@click.option("--unmeasured", is_flag=True, help="Do not measure what it changes, nor refuse it for that.")
 @who_and_why
-def promote_command(model_type: ModelType, version: str, actor: str, reason: str) -> None:
-    """Make a staging version the active one, or a deprecated one again; the active one becomes deprecated."""
-    changed = open_versions().promote(model_type, version, now=utc_now(), actor=actor, reason=reason)
+def promote_command(model_type: ModelType, version: str, unmeasured: bool, actor: str, reason: str) -> None:
+    """Make a staging version the active one, or a deprecated one again; the active one becomes deprecated.
+
+    First says what that changes for people, measured on the version's test rows beside what answers now.
+    """
+    settings = Settings.from_env()
+    store = open_versions(settings)
+    if not unmeasured and store.get(model_type, version).status in _PROMOTED_FROM:
+        from spots_ml.pipeline.promotion_step import promotion_effect
+
+        click.echo(promotion_effect(settings.places, store, model_type, version))
+    changed = store.promote(model_type, version, now=utc_now(), actor=actor, reason=reason)
     click.echo(f"{model_type} {changed.version} is {changed.status} now, weight {changed.weight:g}")
 
 

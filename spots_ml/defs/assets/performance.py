@@ -16,9 +16,11 @@ from spots_ml.defs.resources import Platform
 if TYPE_CHECKING:
     from spots_ml.monitoring.history_check import HistoryCheck
     from spots_ml.monitoring.performance import PerformanceRow
+    from spots_ml.monitoring.served_effect import ServedEffect
 
 FALLBACK_CHECK: Final = "fallback_rate"
 HISTORY_CHECK: Final = "served_history"
+EFFECT_CHECK: Final = "served_effect"
 
 
 @dg.asset(
@@ -38,6 +40,12 @@ HISTORY_CHECK: Final = "served_history"
             VERSION_PERFORMANCE,
             HISTORY_CHECK,
             "The history features that decisions were served with are those that training computes for that moment.",
+        ),
+        alert_check(
+            VERSION_PERFORMANCE,
+            EFFECT_CHECK,
+            "What was served calls, blocks and changes no more of the formula's decisions than the bounds allow that "
+            "versions are let in by; too few decisions are told as such.",
         ),
     ],
     description=(
@@ -73,7 +81,11 @@ def version_performance(
         performance_metadata(rows, measured.recent, measured.linking)
         if rows
         else nothing_yet(measured.since, measured.until),
-        checks=[_fallback_check(rows, platform.settings.max_fallback_share), _history_check(measured.history)],
+        checks=[
+            _fallback_check(rows, platform.settings.max_fallback_share),
+            _history_check(measured.history),
+            _effect_check(measured.effects),
+        ],
     )
 
 
@@ -89,6 +101,25 @@ def _fallback_check(rows: Sequence["PerformanceRow"], max_share: float) -> dg.As
         description="; ".join(alerts)
         or (f"at most {highest:.2%} of an arm's decisions fell back" if rows else "no decisions, so no fallbacks"),
         metadata={"measured/highest_share": tables.number(highest), "required/max_share": tables.number(max_share)},
+    )
+
+
+def _effect_check(effects: Sequence["ServedEffect"]) -> dg.AssetCheckResult:
+    """Few decisions are told as such and are no alarm."""
+    told = [
+        one.too_few or f"{one.effect.told()}{''.join(f'; {problem}' for problem in one.problems)}" for one in effects
+    ]
+    return dg.AssetCheckResult(
+        check_name=EFFECT_CHECK,
+        passed=not any(one.problems for one in effects),
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=". ".join(told) or "nothing was served, so nothing was changed",
+        metadata={
+            f"{one.effect.decides}/{name}": tables.number(value)
+            for one in effects
+            if one.too_few is None
+            for name, value in {**one.effect.numbers(), "fallback_share": one.fallback.value or 0.0}.items()
+        },
     )
 
 

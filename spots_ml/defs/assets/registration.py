@@ -68,6 +68,8 @@ def registered_version(model_type: ModelType) -> dg.AssetsDefinition:
 
 
 def _metadata(registered: "VersionRegistered") -> dict[str, dg.MetadataValue]:
+    from spots_ml.defs.pages.training import decision_metadata
+
     version = registered.version
     return {
         "version": dg.MetadataValue.text(version.version),
@@ -82,6 +84,7 @@ def _metadata(registered: "VersionRegistered") -> dict[str, dg.MetadataValue]:
             f"**{gate.gate}** {'passed' if gate.passed else 'failed'}: {gate.message}"
             for gate in registered.manifest.verdicts
         ),
+        **decision_metadata(registered.manifest),
         "metrics": tables.markdown_table(
             ["test rows", "value"], ([name, f"{value:.5g}"] for name, value in version.metrics.items())
         ),

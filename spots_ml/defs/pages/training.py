@@ -12,6 +12,7 @@ from spots_ml.training.shipped import ERROR, FORMULA
 
 if TYPE_CHECKING:
     from spots_ml.interactions.learning.dataset import LabelledRows
+    from spots_ml.release.manifest import Manifest
     from spots_ml.training.shipped import ShippedDecision
     from spots_ml.training.trained_model import TrainedDocument, TrainedModel
 
@@ -96,6 +97,40 @@ def shipped_metadata(shipped: "Mapping[str, ShippedDecision]") -> dict[str, dg.M
                 for decides, one in differing.items()
             ),
         ),
+    }
+
+
+def decision_metadata(manifest: "Manifest") -> dict[str, dg.MetadataValue]:
+    """Show what a version does to the decision, beside what answered when it was registered.
+
+    Args:
+        manifest: What is known of it.
+
+    Returns:
+        Metadata by key; empty for a version without a part in the decision, and for those of before.
+    """
+    if manifest.decision is None:
+        return {}
+    from spots_ml.registry.decision_gate import EffectReport
+
+    report = EffectReport.model_validate(manifest.decision)
+    return {
+        "effect_on_the_decision": tables.markdown_table(
+            ["decides", "held against", "called", "called before", "changed", "blocked of the would-be calls"],
+            (
+                [
+                    one.decides,
+                    one.against,
+                    *(
+                        tables.interval(share, percent=True)
+                        for share in (one.called, one.called_before, one.changed, one.blocked)
+                    ),
+                ]
+                for one in report.effects
+            ),
+        ),
+        **shipped_metadata(report.shipped),
+        "filter_on": dg.MetadataValue.bool(manifest.filter_on),
     }
 
 

@@ -81,7 +81,7 @@ class EmbeddedVersionStore:
     def register(self, candidate: Candidate, *, now: datetime, actor: str) -> Registration:
         """Add a version in staging, or reaffirm the one that has the same content."""
         content = candidate.content
-        require_verdicts(content.model_type, content.version, candidate.verdicts)
+        require_verdicts(content.model_type, content.version, candidate.verdicts, layout=candidate.layout)
         at = to_text(now)
         with self._database.writing() as connection:
             known = _content(connection, content.model_type, content.content_digest)

@@ -91,7 +91,7 @@ class SupabaseVersionStore:
     def register(self, candidate: Candidate, *, now: datetime, actor: str) -> Registration:
         """Add a version in staging, or reaffirm the one that has the same content."""
         content, file = candidate.content, candidate.file
-        require_verdicts(content.model_type, content.version, candidate.verdicts)
+        require_verdicts(content.model_type, content.version, candidate.verdicts, layout=candidate.layout)
         located = (
             {}
             if file is None

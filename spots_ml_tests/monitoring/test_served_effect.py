@@ -1,0 +1,64 @@
+"""What was served, beside what the formula alone would have called."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from spots_ml.monitoring.served_effect import measure_served
+
+
+def decisions(n_rows=400, **changes):
+    formula = np.tile([0.9, 0.5, 0.5, 0.5, 0.5], n_rows)[:n_rows]
+    columns = {
+        "agent_id": [f"agent-{row % 50}" for row in range(n_rows)],
+        "origin": ["served"] * n_rows,
+        "group": ["hybrid"] * n_rows,
+        "version": ["v1.0-real"] * n_rows,
+        "arm": ["calling_score v1.0-real"] * n_rows,
+        "weight": np.full(n_rows, 0.1),
+        "formula_score": formula,
+        "neural_score": formula,
+        "called": formula >= 0.7,
+        "explored": np.zeros(n_rows, bool),
+        "fallback": pa.nulls(n_rows, pa.string()),
+    }
+    return pa.table(columns | changes)
+
+
+def the_one(table):
+    (found,) = measure_served(table, seed=0, n_resamples=50)
+    return found
+
+
+def test_calls_like_the_formulas_are_within_bounds():
+    found = the_one(decisions())
+    assert found.problems == ()
+    assert found.too_few is None
+    assert (found.effect.called.value, found.effect.changed.value, found.fallback.value) == (0.2, 0.0, 0.0)
+
+
+def test_a_platform_that_calls_nobody_is_an_alarm():
+    found = the_one(decisions(called=np.zeros(400, bool)))
+    assert found.effect.blocked.value == 1.0
+    told = " ".join(found.problems)
+    assert "0.0% are called, at least" in told
+    assert "100.0% of the would-be calls are blocked" in told
+
+
+def test_a_platform_that_calls_everybody_is_an_alarm():
+    assert "at most" in " ".join(the_one(decisions(called=np.ones(400, bool))).problems)
+
+
+@pytest.mark.parametrize(("n_rows", "agents"), [(99, None), (400, "one")])
+def test_few_decisions_are_told_as_such_and_are_no_alarm(n_rows, agents):
+    changes = {"called": np.zeros(n_rows, bool)} | ({} if agents is None else {"agent_id": [agents] * n_rows})
+    found = the_one(decisions(n_rows, **changes))
+    assert found.problems == ()
+    assert "too few" in found.too_few
+
+
+def test_replays_and_coins_say_nothing_about_what_was_served():
+    assert measure_served(decisions(origin=["replayed"] * 400), seed=0) == ()
+    coins = np.arange(400) >= 200
+    found = the_one(decisions(called=np.where(coins, ~coins, np.tile([True, *[False] * 4], 80)), explored=coins))
+    assert (found.effect.n_rows, found.effect.changed.value) == (200, 0.0)
