@@ -13,8 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from spots_ml.errors import GateError
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.models.declared import ModelType
-from spots_ml.release.documents import Digest, RuntimeVersion
-from spots_ml.release.manifest import MANIFEST_LAYOUT
+from spots_ml.release.documents import MANIFEST_LAYOUT, Digest, RuntimeVersion
 from spots_ml.verdicts import Verdict
 
 Status = Literal["staging", "active", "deprecated", "archived"]

@@ -21,6 +21,10 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 RuntimeVersion = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)*$")]
 """Version of an ONNX Runtime that was released, such as 1.15.1."""
 
+MANIFEST_LAYOUT: Final = 2
+"""Of a version's manifest. The first one knew nothing of what a version does to the decision, nor of the version that
+was active then."""
+
 _MAX_LISTED_PROBLEMS: Final = 20
 _RECORDED: Final = ("spots_ml", "torch", "onnx", "onnxruntime", "numpy", "scikit-learn", "pyarrow")
 

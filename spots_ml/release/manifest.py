@@ -19,7 +19,7 @@ from spots_ml.interactions.kinds import SOURCE_KINDS, SourceKind
 from spots_ml.interactions.learning.row_caps import SplitSizes
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.release.certification.certificate import Certificate
-from spots_ml.release.documents import Digest, ReleaseDocument
+from spots_ml.release.documents import MANIFEST_LAYOUT, Digest, ReleaseDocument
 from spots_ml.release.latency.report import LatencyReport
 from spots_ml.scoring.confidence import ConfidenceProfile
 from spots_ml.verdicts import Verdict
@@ -35,10 +35,6 @@ class ContentDigests(ReleaseDocument):
     weights: Digest = Field(description="Weights file (safetensors).")
     trained: Digest = Field(description="Trained model: weights and what they were trained from.")
     onnx: Digest = Field(description="The file that ships.")
-
-
-MANIFEST_LAYOUT: Final = 2
-"""The first one knew nothing of what a version does to the decision, nor of the version that answered then."""
 
 
 class Manifest(ReleaseDocument):

@@ -82,7 +82,7 @@ def test_it_comes_to_a_registered_version_as_its_declaration_says(walked: Walked
     assert manifest.confidence is None
     assert set(manifest.evaluation["predictors"]) == {"network", "constant", "ridge"}
     assert {"mae", "mae_constant", "mae_ridge"} <= set(version.metrics)
-    assert [verdict.passed for verdict in manifest.verdicts] == [True] * 4
+    assert [verdict.passed for verdict in manifest.verdicts] == [True] * 6
     network = json.loads((walked.places.trained_dir / manifest.digests.trained / "model.json").read_bytes())
     assert network["calibration_slope"] == 1.0
     assert walked.places.models_dir / "trend" / "v1.0-synthetic" == walked.registered.directory

@@ -4,6 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spots_ml.features.contract import RAW_FEATURES
+from spots_ml.features.derived import derive
+from spots_ml.interactions.columns import floats
 from spots_ml.interactions.generators.export_writing import write_export
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.learning.expectations import ExpectationResult
@@ -37,6 +40,13 @@ class Told:
 def interactions(n_rows, *, seed=3):
     """Labelled interactions in the order of time."""
     return pa.Table.from_batches(SeedLaw().generate(n_rows, seed=seed).batches).sort_by("scored_at")
+
+
+def derived_features(n_rows, *, seed):
+    """The 39 features of generated interactions, `(n_rows, 39)` float32, unknown as 0.5."""
+    rows = interactions(n_rows, seed=seed)
+    features = derive({name: floats(rows[name]) for name in RAW_FEATURES})
+    return np.where(np.isnan(features), 0.5, features).astype(np.float32)
 
 
 def export(table, path):

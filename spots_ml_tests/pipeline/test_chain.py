@@ -5,20 +5,24 @@ import shutil
 import threading
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from spots_ml.errors import ArtifactError, GateError, InsufficientDataError
 from spots_ml.pipeline.chain import ChainConfig, run_chain
 from spots_ml.pipeline.data_steps import Sources
 from spots_ml.pipeline.model_steps import benchmark_latency, export_model, train
+from spots_ml.pipeline.promotion_step import promotion_effect
 from spots_ml.pipeline.registration_step import register_model
 from spots_ml.places import Places
+from spots_ml.registry.serving import open_scorer
 from spots_ml.release.certification.certify import default_runtimes
 from spots_ml.release.latency.report import LatencyConfig
+from spots_ml.scoring.inputs import ScoringInputs
 from spots_ml.settings import Settings
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.training.config import TrainingConfig
-from spots_ml_tests.pipeline.chosen_data import N_ROWS, Told, export, interactions, misleading
+from spots_ml_tests.pipeline.chosen_data import N_ROWS, Told, derived_features, export, interactions, misleading
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 RUNTIMES = default_runtimes(Settings().client_python)
@@ -100,8 +104,34 @@ def test_a_chain_ends_with_a_registered_version(finished):
         "beats_baselines",
         "certified",
         "latency",
+        "decision_effect",
+        "not_worse_than_champion",
     }
     assert sorted(path.name for path in outcome.registered.directory.iterdir()) == ["manifest.json", "model.onnx"]
+
+
+def test_a_platform_with_both_models_calls_about_as_many_as_the_formula(tmp_path):
+    """With the filter on it called none of 3,000 generated requests, and every gate was green."""
+    world = World.at(tmp_path)
+    result = world.run("calling_score", "outcome")
+    manifests = {one.model_type: one.registered.manifest for one in result.models}
+    assert not manifests["outcome"].filter_on
+    assert "switched off" in manifests["outcome"].verdict("decision_effect").message
+    for model_type, manifest in manifests.items():
+        told = promotion_effect(world.places, world.store, model_type, manifest.version)
+        assert "of the decisions differ" in told
+        world.store.promote(model_type, manifest.version, now=world.clock(), actor="a test", reason="")
+    features = derived_features(3_000, seed=99)
+    inputs = ScoringInputs(features, np.full((3_000, 6), 0.5, np.float32), np.ones(3_000, bool))
+    scores = open_scorer(world.store, world.places.models_dir).score(inputs)
+    formula = np.mean(scores.formula.score >= 0.7)
+    assert not scores.fell_back.any()
+    assert not scores.blocked.any()
+    assert formula == pytest.approx(0.178, abs=0.02)
+    assert 0.5 * formula < scores.called.mean() < 2 * formula
+    with pytest.raises(GateError, match="cannot be measured here"):
+        shutil.rmtree(world.places.trained_dir)
+        promotion_effect(world.places, world.store, "outcome", manifests["outcome"].version)
 
 
 def test_the_manifest_says_how_much_the_version_may_weigh(finished):
