@@ -14,6 +14,7 @@ from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.registry.building import two_versions_in
 
 MODEL = "calling_score"
+PROMOTE = ("promote", "--unmeasured", MODEL)
 
 
 @pytest.fixture
@@ -72,9 +73,18 @@ def test_show_tells_what_a_version_is_and_what_happened_to_it(spots_ml, two_vers
     assert "test_mse" in text and "0.0224" in text and "registered" in text
 
 
+def test_what_cannot_be_measured_is_not_promoted_unless_somebody_says_so(spots_ml, two_versions):
+    refused = spots_ml("promote", MODEL, "v1.0-synthetic")
+    assert refused.exit_code == 1
+    assert "what promoting calling_score v1.0-synthetic would change cannot be measured here" in refused.stderr
+    assert "--unmeasured" in refused.stderr
+    assert spots_ml("versions", "--json").stdout.count('"active"') == 0
+    assert spots_ml(*PROMOTE, "v1.0-synthetic").exit_code == 0
+
+
 def test_the_life_of_a_version_by_hand(spots_ml, two_versions):
-    assert "v1.0-synthetic is active now" in spots_ml("promote", MODEL, "v1.0-synthetic", "--actor", "ann").stdout
-    assert spots_ml("promote", MODEL, "v1.1-synthetic", "--reason", "better").exit_code == 0
+    assert "v1.0-synthetic is active now" in spots_ml(*PROMOTE, "v1.0-synthetic", "--actor", "ann").stdout
+    assert spots_ml(*PROMOTE, "v1.1-synthetic", "--reason", "better").exit_code == 0
     assert "v1.0-synthetic is active again" in spots_ml("rollback", MODEL).stdout
     assert "archived" in spots_ml("archive", MODEL, "v1.1-synthetic").stdout
 
@@ -93,7 +103,7 @@ def test_the_life_of_a_version_by_hand(spots_ml, two_versions):
 
 
 def test_weight_and_traffic_are_set_by_hand_and_told_with_who_and_why(spots_ml, two_versions):
-    spots_ml("promote", MODEL, "v1.0-synthetic")
+    spots_ml(*PROMOTE, "v1.0-synthetic")
     weighed = spots_ml("weight", MODEL, "v1.0-synthetic", 0.3, "--actor", "ann", "--reason", "trusted")
     assert "calling_score v1.0-synthetic is active, weight 0.3 now" in weighed.stdout
     offered = spots_ml("traffic", MODEL, "v1.1-synthetic", 0.25, "--actor", "bob", "--reason", "try")
