@@ -7,6 +7,7 @@ import click
 from spots_ml.cli.options import model_argument, open_versions, utc_now, version_argument, who_and_why
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.settings import Settings
+from spots_ml.texts import require_line
 
 _PROMOTED_FROM: Final = ("staging", "deprecated")
 """Where nothing else is to be said than that it cannot be promoted, nothing is measured."""
@@ -27,6 +28,8 @@ def promote_command(model_type: ModelType, version: str, unmeasured: bool, actor
     if not unmeasured and store.get(model_type, version).status in _PROMOTED_FROM:
         from spots_ml.pipeline.promotion_step import promotion_effect
 
+        for told, what in ((actor, "actor"), (reason, "reason")):
+            require_line(told, what)  # before anything takes its time
         click.echo(promotion_effect(settings.places, store, model_type, version))
     changed = store.promote(model_type, version, now=utc_now(), actor=actor, reason=reason)
     click.echo(f"{model_type} {changed.version} is {changed.status} now, weight {changed.weight:g}")
