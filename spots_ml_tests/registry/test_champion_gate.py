@@ -6,7 +6,7 @@ import pytest
 from spots_ml.registry.champion_gate import against_champion
 from spots_ml.release.onnx.predictor import OnnxPredictor
 from spots_ml.stores.embedded.store import embedded_store
-from spots_ml_tests.registry.building import hours, register_network
+from spots_ml_tests.registry.building import register_network
 from spots_ml_tests.training.learning_rows import rows_of_a_step
 
 
@@ -38,12 +38,11 @@ def compare(place, candidate, rows, model_type="calling_score"):
 def activate(place):
     store, models_dir = place
     onnx = register_network(store, models_dir)
-    store.promote("calling_score", "v1.0-synthetic", now=hours(1), actor="test", reason="")
     return OnnxPredictor(onnx, "calling_score", time_limit_s=10)
 
 
 def test_while_nothing_is_active_there_is_nothing_to_be_worse_than(place, rows):
-    register_network(*place)
+    register_network(*place, active=False)
     found = compare(place, Near(rows, 0.3), rows)
     assert found.verdict.passed
     assert found.comparison is None
