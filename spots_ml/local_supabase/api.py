@@ -72,7 +72,7 @@ def api_running(
         leftovers: Files and folders to be removed when this process has been killed.
 
     Yields:
-        It, once it answers; it may end at any time, as when Postgres ends one of its connections.
+        It, once it answers; it may end at any time, as an alpha tool does.
 
     Raises:
         LocalStackError: When Node or the packages are missing, the port is taken, or it does not start; the message has

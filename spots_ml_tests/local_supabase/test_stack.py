@@ -1,6 +1,8 @@
 """A whole project: what it is like after a start, a restart and a kill."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +15,7 @@ from dotenv import dotenv_values
 
 from spots_ml.errors import BusyError
 from spots_ml.local_supabase import stack
+from spots_ml.local_supabase.api import api_running
 from spots_ml.local_supabase.errors import LocalStackError
 from spots_ml.local_supabase.postgres import ADMIN
 from spots_ml.local_supabase.stack import project_running
@@ -88,18 +91,35 @@ def test_a_project_that_was_stopped_goes_on_with_its_rows_files_and_keys(open_fo
         assert_nothing_is_open_to_those_who_are_not_signed_in(project)
 
 
-def test_a_connection_that_postgres_ends_is_no_end_of_the_project():
-    """The API dies of it, is started again on the same port, and gives nothing away."""
+def test_an_api_that_dies_is_started_again_on_its_port_and_gives_nothing_away(monkeypatch):
+    started = []
+
+    @contextlib.contextmanager
+    def noted(*arguments, **options):
+        with api_running(*arguments, **options) as process:
+            started.append(process)
+            yield process
+
+    monkeypatch.setattr(stack, "api_running", noted)
     with project_running() as project:
-        for _ in range(2):
-            with project.server.connect(project.database, ADMIN, autocommit=True) as admin:
-                ended = admin.execute(
-                    "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
-                    " where datname = current_database() and pid <> pg_backend_pid()"
-                ).fetchall()
-            assert ended
+        for number in (1, 2):
+            supervisor = started[-1]
+            found = subprocess.run(["pgrep", "-P", str(supervisor.pid)], capture_output=True, text=True, check=True)
+            os.kill(int(found.stdout), signal.SIGKILL)
+            supervisor.wait(20)
             assert answers_again(project)
+            assert len(started) == number + 1
             assert_nothing_is_open_to_those_who_are_not_signed_in(project)
+
+
+def test_a_connection_that_postgres_ends_is_no_end_of_the_project():
+    with project_running() as project:
+        with project.server.connect(project.database, ADMIN, autocommit=True) as admin:
+            assert admin.execute(
+                "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+                " where datname = current_database() and pid <> pg_backend_pid()"
+            ).fetchall()
+        assert answers_again(project)
 
 
 def answers_again(project):
