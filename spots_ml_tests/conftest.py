@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from spots_ml_tests.database.clock import without_clock
 from spots_ml_tests.places import MIGRATED, REFERENCE_DIR
 
 
@@ -27,6 +28,8 @@ def server(request):
     with running(NEWEST_MAJOR if request.param == "newest" else oldest) as server:
         server.create_project(MIGRATED)
         apply_migrations(server.url(MIGRATED))
+        with server.connect(MIGRATED, autocommit=True) as connection:
+            without_clock(connection)
         yield server
 
 
@@ -36,6 +39,8 @@ def local_project():
     from spots_ml.local_supabase.stack import project_running
 
     with project_running() as project:
+        with project.server.connect(project.database, autocommit=True) as connection:
+            without_clock(connection)
         yield project
 
 

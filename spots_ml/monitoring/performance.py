@@ -1,8 +1,10 @@
 """How each arm did: metrics per version, by day, over the last seven days, with intervals over agents.
 
 An arm is what decided (see `scoring.arms`): the formula for agents of the group `formulaBased`, a version of the
-calling-score model for those of the group `hybrid`. Two arms are compared at equal maturity (see
-`interactions.learning.maturity`); whether a difference means anything is not decided here.
+calling-score model for those of the group `hybrid`. Only decisions that were served count (see
+`scoring.decision_log.claims`): a replay decided nothing, and what came of its moment is another arm's. Two arms are
+compared at equal maturity (see `interactions.learning.maturity`); whether a difference means anything is not decided
+here.
 """
 
 from collections import Counter
@@ -24,12 +26,14 @@ from spots_ml.interactions.learning.maturity import DEFAULT_WINDOW, Maturity, ma
 from spots_ml.scoring.decision_log.deciding_arms import deciding_arms
 from spots_ml.scoring.decision_log.fields import Origin
 
+SERVED: Final[Origin] = "served"
+
 WINDOW_DAYS: Final = 7
 METRICS: Final = ("called_rate", "positive_outcome_rate", "mean_calling_score", "mean_outcome_score", "fallback_rate")
 """Names of the metrics of a `PerformanceRow`."""
 
 _COLUMNS: Final = [
-    *("decision_id", "origin", "agent_id", "decided_at", "group", "version", "arm", "score", "called", "fallback"),
+    *("decision_id", "agent_id", "decided_at", "group", "version", "arm", "score", "called", "fallback"),
     *("outcome_type", "outcome_score", "outcome_at", "first_outcome_at"),
 ]
 
@@ -41,7 +45,7 @@ class PerformanceRow(BaseModel):
 
     day: date = Field(description="Last day (UTC) of the window.")
     arm: str = Field(description="'formula', or 'calling_score <version>' ('none': no version was there).")
-    origin: Origin = Field(description="Decided by the app, or scored again afterwards.")
+    origin: Origin = Field(description="What is measured is served; rows of before may be of replays.")
     window_days: int = Field(ge=1, description="Days in the window.")
     maturity_hours: float = Field(ge=0, description="How long an outcome may take, in hours.")
     n_decisions: int = Field(ge=0, description="Decisions in the window.")
@@ -119,8 +123,8 @@ def measure_performance(
     them. The called rate, the mean calling score and the fallback rate count every decision, matured or not.
 
     Args:
-        decisions: Rows with the columns of `DECISIONS_WITH_OUTCOMES`, in any order; those outside of the window are
-            left out.
+        decisions: Rows with the columns of `DECISIONS_WITH_OUTCOMES`, in any order; those outside of the window and
+            replays are left out.
         day: The last day (UTC); not later than today. Today counts as far as it has come.
         now: The present, with a time zone.
         window_days: Days, at least 1.
@@ -129,7 +133,7 @@ def measure_performance(
         n_resamples: How many times agents are drawn.
 
     Returns:
-        One row per arm and origin, ordered by both; empty without decisions.
+        One row per arm, ordered by its id; empty without decisions that were served.
 
     Raises:
         ConfigError: When the day lies ahead, or a number is out of its range.
@@ -142,18 +146,19 @@ def measure_performance(
         pc.less(decisions["decided_at"], pa.scalar(end, decisions.schema.field("decided_at").type)),
     )
     # In one order whatever the order of the rows: sums of the same numbers in another order differ in the last digit.
-    table = decisions.select(_COLUMNS).filter(within).sort_by("decision_id")
+    counted = pc.and_(within, pc.equal(decisions["origin"], SERVED))
+    table = decisions.select(_COLUMNS).filter(counted).sort_by("decision_id")
     table = table.set_column(table.column_names.index("arm"), "arm", deciding_arms(table))
     rows = []
-    for arm, origin in _combinations(table):
-        chosen = table.filter(pc.and_(pc.equal(table["arm"], arm), pc.equal(table["origin"], origin)))
+    for arm in sorted(pc.unique(table["arm"]).to_pylist()):
+        chosen = table.filter(pc.equal(table["arm"], arm))
         rows.append(
             _measure_arm(
                 chosen,
                 {
                     "day": day,
                     "arm": arm,
-                    "origin": origin,
+                    "origin": SERVED,
                     "window_days": window_days,
                     "maturity_hours": maturity / timedelta(hours=1),
                 },
@@ -169,6 +174,20 @@ def measure_performance(
             )
         )
     return tuple(rows)
+
+
+def count_claims(decisions: pa.Table) -> dict[str, int]:
+    """Count why decisions count, or do not.
+
+    Args:
+        decisions: Rows of schema `DECISIONS`.
+
+    Returns:
+        Decisions by their claim (see `scoring.decision_log.claims`), or by their origin where none is told; only what
+        occurred.
+    """
+    told = pc.coalesce(decisions["claim"], decisions["origin"])
+    return {entry["values"]: entry["counts"] for entry in pc.value_counts(told).to_pylist()}
 
 
 def excessive_fallbacks(rows: Sequence[PerformanceRow], max_share: float) -> tuple[str, ...]:
@@ -191,11 +210,6 @@ def excessive_fallbacks(rows: Sequence[PerformanceRow], max_share: float) -> tup
         and row.fallback_rate.value > max_share
         and not all(reason.endswith(": no_version") for reason in row.fallbacks)
     )
-
-
-def _combinations(table: pa.Table) -> list[tuple[str, str]]:
-    found = table.group_by(["arm", "origin"]).aggregate([])
-    return sorted(zip(found["arm"].to_pylist(), found["origin"].to_pylist(), strict=True))
 
 
 def _measure_arm(

@@ -20,7 +20,7 @@ from spots_ml.monitoring.data_forecast import Sufficiency, measure_sufficiency, 
 from spots_ml.monitoring.formula_baseline import FormulaBaseline, measure_baseline, save_baseline
 from spots_ml.monitoring.history_check import HistoryCheck, check_served_history
 from spots_ml.monitoring.outcome_linking import OutcomeLinking, link_outcomes
-from spots_ml.monitoring.performance import PerformanceRow, decision_window, measure_performance
+from spots_ml.monitoring.performance import PerformanceRow, count_claims, decision_window, measure_performance
 from spots_ml.monitoring.served_effect import ServedEffect, measure_served
 from spots_ml.places import Places
 from spots_ml.stores.store import Store
@@ -39,7 +39,8 @@ class DayMeasured:
     Attributes:
         since: Start of these days, inclusive (UTC).
         until: Their end, exclusive.
-        rows: One per arm and origin; empty without decisions.
+        claims: Decisions of these days by their claim: only those that were served are measured.
+        rows: One per arm; empty without decisions that were served.
         recent: What is kept of the days before, and of this one.
         history: Whether the decisions were served with the right history.
         linking: How many outcomes of these days belong to no decision.
@@ -48,6 +49,7 @@ class DayMeasured:
 
     since: datetime
     until: datetime
+    claims: dict[str, int]
     rows: tuple[PerformanceRow, ...]
     recent: tuple[PerformanceRow, ...]
     history: HistoryCheck
@@ -85,7 +87,16 @@ def measure_day(store: Store, day: date, *, now: datetime, maturity: timedelta, 
         store.decisions, store.interactions, since=since, until=until, sample=HISTORY_SAMPLE, seed=SEED
     )
     linking = link_outcomes(decisions, store.interactions, since=since, until=until)
-    return DayMeasured(since, until, rows, recent, history, linking, measure_served(decisions, seed=SEED))
+    return DayMeasured(
+        since,
+        until,
+        count_claims(decisions),
+        rows,
+        recent,
+        history,
+        linking,
+        measure_served(decisions, seed=SEED),
+    )
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ import pyarrow as pa
 from spots_ml.interactions.keeping.interaction_store import EmptyStoreError, InteractionReader
 from spots_ml.models.declared import ModelType
 from spots_ml.places import Places
+from spots_ml.registry.service import service_periods
 from spots_ml.registry.serving import open_scorer
 from spots_ml.requests.of_day import DayCount, interactions_as_requests, of_day, read_pairs
 from spots_ml.scoring.answering.score_tally import fallbacks_told
 from spots_ml.scoring.answering.scored_day import ScoredDay, score_day
-from spots_ml.scoring.decision_log.fields import Origin
+from spots_ml.scoring.decision_log.claims import ClaimRule
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.stores.store import Store
 
@@ -24,14 +25,14 @@ class DayOfRequests:
     """What is to be scored for a day.
 
     Attributes:
-        origin: `served` for candidate pairs, `replayed` for interactions of the store.
+        again: Whether all of it is scored again: interactions of the store are, candidate pairs are not.
         batches: The requests, read once.
         count: How many rows fell on the day; complete when the batches are read.
         description: Where they come from, in words.
         watermark: The label watermark the store is read at; None: candidate pairs.
     """
 
-    origin: Origin
+    again: bool
     batches: Iterator[pa.RecordBatch]
     count: DayCount
     description: str
@@ -81,14 +82,14 @@ def open_day(
     count = DayCount()
     if pairs is not None:
         batches = of_day(read_pairs(pairs), start, end, count, undated=True)
-        return DayOfRequests("served", batches, count, f"candidate pairs of {pairs}")
+        return DayOfRequests(False, batches, count, f"candidate pairs of {pairs}")
     reached = interactions.label_watermark()
     try:
         known = interactions.read_interactions(reached, since=start, until=end).batches
     except EmptyStoreError:
         known = iter(())
     batches = of_day(interactions_as_requests(known), start, end, count, undated=False)
-    return DayOfRequests("replayed", batches, count, "interactions of the store", reached)
+    return DayOfRequests(True, batches, count, "interactions of the store", reached)
 
 
 def answer_day(
@@ -131,18 +132,15 @@ def answer_day(
         places.models_dir,
         versions=versions,
         by_confidence=by_confidence,
-        # What was decided before is scored again, not decided by a coin.
-        exploration=exploration if asked.origin == "served" else 0.0,
+        exploration=exploration,
     )
     scored = score_day(
         asked.batches,
         scorer,
         places.scored_dir / name,
-        origin=asked.origin,
+        rule=ClaimRule(service_periods(store.versions.history()), now, again=asked.again),
         history=store.history,
         log=store.decisions,
-        start=start,
-        end=end,
         now=now,
         up_to=asked.watermark,
     )

@@ -62,6 +62,8 @@ ANSWER_COLUMNS: Final = (
     "explored",
     "propensity",
     "fallback",
+    "decided_at",
+    "from_log",
     "n_unknown",
     "refused",
 )

@@ -157,21 +157,6 @@ def test_history_comes_from_the_store_as_of_each_moment(score, two_models, gener
     assert alone["outcome_probability"].to_pylist() != table["outcome_probability"].to_pylist()
 
 
-def test_log_adds_the_decisions_once_and_tells_what_cannot_be_logged(score, two_models):
-    asked = [make_request(number) for number in range(6)] + [make_request(7, agent_id=None)]
-    first, again = score("--log", asked=asked), score("--log", asked=asked)
-    assert "decision log: 6 new, 0 known before" in first.stderr and "not logged: 1 rows" in first.stderr
-    assert "decision log: 0 new, 6 known before" in again.stderr
-
-    logged = two_models.decisions.read_decisions(
-        datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 5, 2, tzinfo=UTC)
-    ).to_pylist()
-    scores = {row["opportunity_id"]: row["score"] for row in rows_of(first) if row["agent_id"]}
-    assert {row["opportunity_id"]: row["score"] for row in logged} == scores
-    assert {(row["origin"], row["propensity"]) for row in logged} == {("served", 1.0)}
-    assert "decision log" not in score(asked=asked).stderr
-
-
 def test_exploration_leaves_some_decisions_to_a_coin(score):
     asked = [make_request(number) for number in range(60)]
     for request in asked:

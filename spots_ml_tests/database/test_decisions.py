@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from spots_ml_tests.database.clock import set_clock
 from spots_ml_tests.database.decision_calls import log, stage, take_in
 from spots_ml_tests.database.roles import AGENT_B, decision, hours, insert, interaction, outcome
 
@@ -14,6 +15,10 @@ TRAINING = "calling_score_training_data"
 
 def waiting(connection):
     return connection.execute("select count(*) as n from public.incoming_rows").fetchone()["n"]
+
+
+def ok(n_new, n_known=0, *, claims, others=()):
+    return {"status": "ok", "n_new": n_new, "n_known": n_known, "claims": claims, "others": list(others)}
 
 
 def read(connection):
@@ -25,8 +30,9 @@ def read(connection):
 def test_a_decision_is_kept_to_the_last_digit(database):
     given = decision(neural_score=0.1 + 0.2, formula_score=1 / 3)
     with database.service() as connection:
-        assert log(connection, given) == {"status": "ok", "n_new": 1, "n_known": 0}
+        report = log(connection, given)
         row = read(connection)[0]
+    assert report == ok(1, claims={"at_its_moment": 1})
 
     assert {name: row[name] for name in given} == given | {"decided_at": hours(0)}
     assert (row["logged_at"], row["row_sequence"], row["outcome_type"]) == (hours(1), 1, None)
@@ -44,22 +50,68 @@ def test_a_decision_is_logged_once(database):
         ]
 
 
-def test_other_content_under_a_known_id_refuses_the_whole_call(database):
+def test_what_is_known_with_other_content_stays_and_is_told(database):
     with database.service() as connection:
         log(connection, decision("1"))
-        given = decision("1", score=0.9, watermark="9/9")
-        report = log(connection, decision("0", at=-1), given, decision("4"), decision("1", called=True))
-        assert (report["status"], report["position"]) == ("refused", 1)
-        assert {name for name in given if report["known"][name] != report["given"][name]} == {"score", "watermark"}
-        assert {name: report["given"][name] for name in given if name != "decided_at"}.items() <= given.items()
-        assert [row["decision_id"] for row in read(connection)] == ["decision-1"]
+        given = decision("1", score=0.9, watermark="9/9", propensity=0.5)
+        report = log(connection, decision("0", at=-1), given, decision("4", at=1), decision("1", called=True))
+        assert report == ok(2, 2, claims={"at_its_moment": 2}, others=["decision-1"])
+        assert [(row["decision_id"], row["score"]) for row in read(connection)] == [
+            (name, decision()["score"]) for name in ("decision-0", "decision-1", "decision-4")
+        ]
         assert waiting(connection) == 0
 
 
-def test_other_content_within_one_call_is_refused_too(database):
+def test_of_other_content_within_one_call_the_first_is_logged(database):
     with database.service() as connection:
-        assert log(connection, decision("1"), decision("1", score=0.1))["position"] == 1
-        assert read(connection) == []
+        report = log(connection, decision("1"), decision("1", score=0.1))
+        assert report == ok(1, 1, claims={"at_its_moment": 1}, others=["decision-1"])
+        assert [row["score"] for row in read(connection)] == [decision()["score"]]
+
+
+def test_of_one_agent_opportunity_and_moment_one_decision_is_served_and_counts(database):
+    with database.service() as connection:
+        log(connection, decision("1"))
+        report = log(connection, decision("2"), decision("3", at=1), decision("4", at=1, origin="replayed"))
+        assert report == ok(3, claims={"already_served": 1, "at_its_moment": 1, "scored_again": 1})
+        insert(connection, TRAINING, **interaction() | outcome(0.9))
+        told = [
+            (row["decision_id"], row["origin"], row["propensity"], row["outcome_score"]) for row in read(connection)
+        ]
+    assert told == [
+        ("decision-1", "served", 1.0, 0.9),
+        ("decision-2", "replayed", None, None),
+        ("decision-3", "served", 1.0, None),
+        ("decision-4", "replayed", None, None),
+    ]
+
+
+def test_a_second_served_decision_is_refused_by_the_table_itself(database):
+    with database.service() as connection:
+        log(connection, decision("1"))
+    with database.owner() as connection, pytest.raises(psycopg.errors.UniqueViolation, match="one_served_decision"):
+        connection.execute(
+            'insert into public.decisions select (jsonb_populate_record(told, \'{"decision_id": "2"}\')).*'
+            " from public.decisions as told"
+        )
+
+
+@pytest.mark.parametrize(
+    ("present", "claim"),
+    [
+        (0, "at_its_moment"),
+        (1, "at_its_moment"),
+        (1.01, "another_moment"),
+        (-0.25, "at_its_moment"),
+        (-1, "another_moment"),
+    ],
+)
+def test_what_is_no_moment_of_the_databases_own_clock_is_not_served(database, present, claim):
+    with database.owner() as connection:
+        set_clock(connection, f"timestamptz '{hours(present).isoformat()}'")
+    with database.service() as connection:
+        assert log(connection, decision("1"), at=0)["claims"] == {claim: 1}
+        assert [row["claim"] for row in read(connection)] == [claim]
 
 
 def test_a_batch_of_which_rows_are_missing_is_not_taken_in_until_they_are_there(database):
@@ -70,7 +122,7 @@ def test_a_batch_of_which_rows_are_missing_is_not_taken_in_until_they_are_there(
         assert take_in(connection, batch, None) == {"status": "incomplete", "n_rows": 2}
         assert read(connection) == []
         insert(connection, "incoming_rows", batch=batch, position=2, item=rows[2])
-        assert take_in(connection, batch, 3) == {"status": "ok", "n_new": 3, "n_known": 0}
+        assert take_in(connection, batch, 3) == ok(3, claims={"at_its_moment": 3})
 
 
 @pytest.mark.parametrize("changes", [{}, {"score": 0.9}])
@@ -80,8 +132,8 @@ def test_a_batch_that_is_taken_in_again_answers_the_same_and_changes_nothing(dat
         batch = stage(connection, decision("0", at=1), decision("1", **changes))
         reports = [take_in(connection, batch, 2, at) for at in (2, 9)]
         assert reports[0] == reports[1]
-        assert reports[0]["status"] == ("refused" if changes else "ok")
-        assert [row["logged_at"] for row in read(connection)] == ([hours(1)] if changes else [hours(1), hours(2)])
+        assert reports[0]["others"] == (["decision-1"] if changes else [])
+        assert [row["logged_at"] for row in read(connection)] == [hours(1), hours(2)]
         assert waiting(connection) == 0
 
 
@@ -94,7 +146,7 @@ def test_eight_take_the_same_batch_in_and_all_hear_the_same(database):
             return take_in(connection, batch, 100)
 
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(write, range(8))) == [{"status": "ok", "n_new": 100, "n_known": 0}] * 8
+        assert list(pool.map(write, range(8))) == [ok(100, claims={"at_its_moment": 100})] * 8
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ def serve_decisions(world, n_rows=300, *, version="v1.0-real", change=lambda row
                 "version": version,
                 "arm": "formula" if groups[place] == "formulaBased" else f"calling_score {version or 'none'}",
                 "share": 1.0,
+                "claim": "at_its_moment",
                 "watermark": served.watermark,
                 **dict(zip(HISTORY_FEATURES, map(float, served.values[place]), strict=True)),
             }
@@ -75,7 +76,7 @@ def serve_decisions(world, n_rows=300, *, version="v1.0-real", change=lambda row
         for place, row in enumerate(latest.to_pylist())
     ]
     table = pa.Table.from_pylist([{name: row[name] for name in DECISIONS.names} for row in rows], schema=DECISIONS)
-    assert world.store.decisions.log_decisions(table, now=world.clock()).n_new == n_rows
+    assert world.store.decisions.log_decisions([table], now=world.clock()).n_new == n_rows
     last = pc.max(latest["scored_at"]).as_py()
     return latest, last.date().isoformat()
 

@@ -121,7 +121,7 @@ def test_without_decisions_it_says_what_to_do_and_passes(world):
     outcome = measure(world, "2026-11-01")
     assert outcome.result.success
     state = outcome.metadata[ASSET]["state"].replace("  \n", " ")
-    assert "`spots-ml score --log` or materialise scored_opportunities" in state
+    assert "served is what `spots-ml score --log` decides at the moment of its requests" in state
     assert all(check.passed for check in outcome.checks.values())
     assert outcome.metadata[ASSET]["n_decisions"] == 0
 

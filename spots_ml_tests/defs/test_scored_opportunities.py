@@ -94,7 +94,11 @@ def test_the_interactions_of_the_day_are_scored_again_with_the_history_of_their_
     told = shown(outcome)
     assert outcome.result.success and all(check.passed for check in outcome.checks.values())
     assert OF_DAY.num_rows > 5
-    assert (told["origin"], told["n_read"], told["n_scored"]) == ("replayed", OF_DAY.num_rows, OF_DAY.num_rows)
+    assert (told["n_read"], told["n_scored"]) == (OF_DAY.num_rows, OF_DAY.num_rows)
+    assert (told["n_decisions_served"], told["n_decisions_replayed"]) == (0, OF_DAY.num_rows)
+    assert f"{OF_DAY.num_rows} replayed, which counts in no performance: scored again on purpose" in told[
+        "decision_log"
+    ].replace("  \n", " ")
     assert told["n_of_other_days"] == 0  # the store was asked for the day alone
     assert "FALLBACK" not in told
 
@@ -174,8 +178,8 @@ def test_candidate_pairs_are_scored_on_their_day_and_undated_ones_on_every_day(w
     outcome = run(world)
     told = shown(outcome)
     assert outcome.result.success and outcome.checks["nothing_lost"].passed
-    assert [told[name] for name in ("origin", "n_read", "n_undated", "n_of_other_days", "n_scored", "n_refused")] == [
-        "served", 4, 2, 2, 3, 1,
+    assert [told[name] for name in ("n_read", "n_undated", "n_of_other_days", "n_scored", "n_refused")] == [
+        4, 2, 2, 3, 1,
     ]  # fmt: skip
     assert "| out_of_range | 1 |" in told["refused"]
     rows = pq.read_table(told["path"]).to_pylist()
@@ -190,7 +194,10 @@ def test_candidate_pairs_are_scored_on_their_day_and_undated_ones_on_every_day(w
         *sorted([("a-0", START), ("a-2", START)], key=lambda pair: by_id(logged, pair[0])),
         ("a-4", END - timedelta(seconds=1)),
     ]
-    assert {(row["origin"], row["propensity"]) for row in logged} == {("served", 1.0)}
+    # The day was over when it was scored: nobody was called by these decisions.
+    assert {(row["origin"], row["claim"], row["propensity"]) for row in logged} == {
+        ("replayed", "another_moment", None)
+    }
     assert shown(run(world))["digest"] == told["digest"]
 
 
@@ -247,15 +254,15 @@ def test_small_batches_give_the_same_rows(with_models, monkeypatch):
     assert pq.read_table(shown(run(with_models))["path"]).equals(whole)
 
 
-def exploring(world):
-    return World(world.instance, dataclasses.replace(world.settings, exploration=0.2), world.clock)
+def exploring(world, clock=None):
+    return World(world.instance, dataclasses.replace(world.settings, exploration=0.2), clock or world.clock)
 
 
 def test_a_share_of_served_decisions_is_left_to_a_coin_and_the_log_says_how_probable_they_were(filled):
     table = pairs(300)
     high = {name: pa.array(0.9 + 0.1 * table[name].to_numpy()) for name in RAW_FEATURES}
     table = pa.table({name: high.get(name, table[name]) for name in table.schema.names})
-    world = exploring(serving(filled, table))
+    world = exploring(serving(filled, table), clock=lambda: START + timedelta(minutes=10))
     outcome = run(world)
     assert outcome.result.success
 
@@ -264,6 +271,7 @@ def test_a_share_of_served_decisions_is_left_to_a_coin_and_the_log_says_how_prob
     assert 20 < len(explored) < 120
     assert {row["propensity"] for row in logged} <= {0.1, 0.9, 1.0}
     assert {row["propensity"] for row in explored} <= {0.1, 0.9}
+    assert {row["claim"] for row in logged} == {"at_its_moment"}
 
 
 def test_replayed_decisions_are_never_left_to_a_coin(with_models):

@@ -65,7 +65,6 @@ def test_a_request_goes_to_its_row_in_the_decision_log_through_few_modules(world
     scorer = open_scorer(store.versions, places.models_dir)
     with modules_on_the_way() as found:
         for answers in answer_requests(read_requests(request, format="jsonl"), scorer, now=NOW, history=store.history):
-            decisions, _ = decisions_of(answers, origin="served", now=NOW)
-            logged = store.decisions.log_decisions(decisions, now=NOW)
+            logged = store.decisions.log_decisions([decisions_of(answers, now=NOW)], now=NOW)
     assert logged.n_new == 1
     assert told("from a request to its row in the decision log", found) <= MOST_TO_A_DECISION

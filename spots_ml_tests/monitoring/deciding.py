@@ -33,6 +33,7 @@ _DEFAULTS = {
     "experiment": None,
     "stage": None,
     "share": None,
+    "claim": None,
 }
 
 

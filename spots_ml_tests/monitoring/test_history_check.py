@@ -36,7 +36,7 @@ def ask(*numbers, at=NOW):
 
 
 def serve(store, rows, **options):
-    store.decisions.log_decisions(decide(rows, now=NOW, server=store.history, **options), now=NOW)
+    store.decisions.log_decisions([decide(rows, now=NOW, server=store.history, **options)], now=NOW)
 
 
 def fill(store):
@@ -64,7 +64,7 @@ def test_one_float_that_is_off_by_its_last_bit_is_found(store, feature):
     table = decide(ask(*range(10), at=NOW + timedelta(hours=1)), now=NOW, server=store.history)
     honest = table[feature][7].as_py()
     wrong = float(np.nextafter(np.float32(honest), np.float32(0.75)))
-    store.decisions.log_decisions(changed(table, feature, 7, wrong), now=NOW)
+    store.decisions.log_decisions([changed(table, feature, 7, wrong)], now=NOW)
     found = check(store)
 
     assert not found.passed
@@ -78,7 +78,7 @@ def test_one_float_that_is_off_by_its_last_bit_is_found(store, feature):
 def test_a_wrong_history_of_a_replayed_decision_is_found(store):
     take_in(store, [interaction(number) for number in range(40)])
     table = decide([interaction(number) for number in range(40)], now=NOW, server=store.history, origin="replayed")
-    store.decisions.log_decisions(changed(table, "activity_level", 39, 0.125), now=NOW)
+    store.decisions.log_decisions([changed(table, "activity_level", 39, 0.125)], now=NOW)
 
     assert check(store).n_mismatched == 1
 
@@ -88,7 +88,7 @@ def test_decisions_made_on_no_history_at_all_are_found(store):
     table = decide(ask(*range(20)), now=NOW)
     for row in range(20):
         table = changed(table, "watermark", row, store.interactions.label_watermark())
-    store.decisions.log_decisions(table, now=NOW)
+    store.decisions.log_decisions([table], now=NOW)
     found = check(store)
 
     assert (found.n_mismatched, len(found.mismatches)) == (20, 10)
@@ -142,7 +142,7 @@ def test_history_that_came_with_the_request_is_not_compared(store):
 
 def test_decisions_of_which_none_asked_the_store_do_not_pass(store):
     take_in(store, [interaction(number) for number in range(40)])
-    store.decisions.log_decisions(decide(ask(*range(5)), now=NOW), now=NOW)
+    store.decisions.log_decisions([decide(ask(*range(5)), now=NOW)], now=NOW)
     found = check(store)
 
     assert (found.n_checked, found.passed) == (0, False)
@@ -204,7 +204,7 @@ def test_what_cannot_be_checked_is_refused(store):
     with pytest.raises(ConfigError, match="sample of 0 decisions"):
         check(store, sample=0)
 
-    store.decisions.log_decisions(changed(decide(ask(1), now=NOW), "watermark", 0, "yesterday"), now=NOW)
+    store.decisions.log_decisions([changed(decide(ask(1), now=NOW), "watermark", 0, "yesterday")], now=NOW)
     with pytest.raises(InputError, match="'yesterday' is not a watermark"):
         check(store)
 

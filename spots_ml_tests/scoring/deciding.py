@@ -30,7 +30,14 @@ def decide(rows, *, now, server=None, up_to=None, origin="served", scorer=NO_MOD
         history, watermark = served.values, served.watermark
     moments = batch["scored_at"].fill_null(pa.scalar(now, batch["scored_at"].type)).to_numpy()
     inputs = scoring_inputs(batch, history, scorer.assignment.assign(batch["agent_id"], moments))
-    return decision_table(batch, inputs, scorer.score(inputs), origin=origin, now=now, watermark=watermark)
+    return decision_table(
+        batch, inputs, scorer.score(inputs), claims=claimed(origin, len(rows)), now=now, watermark=watermark
+    )
+
+
+def claimed(origin, n_rows):
+    """Claims of as many decisions of one origin."""
+    return pa.repeat(pa.scalar("at_its_moment" if origin == "served" else "scored_again"), n_rows)
 
 
 def changed(table, name, row, value):

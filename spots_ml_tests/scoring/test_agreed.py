@@ -38,7 +38,7 @@ def test_a_decision_keeps_its_id_and_the_digest_of_what_it_was_made_from():
     served, replayed = (decide([row], now=NOW, origin=origin).to_pylist()[0] for origin in ("served", "replayed"))
 
     assert served["decision_id"] == "3a980d8a2dbef8749cea317d5a65c600"
-    assert replayed["decision_id"] == "54994ac18567cea8c7224990350f6b90"
+    assert replayed["decision_id"] == served["decision_id"]
     assert served["feature_digest"] == replayed["feature_digest"] == FEATURES
 
 

@@ -73,6 +73,10 @@ def answer(requests=REQUESTED, scorer=SCORER, *, batch_rows=100, **options):
     return list(answer_requests(batches, scorer, now=NOW, **options))
 
 
+def moment(told):
+    return datetime.fromisoformat(str(told))
+
+
 def rows_of(answers, **options):
     return pa.Table.from_batches([score_table(one, **options) for one in answers]).to_pylist()
 
@@ -173,10 +177,12 @@ def test_json_lines_read_back_as_the_very_same_numbers(tmp_path, packed):
     sink = tmp_path / "scores"
     with open_score_writer(sink, "jsonl", packed=packed) as write:
         for answers in answer(batch_rows=2):
-            write(answers)
+            write(score_table(answers))
     content = sink.read_bytes()
     texts = (gzip.decompress(content) if packed else content).decode().splitlines()
-    assert [json.loads(text) for text in texts] == rows_of(answer())
+    told = [row | {"decided_at": row["decided_at"] and moment(row["decided_at"])} for row in rows_of(answer())]
+    read = [json.loads(text) for text in texts]
+    assert [row | {"decided_at": row["decided_at"] and moment(row["decided_at"])} for row in read] == told
     assert list(json.loads(texts[0])) == SCORES.names
 
 
@@ -188,7 +194,7 @@ def test_a_written_parquet_file_asked_again_gives_the_same_file(tmp_path):
             for answers in answer_requests(
                 read_requests(asked, format="jsonl" if source is None else "parquet"), SCORER, now=NOW, history=history
             ):
-                write(answers)
+                write(score_table(answers, with_requests=True))
     assert pq.read_schema(first).names == SCORES_WITH_REQUESTS.names
     assert first.read_bytes() == second.read_bytes() == stream.getvalue()
 
@@ -199,7 +205,7 @@ def test_a_written_parquet_file_asked_again_gives_the_same_file(tmp_path):
 def test_the_tally_adds_up_over_batches():
     tally = ScoreTally()
     for answers in answer(batch_rows=2):
-        tally.add(answers)
+        tally.add(score_table(answers))
     rows = rows_of(answer())
     scored = [row for row in rows if row["refused"] is None]
     assert (tally.n_read, tally.n_scored, tally.n_refused) == (6, 4, 2)
@@ -217,7 +223,7 @@ def test_the_tally_adds_up_over_batches():
 
 def test_nothing_scored_has_no_means_and_no_rates():
     tally = ScoreTally()
-    tally.add(answer([b"nonsense"])[0])
+    tally.add(score_table(answer([b"nonsense"])[0]))
     assert tally.means() == {}
     assert [group.called_rate for group in tally.groups.values()] == [None, None]
 
@@ -225,7 +231,7 @@ def test_nothing_scored_has_no_means_and_no_rates():
 def test_fallbacks_are_told_with_version_reason_detail_and_who_answered():
     tally = ScoreTally()
     for answers in answer(scorer=BROKEN):
-        tally.add(answers)
+        tally.add(score_table(answers))
     assert fallbacks_told(tally, BROKEN) == [
         "calling_score v1.1-real: damaged: model.onnx is not what was registered - the formula answered 4 of 4 rows",
         "outcome: no_version: none - the outcome rule answered 4 of 4 rows",
@@ -239,10 +245,11 @@ def test_fallbacks_are_told_with_version_reason_detail_and_who_answered():
 
 def test_scored_rows_with_agent_and_opportunity_are_logged_and_the_others_counted():
     (answers,) = answer(history=Remembering())
-    decisions, n_unidentified = decisions_of(answers, origin="served", now=NOW)
-    assert decisions["opportunity_id"].to_pylist() == ["spot-0", "spot-2", "spot-4"]
-    assert n_unidentified == 1
-    assert decisions["watermark"].to_pylist() == [None, "7/9", "7/9"]
+    decisions = decisions_of(answers, now=NOW)
+    assert decisions["opportunity_id"].to_pylist() == ["spot-0", "spot-2", "spot-4", "spot-5"]
+    assert decisions["agent_id"].null_count == 1
+    assert decisions["watermark"].to_pylist() == [None, "7/9", "7/9", "7/9"]
+    assert decisions["decided_at"].to_pylist() == [row["decided_at"] for row in rows_of([answers]) if row["decided_at"]]
     assert decisions["decided_at"][2].as_py() == NOW
 
 

@@ -16,7 +16,7 @@ def decided(*numbers, **options):
 
 
 def log(store, table):
-    return store.decisions.log_decisions(table, now=NOW)
+    return store.decisions.log_decisions([table], now=NOW)
 
 
 def outcomes(store):

@@ -70,8 +70,15 @@ def embedded_then(tmp_path):
 def assert_told_as_then(found, kind):
     then = told_then(kind)
     del then["point"]
+    then["decisions"] = as_replays(then["decisions"])
     found = found | {"history": found["history"][: len(then["history"])]}
     assert part_that_was_told(found, then) == then
+
+
+def as_replays(decisions):
+    """All of them were logged ten days after their moment: they decided nothing then, and no outcome is theirs."""
+    n_rows = len(decisions["origin"])
+    return decisions | {"origin": ["replayed"] * n_rows} | dict.fromkeys(("propensity", *OUTCOME), [None] * n_rows)
 
 
 def test_an_embedded_store_tells_what_it_told_then(embedded_then):
@@ -174,11 +181,12 @@ def with_arms(decisions):
 
 def decisions_are_known_and_go_on(store):
     logged = store.decisions.read_decisions(SINCE, UNTIL)
-    (linked,) = (row for row in logged.to_pylist() if row["opportunity_id"] == "spot 3")
-    assert {name: linked[name] for name in OUTCOME} == OUTCOME
+    (of_then,) = (row for row in logged.to_pylist() if row["opportunity_id"] == "spot 3")
+    assert {name: of_then[name] for name in OUTCOME} == dict.fromkeys(OUTCOME)
+    assert set(logged["claim"].to_pylist()) == {"another_moment", "scored_again"}
 
-    again = store.decisions.log_decisions(with_arms(logged.select(DECISIONS.names)), now=LATER)
-    more = store.decisions.log_decisions(decide([NEW], now=LATER, server=store.history), now=LATER)
+    again = store.decisions.log_decisions([with_arms(logged.select(DECISIONS.names))], now=LATER)
+    more = store.decisions.log_decisions([decide([NEW], now=LATER, server=store.history)], now=LATER)
     assert (again.n_new, again.n_known, more.n_new) == (0, len(logged), 1)
 
 

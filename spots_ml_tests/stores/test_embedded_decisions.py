@@ -130,8 +130,8 @@ def test_the_size_of_batches_changes_nothing(embedded, monkeypatch):
     assert embedded.decisions.read_decisions(*EVER).equals(whole)
     assert other.decisions.read_decisions(*EVER).equals(whole)
     assert sum(found[0][0] is not None for found in outcomes(other).values()) == 34
-    with pytest.raises(InputError, match="decision 99 of the table"):
-        log(other, changed(decided(*range(100)), "score", 99, 0.0))
+    table = decided(*range(100))
+    assert log(other, changed(table, "score", 99, 0.0)).others == (table["decision_id"][99].as_py(),)
 
 
 def test_a_log_whose_index_and_table_disagree_is_one_clear_error(embedded, monkeypatch):

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from spots_ml.errors import ArtifactError, InputError
+from spots_ml.errors import ArtifactError
 from spots_ml.scoring.decision_log.deciding_arms import deciding_arms
 from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.stores.embedded import database
@@ -20,6 +20,7 @@ from spots_ml.stores.embedded.interaction_rows import COLUMNS as INTERACTION_COL
 from spots_ml.stores.embedded.interaction_rows import rows_of_interactions
 from spots_ml.stores.embedded.schema import SCHEMA_VERSION, STEPS
 from spots_ml.stores.embedded.store import embedded_store
+from spots_ml.stores.moments import to_text
 from spots_ml_tests.scoring.deciding import changed, decide
 from spots_ml_tests.stores.behind import file_of
 from spots_ml_tests.stores.keeping_decisions import EVER, decided, log, outcome, outcomes
@@ -42,14 +43,18 @@ def run(path, script):
     connection.close()
 
 
-def log_without_arms(path, table):
-    """Log decisions as a program did that knew no arms."""
-    names = [name for name in COLUMNS if name not in ARMS]
+def log_without_arms(path, table, after=timedelta(0)):
+    """Log decisions as a program did that knew no arms, some time after their moment."""
+    names = [name for name in COLUMNS if name not in (*ARMS, "claim")]
     places = [COLUMNS.index(name) + 1 for name in names]
     connection = sqlite3.connect(path)
     connection.executemany(
-        f"INSERT INTO decisions (logged_at, {', '.join(names)}) VALUES ('then', {', '.join('?' * len(names))})",
-        [[row[place] for place in places] for batch in table.to_batches() for row in rows_of_decisions(batch, 0)],
+        f"INSERT INTO decisions (logged_at, {', '.join(names)}) VALUES (?, {', '.join('?' * len(names))})",
+        [
+            [logged(row, after), *(row[place] for place in places)]
+            for batch in table.to_batches()
+            for row in rows_of_decisions(batch, 0)
+        ],
     )
     connection.commit()
     connection.close()
@@ -75,6 +80,11 @@ def take_in_as_then(path, rows):
 
 def interactions_of(rows):
     return pa.Table.from_batches(list(stream(rows).batches))
+
+
+def logged(row, after):
+    """When a decision was logged."""
+    return to_text(datetime.fromtimestamp(row[COLUMNS.index("decided_at") + 1] / 1e6, UTC) + after)
 
 
 def contents(path):
@@ -200,15 +210,51 @@ def test_decisions_of_before_there_were_arms_are_read_as_they_are(file_without_a
     assert deciding_arms(read).to_pylist() == table["arm"].to_pylist()
 
 
-def test_decisions_of_before_there_were_arms_may_be_logged_again_but_not_otherwise(file_without_arms):
+def test_decisions_of_before_there_were_arms_may_be_logged_again_and_stay_as_they_are(file_without_arms):
     store, table = embedded_store(file_without_arms), decided(0, 1, 2)
 
     assert log(store, table) == LogReport(n_new=1, n_known=2)
-    with pytest.raises(InputError, match=r"other content: score 0\.\d+ -> 0\.125\. Nothing"):
-        log(store, changed(table, "score", 1, 0.125))
-    with pytest.raises(InputError, match=r"other content: arm .* -> 'another'\. Nothing"):
-        log(store, changed(table, "arm", 2, "another"))
+    ids = table["decision_id"].to_pylist()
+    assert log(store, changed(table, "score", 1, 0.125)).others == (ids[1],)
+    assert log(store, changed(table, "arm", 2, "another")).others == (ids[2],)
     assert store.decisions.read_decisions(*EVER)["arm"].null_count == 2
+
+
+def test_what_an_earlier_file_claims_is_decided_anew_by_what_is_known(tmp_path):
+    path = tmp_path / "store.sqlite"
+    run(path, "".join(STEPS[:2]) + "PRAGMA user_version = 2;")
+    moment = interaction(0)["scored_at"]
+    for version, registered in (("v1.0-real", moment), ("v1.1-real", moment + timedelta(days=1))):
+        run(
+            path,
+            "INSERT INTO model_versions (model_type, version, content_digest, status, weight, created_at, updated_at,"
+            f" last_registered_at, content) VALUES ('calling_score', '{version}', '{version}', 'staging', 0.1,"
+            f" '{to_text(registered)}', '', '', '')",
+        )
+    table = pa.concat_tables([decided(*range(6)), decided(6, origin="replayed")])
+    for row, version in ((0, "v1.0-real"), (1, "v1.1-real"), (2, "v9.9-real")):
+        table = changed(table, "version", row, version)
+    late = changed(decided(5), "version", 0, "v1.0-real")
+    again = changed(changed(decided(0), "decision_id", 0, "f" * 32), "version", 0, "v1.0-real")
+    log_without_arms(path, pa.concat_tables([table.slice(0, 5), table.slice(6)]))
+    log_without_arms(path, late, after=timedelta(minutes=16))
+    log_without_arms(path, again, after=timedelta(minutes=14))
+    store = embedded_store(path)
+
+    told = {
+        (row["opportunity_id"], row["decision_id"] == "f" * 32): (row["origin"], row["claim"], row["propensity"])
+        for row in store.decisions.read_decisions(*EVER).to_pylist()
+    }
+    assert told == {
+        ("spot 0", False): ("served", "at_its_moment", 1.0),
+        ("spot 0", True): ("replayed", "already_served", None),
+        ("spot 1", False): ("replayed", "not_in_service", None),
+        ("spot 2", False): ("replayed", "not_in_service", None),
+        ("spot 3", False): ("served", "at_its_moment", 1.0),
+        ("spot 4", False): ("served", "at_its_moment", 1.0),
+        ("spot 5", False): ("replayed", "another_moment", None),
+        ("spot 6", False): ("replayed", "scored_again", None),
+    }
 
 
 def test_the_step_that_added_arms_is_what_it_always_was():

@@ -4,7 +4,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
@@ -12,16 +12,15 @@ import click
 
 from spots_ml.cli.options import utc_now
 from spots_ml.cli.scoring.request_source import STANDARD, RequestFormat, request_options, requests_from
-from spots_ml.errors import ConfigError
+from spots_ml.errors import ConfigError, InputError, SpotsMLError
 from spots_ml.files import is_same_file, output_file
 from spots_ml.settings import Settings
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    import pyarrow as pa
 
-    from spots_ml.scoring.answering.answers import Answers
-    from spots_ml.scoring.answering.score_tally import LogTally
-    from spots_ml.scoring.decision_log.log import DecisionWriter
+    from spots_ml.scoring.answering.score_tally import LogTally, ScoreTally
+    from spots_ml.scoring.answering.score_writing import Write
 
 
 _STDIN: Final = 0
@@ -69,14 +68,21 @@ def score_command(
 
     INPUT holds JSON lines, Parquet or an export of the app; - is stdin. Every request gets one row, in the same order:
     scores, or the reasons why it was refused. Exits with 1 when rows were refused; the output is complete then, too.
+
+    With --log all decisions are logged at once, before the first answer is told. A decision that is logged already
+    stays as it was made, and its answer is the one of then: a command that was cut off can simply be repeated.
     """
     settings = Settings.from_env()
     from spots_ml.cli.scoring.score_summary import summary
     from spots_ml.opening import open_store
+    from spots_ml.registry.service import service_periods
     from spots_ml.registry.serving import open_scorer
     from spots_ml.scoring.answering.answers import answer_requests
-    from spots_ml.scoring.answering.score_tally import LogTally, ScoreTally
+    from spots_ml.scoring.answering.logged_answers import logged_answers
+    from spots_ml.scoring.answering.score_table import score_table
+    from spots_ml.scoring.answering.score_tally import ScoreTally
     from spots_ml.scoring.answering.score_writing import open_score_writer
+    from spots_ml.scoring.decision_log.claims import ClaimRule
 
     store = open_store(settings)
     scorer = open_scorer(
@@ -87,18 +93,34 @@ def score_command(
         exploration=settings.exploration if exploration is None else exploration,
     )
     now = utc_now()
-    tally, log = ScoreTally(), LogTally() if logs else None
-    batches = requests_from(source, read_as)
+    tally, format = ScoreTally(), write_as or _format(out)
+    with_requests = format == "parquet"
+    answered = tally.noting_refusals(
+        answer_requests(
+            requests_from(source, read_as),
+            scorer,
+            now=now,
+            history=None if no_history else store.history,
+            rule=ClaimRule(service_periods(store.versions.history()), now) if logs else None,
+        )
+    )
     sources = [_STDIN if str(source) == STANDARD else source, settings.places.database]
+    log: LogTally | None = None
     with (
+        _telling_what_is_logged(lambda: log),
         _sink(out, sources) as sink,
-        open_score_writer(sink, write_as or _format(out), packed=_is_packed(out)) as write,
+        open_score_writer(sink, format, packed=_is_packed(out)) as write,
     ):
-        for answers in answer_requests(batches, scorer, now=now, history=None if no_history else store.history):
-            write(answers)
-            tally.add(answers)
-            if log is not None:
-                _log(store.decisions, answers, log, now)
+        if logs:
+            # Beside a file that will be replaced; a device has no such place.
+            folder = out.parent if out is not None and (out.is_file() or not out.exists()) else None
+            with logged_answers(
+                answered, store.decisions, now=now, with_requests=with_requests, folder=folder
+            ) as logged:
+                log = logged.tally
+                _write(logged.batches, write, tally)
+        else:
+            _write((score_table(one, with_requests=with_requests) for one in answered), write, tally)
     click.echo("\n".join(summary(tally, scorer, log)), err=True)
     if tally.n_refused or (strict and tally.fallen_back):
         ctx.exit(1)
@@ -136,8 +158,23 @@ def _sink(out: Path | None, sources: Sequence[Path | int]) -> Iterator[Path | Bi
             sink.detach()
 
 
-def _log(decision_log: "DecisionWriter", answers: "Answers", log: "LogTally", now: "datetime") -> None:
-    from spots_ml.scoring.answering.answers import decisions_of
+@contextlib.contextmanager
+def _telling_what_is_logged(log: "Callable[[], LogTally | None]") -> Iterator[None]:
+    """Say what is in the log when the answers did not reach their place."""
+    try:
+        yield
+    except (SpotsMLError, OSError, click.exceptions.Exit) as error:
+        tally = log()
+        if tally is None:
+            raise
+        reason = "whoever reads them went away" if isinstance(error, click.exceptions.Exit) else str(error)
+        raise InputError(
+            f"not all answers were written ({reason}), but their decisions are logged: {tally.told()[0]}. Repeat the "
+            "same command: a request that says its moment gets the log's answer"
+        ) from error
 
-    decisions, n_unidentified = decisions_of(answers, origin="served", now=now)
-    log.add(decision_log.log_decisions(decisions, now=now), n_unidentified)
+
+def _write(batches: "Iterable[pa.RecordBatch]", write: "Write", tally: "ScoreTally") -> None:
+    for batch in batches:
+        write(batch)
+        tally.add(batch)

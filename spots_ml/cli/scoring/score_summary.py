@@ -45,9 +45,7 @@ def summary(tally: "ScoreTally", scorer: "Scorer", log: "LogTally | None") -> li
     if tally.explored:
         lines.append(f"  {tally.explored:,} decisions were left to a coin")
     if log is not None:
-        lines.append(f"  decision log: {log.n_new:,} new, {log.n_known:,} known before")
-        if log.n_unidentified:
-            lines.append(f"  not logged: {log.n_unidentified:,} rows without an agent or an opportunity")
+        lines += [f"  decision log: {sentence}" for sentence in log.told()]
     return lines
 
 

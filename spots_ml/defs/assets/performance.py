@@ -50,7 +50,8 @@ EFFECT_CHECK: Final = "served_effect"
     ],
     description=(
         "Called rate, positive outcome rate, mean calling score, mean outcome score and fallback rate of each version "
-        "and of the formula, over the decisions of the seven days up to this one (UTC), with intervals over agents. "
+        "and of the formula, over the decisions that were served on the seven days up to this one (UTC), with "
+        "intervals over agents. "
         "Outcomes count once their maturity window is over."
     ),
 )
@@ -60,7 +61,7 @@ def version_performance(
     """Measure the decisions of the seven days up to the partition's, keep the numbers, check what was served."""
     from datetime import timedelta
 
-    from spots_ml.defs.pages.performance import PLOTTED_DAYS, nothing_yet, performance_metadata
+    from spots_ml.defs.pages.performance import PLOTTED_DAYS, claims_metadata, nothing_yet, performance_metadata
     from spots_ml.pipeline.monitoring_steps import measure_day
 
     with refusals_in_words():
@@ -78,9 +79,12 @@ def version_performance(
         context.log.warning(str(measured.linking))
     return result(
         measured.digest,
-        performance_metadata(rows, measured.recent, measured.linking)
-        if rows
-        else nothing_yet(measured.since, measured.until),
+        (
+            performance_metadata(rows, measured.recent, measured.linking)
+            if rows
+            else nothing_yet(measured.since, measured.until)
+        )
+        | claims_metadata(measured.claims),
         checks=[
             _fallback_check(rows, platform.settings.max_fallback_share),
             _history_check(measured.history),

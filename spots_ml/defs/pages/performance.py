@@ -1,6 +1,6 @@
 """What `version_performance` shows in the UI: fallbacks first, then the arms side by side, then their course."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -29,11 +29,36 @@ def nothing_yet(since: datetime, until: datetime) -> dict[str, dg.MetadataValue]
     return {
         "state": tables.sentences(
             [
-                f"no decisions in the store from {since:%Y-%m-%d} until before {until:%Y-%m-%d} (UTC); score with "
-                "`spots-ml score --log` or materialise scored_opportunities, then materialise this again"
+                f"no served decisions in the store from {since:%Y-%m-%d} until before {until:%Y-%m-%d} (UTC): "
+                "served is what `spots-ml score --log` decides at the moment of its requests; what is scored again "
+                "later, as scored_opportunities does with the store's interactions, counts in nothing"
             ]
         ),
         "n_decisions": dg.MetadataValue.int(0),
+    }
+
+
+def claims_metadata(claims: Mapping[str, int]) -> dict[str, dg.MetadataValue]:
+    """Show which decisions count, and why others do not.
+
+    Args:
+        claims: Decisions by their claim.
+
+    Returns:
+        Metadata by key.
+    """
+    from spots_ml.scoring.decision_log.claims import CLAIM_TEXTS
+
+    return {
+        "claims": tables.markdown_table(
+            ["claim", "decisions", "meaning"],
+            [
+                [claim, f"{n:,}", CLAIM_TEXTS.get(claim, "logged by a program that knows no claims")]
+                for claim, n in sorted(claims.items())
+            ],
+        )
+        if claims
+        else dg.MetadataValue.text("no decisions")
     }
 
 

@@ -31,7 +31,6 @@ def scoring_metadata(answered: "DayAnswered") -> dict[str, dg.MetadataValue]:
     metadata |= {
         "dagster/row_count": dg.MetadataValue.int(tally.n_read),
         "source": tables.sentences([asked.description]),
-        "origin": dg.MetadataValue.text(asked.origin),
         "n_read": dg.MetadataValue.int(asked.count.n_read),
         "n_undated": dg.MetadataValue.int(asked.count.n_undated),
         "n_of_other_days": dg.MetadataValue.int(asked.count.n_elsewhere),
@@ -56,8 +55,12 @@ def scoring_metadata(answered: "DayAnswered") -> dict[str, dg.MetadataValue]:
     metadata |= {f"mean/{name}": tables.number(mean) for name, mean in tally.means().items()}
     return metadata | {
         "models": tables.sentences(f"{model}: {told}" for model, told in models_told(answered.scorer).items()),
-        "n_decisions_logged": dg.MetadataValue.int(scored.log.n_new),
-        "n_decisions_known": dg.MetadataValue.int(scored.log.n_known),
+        "decision_log": tables.sentences(scored.log.told()),
+        "n_decisions_logged": dg.MetadataValue.int(scored.log.report.n_new),
+        "n_decisions_known": dg.MetadataValue.int(scored.log.report.n_known),
+        "n_decisions_served": dg.MetadataValue.int(scored.log.n_served),
+        "n_decisions_replayed": dg.MetadataValue.int(sum(scored.log.replayed.values())),
+        "n_from_log": dg.MetadataValue.int(scored.log.n_from_log),
         "n_not_logged": dg.MetadataValue.int(scored.log.n_unidentified),
         "label_watermark": dg.MetadataValue.text(asked.watermark or "none: not read from a store"),
         "path": dg.MetadataValue.path(scored.path),

@@ -1,7 +1,8 @@
 """Answers score requests, batch by batch: judges them, serves history where they bring none, scores what may be scored.
 
 Every request is answered: with scores, or with the reasons why it was refused; and what is logged about the answers is
-put together here. How they are written down is in `score_table`, what they add up to in `score_tally`.
+put together here. How they are written down is in `score_table`, what they add up to in `score_tally`, how answers and
+log belong together in `logged_answers`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,9 +16,12 @@ import pyarrow.compute as pc
 from spots_ml.features.history import NO_HISTORY
 from spots_ml.interactions.columns import times
 from spots_ml.interactions.judging.rules import ValidationConfig
+from spots_ml.models.declared import model_in
+from spots_ml.models.spec import Role
 from spots_ml.requests.judging import find_request_problems
+from spots_ml.scoring.arms import by_row
 from spots_ml.scoring.decision import Scores
-from spots_ml.scoring.decision_log.fields import Origin
+from spots_ml.scoring.decision_log.claims import SCORED_AGAIN, SERVED, ClaimRule
 from spots_ml.scoring.decision_log.log import decision_table
 from spots_ml.scoring.exploration import chances
 from spots_ml.scoring.inputs import ScoringInputs, given_history, scoring_inputs
@@ -36,6 +40,8 @@ class Answers:
         inputs: What these `k` rows were scored on.
         scores: What came out for them.
         watermark: The label watermark their history was served at; None: none of it was served.
+        moments: `(k,)` datetime64[us] in UTC, when these rows are decided: as they say, or now.
+        claims: `(k,)` strings, what each may claim, see `decision_log.claims`.
     """
 
     requests: pa.RecordBatch
@@ -44,6 +50,8 @@ class Answers:
     inputs: ScoringInputs
     scores: Scores
     watermark: str | None
+    moments: np.ndarray
+    claims: pa.Array
 
 
 def answer_requests(
@@ -54,6 +62,7 @@ def answer_requests(
     history: HistoryServer | None = None,
     up_to: str | None = None,
     config: ValidationConfig | None = None,
+    rule: ClaimRule | None = None,
 ) -> Iterator[Answers]:
     """Answer requests in their order, in the memory of one batch.
 
@@ -64,6 +73,8 @@ def answer_requests(
         history: Serves the history that requests do not bring along, as of the moment of each; None: `NO_HISTORY`.
         up_to: The label watermark the history is served at; None: the present one of each batch.
         config: The clock skew that is allowed for; None: the defaults.
+        rule: Judges what the answers may claim; only what may be served is left to a coin then. None: nothing is
+            claimed.
 
     Yields:
         As many answers as batches.
@@ -74,11 +85,23 @@ def answer_requests(
         moments = times(scored["scored_at"])
         moments = np.where(np.isnat(moments), _moment(now), moments)
         served, watermark = _serve(scored, moments, history, up_to)
-        inputs = scoring_inputs(scored, served, scorer.assignment.assign(scored["agent_id"], moments))
+        position = scorer.assignment.assign(scored["agent_id"], moments)
+        inputs = scoring_inputs(scored, served, position)
+        claims = _claims(rule, scorer, position, moments)
         if scorer.exploration > 0.0:
             agents, opportunities = scored["agent_id"].to_pylist(), scored["opportunity_id"].to_pylist()
-            inputs = replace(inputs, chance=chances(agents, opportunities, moments))
-        yield Answers(batch, masks, scored, inputs, scorer.score(inputs), watermark)
+            chance = chances(agents, opportunities, moments)
+            if rule is not None:
+                chance[pc.not_equal(claims, SERVED).to_numpy(zero_copy_only=False)] = np.nan
+            inputs = replace(inputs, chance=chance)
+        yield Answers(batch, masks, scored, inputs, scorer.score(inputs), watermark, moments, claims)
+
+
+def _claims(rule: ClaimRule | None, scorer: Scorer, position: np.ndarray, moments: np.ndarray) -> pa.Array:
+    if rule is None:
+        return pa.repeat(pa.scalar(SCORED_AGAIN), len(moments))
+    kinds = (model_in(role).name for role in (Role.NEURAL_SCORE, Role.OUTCOME_FILTER))
+    return rule.judge(moments, {kind: by_row(scorer.assignment.arms, position, kind, pa.string()) for kind in kinds})
 
 
 def _moment(now: datetime) -> np.datetime64:
@@ -99,52 +122,17 @@ def _serve(
     return served, found.watermark
 
 
-def decisions_of(answers: Answers, *, origin: Origin, now: datetime) -> tuple[pa.Table, int]:
-    """Put together what is logged about answers: of the rows that were scored, those that outcomes can be linked to.
+def decisions_of(answers: Answers, *, now: datetime) -> pa.Table:
+    """Put together what is logged about answers.
 
     Args:
-        answers: To one batch.
-        origin: `served` or `replayed`.
+        answers: To one batch, judged by a rule of claims.
         now: The present, with a time zone: when requests that say no moment were decided.
 
     Returns:
-        Rows of schema `DECISIONS`, and how many scored rows are not among them because their agent or opportunity is
-        unknown.
+        Rows of schema `DECISIONS`, one for each that was scored; agent and opportunity are null where a request had
+        none: nothing can be linked to such a row, and it cannot be logged.
     """
-    table = decision_table(
-        answers.scored, answers.inputs, answers.scores, origin=origin, now=now, watermark=answers.watermark
+    return decision_table(
+        answers.scored, answers.inputs, answers.scores, claims=answers.claims, now=now, watermark=answers.watermark
     )
-    identified = table.filter(pc.and_(pc.is_valid(table["agent_id"]), pc.is_valid(table["opportunity_id"])))
-    return identified, table.num_rows - identified.num_rows
-
-
-class KnownDecisions:
-    """The ids of decisions that are logged, or on their way there.
-
-    Args:
-        ids: Of the decisions that are logged.
-
-    >>> known = KnownDecisions(pa.chunked_array([["a"]]))
-    >>> fresh = known.without(pa.table({"decision_id": ["a", "b", "b"], "score": [0.1, 0.2, 0.3]}))
-    >>> fresh.to_pylist(), known.without(fresh).num_rows
-    ([{'decision_id': 'b', 'score': 0.2}], 0)
-    """
-
-    def __init__(self, ids: pa.ChunkedArray) -> None:
-        self._ids = set(ids.to_pylist())
-
-    def without(self, decisions: pa.Table) -> pa.Table:
-        """Keep the decisions that are not known; from now on they are.
-
-        Args:
-            decisions: Rows with `decision_id`.
-
-        Returns:
-            The unknown ones, in their order; of several with one id the first.
-        """
-        fresh = np.zeros(decisions.num_rows, dtype=bool)
-        for row, one in enumerate(decisions["decision_id"].to_pylist()):
-            if one not in self._ids:
-                fresh[row] = True
-                self._ids.add(one)
-        return decisions.filter(pa.array(fresh))

@@ -13,6 +13,7 @@ from spots_ml.models.spec import Role
 from spots_ml.requests.request_schema import ANSWER_COLUMNS, REQUESTS
 from spots_ml.scoring.answering.answers import Answers
 from spots_ml.scoring.assignment import group_names
+from spots_ml.scoring.decision_log.fields import TIME
 from spots_ml.scoring.inputs import count_unknown
 
 _ANSWERS: Final[dict[str, tuple[pa.DataType, str]]] = {
@@ -30,6 +31,8 @@ _ANSWERS: Final[dict[str, tuple[pa.DataType, str]]] = {
     "explored": (pa.bool_(), "whether the decision was left to a coin"),
     "propensity": (pa.float64(), "how probable the decision was, in (0, 1]"),
     "fallback": (pa.string(), "which model did not answer and why; null: both answered"),
+    "decided_at": (TIME, "the moment under which it is logged, and an outcome is linked to it (UTC)"),
+    "from_log": (pa.bool_(), "whether this is the decision log's answer of then: now it would be another one"),
     "n_unknown": (pa.int64(), "how many of the 34 raw features were unknown and fed as 0.5"),
     "refused": (pa.list_(pa.string()), "why the row was not scored; null: it was"),
 }
@@ -45,7 +48,7 @@ SCORES: Final = pa.schema(
 _ASKED: Final = [name for name in REQUESTS.names if name not in (*SCORES.names, "problems")]
 
 SCORES_WITH_REQUESTS: Final = pa.schema([*SCORES, *(REQUESTS.field(name) for name in _ASKED)])
-"""Answers beside what was asked, history as it was used: such a file can be scored again."""
+"""Answers beside what was asked, history and moment as they were used: such a file can be scored again."""
 
 
 def score_table(answers: Answers, *, with_requests: bool = False) -> pa.RecordBatch:
@@ -65,6 +68,7 @@ def score_table(answers: Answers, *, with_requests: bool = False) -> pa.RecordBa
     if with_requests:
         history = {name: answers.inputs.history[:, index] for index, name in enumerate(HISTORY_FEATURES)}
         columns |= {name: _used(asked[name], values, kept) for name, values in history.items()}
+        columns["scored_at"] = pc.coalesce(asked["scored_at"], columns["decided_at"])
     schema = SCORES_WITH_REQUESTS if with_requests else SCORES
     arrays = [columns[field.name].cast(field.type) for field in schema]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
@@ -85,6 +89,8 @@ def _answered(answers: Answers) -> dict[str, pa.Array]:
         "outcome_version": scores.of_arm(model_in(Role.OUTCOME_FILTER).name, pa.string()),
         "arm": scores.of_arm("id", pa.string()),
         "fallback": pa.array(scores.fallback_texts(), pa.string()),
+        "decided_at": pa.array(answers.moments, TIME),
+        "from_log": pa.repeat(pa.scalar(False), scores.n_rows),
         "n_unknown": pa.array(count_unknown(answers.scored)),
     }
 

@@ -1,21 +1,22 @@
 """What many answers add up to: rows, calls, refusals and fallbacks. Counted batch by batch, in constant memory."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from spots_ml.interactions.judging.findings import KeyTally
-from spots_ml.interactions.judging.rules import codes
 from spots_ml.models.declared import model_in, model_spec
 from spots_ml.models.spec import Role
 from spots_ml.requests.findings import told_refusals
 from spots_ml.scoring.answering.answers import Answers
 from spots_ml.scoring.assignment import FORMULA_BASED, HYBRID, Group
+from spots_ml.scoring.decision_log.claims import CLAIM_TEXTS, CLAIMS, SERVED
 from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.scoring.fallback import REASON_TEXTS
-from spots_ml.scoring.inputs import count_unknown
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel
 
@@ -74,35 +75,49 @@ class ScoreTally:
     _sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_MEANS, 0.0))
     _neural: tuple[float, int] = (0.0, 0)
 
-    def add(self, answers: Answers) -> None:
-        """Count the answers to one batch.
+    def noting_refusals(self, answered: Iterable[Answers]) -> Iterator[Answers]:
+        """Note on the way what refused requests said.
 
         Args:
-            answers: To any number of requests.
+            answered: Answers.
+
+        Yields:
+            The same.
         """
-        scores = answers.scores
-        self.n_read += len(answers.masks)
-        self.n_refused += int(np.count_nonzero(answers.masks))
-        for mask in answers.masks[answers.masks != 0].tolist():
-            self.refused.update(codes(mask))
-        for position, details in told_refusals(answers.requests, answers.masks, limit=_DETAILED):
-            self.refused_keys.add(details)
-            if details and len(self.refused_examples) < _EXAMPLES:
-                self.refused_examples.append(f"request {position:,}: {'; '.join(details)}")
-        self.n_unknown_features += int(count_unknown(answers.scored).sum())
-        self.fallbacks.update(scores.fallback_counts())
-        self.fallen_back += int(np.count_nonzero(scores.fell_back))
-        self.blocked += int(np.count_nonzero(scores.blocked))
-        self.explored += int(np.count_nonzero(scores.explored))
-        for group, rows in ((HYBRID, scores.hybrid), (FORMULA_BASED, ~scores.hybrid)):
-            self.groups[group].n += int(np.count_nonzero(rows))
-            self.groups[group].n_called += int(np.count_nonzero(rows & scores.called))
+        for answers in answered:
+            for position, details in told_refusals(answers.requests, answers.masks, limit=_DETAILED):
+                self.refused_keys.add(details)
+                if details and len(self.refused_examples) < _EXAMPLES:
+                    self.refused_examples.append(f"request {position:,}: {'; '.join(details)}")
+            yield answers
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Count answers.
+
+        Args:
+            batch: Rows with the columns of `score_table.SCORES`.
+        """
+        refused = batch["refused"].drop_null()
+        self.n_read += batch.num_rows
+        self.n_refused += len(refused)
+        self.refused.update(refused.flatten().to_pylist())
+        self.n_unknown_features += pc.sum(batch["n_unknown"]).as_py() or 0
+        fallbacks = batch["fallback"].drop_null()
+        self.fallen_back += len(fallbacks)
+        for entry in fallbacks.value_counts().to_pylist():
+            for cause in entry["values"].split(", "):
+                self.fallbacks[cause] += entry["counts"]
+        self.blocked += batch["blocked"].true_count
+        self.explored += batch["explored"].true_count
+        for group, tally in self.groups.items():
+            called = batch["called"].filter(pc.equal(batch["group"], group))
+            tally.n += len(called)
+            tally.n_called += called.true_count
         for name in _MEANS:
-            values = scores.formula.score if name == "formula_score" else getattr(scores, name)
-            self._sums[name] += float(values.sum())
-        answered = ~np.isnan(scores.neural_score)
+            self._sums[name] += pc.sum(batch[name]).as_py() or 0.0
+        answered = batch["neural_score"].drop_null()
         total, n = self._neural
-        self._neural = total + float(scores.neural_score[answered].sum()), n + int(np.count_nonzero(answered))
+        self._neural = total + (pc.sum(answered).as_py() or 0.0), n + len(answered)
 
     @property
     def n_scored(self) -> int:
@@ -127,30 +142,51 @@ class ScoreTally:
         return found
 
 
-@dataclass
+@dataclass(frozen=True)
 class LogTally:
-    """What logging many answers adds up to.
+    """What logging many answers led to.
 
     Attributes:
-        n_new: Decisions the log did not know.
-        n_known: Decisions that were logged before.
+        report: What the log took in.
+        n_from_log: Answers that are those of then: the log knows the decision, and now it would be another one.
         n_unidentified: Scored rows that cannot be logged: their agent or opportunity is unknown.
     """
 
-    n_new: int = 0
-    n_known: int = 0
-    n_unidentified: int = 0
+    report: LogReport
+    n_from_log: int
+    n_unidentified: int
 
-    def add(self, report: LogReport, n_unidentified: int) -> None:
-        """Count what was logged about one batch.
+    @property
+    def n_served(self) -> int:
+        """New decisions that count."""
+        return self.report.claims.get(SERVED, 0)
 
-        Args:
-            report: The log's own.
-            n_unidentified: Rows of the batch that could not be logged.
+    @property
+    def replayed(self) -> dict[str, int]:
+        """New decisions that count in nothing, by their claim."""
+        return {claim: n for claim, n in self.report.claims.items() if claim != SERVED}
+
+    def told(self) -> list[str]:
+        """Say what was logged.
+
+        Returns:
+            One sentence about each kind that occurred.
         """
-        self.n_new += report.n_new
-        self.n_known += report.n_known
-        self.n_unidentified += n_unidentified
+        report = self.report
+        sentences = [f"{report.n_new:,} new, {report.n_known:,} known before; of the new ones {self.n_served:,} served"]
+        sentences += [
+            f"{n:,} replayed, which counts in no performance: {CLAIM_TEXTS[claim]}"
+            for claim in CLAIMS
+            if (n := self.replayed.get(claim))
+        ]
+        if self.n_from_log:
+            sentences.append(
+                f"{self.n_from_log:,} of the known ones would be decided otherwise now: a logged decision stays as it "
+                "was made, and their answers are those of then (from_log)"
+            )
+        if self.n_unidentified:
+            sentences.append(f"{self.n_unidentified:,} rows without an agent or an opportunity are not logged")
+        return sentences
 
 
 def models_told(scorer: Scorer) -> dict[str, str]:

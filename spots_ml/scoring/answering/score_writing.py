@@ -1,4 +1,4 @@
-"""Writes answers batch by batch: JSON lines, plain or gzip, or Parquet. Whole files are the business of the caller."""
+"""Writes tables of answers: JSON lines, plain or gzip, or Parquet. Whole files are the business of the caller."""
 
 import contextlib
 import gzip
@@ -12,8 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from spots_ml.interactions.parquet import open_writer
-from spots_ml.scoring.answering.answers import Answers
-from spots_ml.scoring.answering.score_table import SCORES_WITH_REQUESTS, score_table
+from spots_ml.scoring.answering.score_table import SCORES, SCORES_WITH_REQUESTS
 
 ScoreFormat = Literal["jsonl", "parquet"]
 SCORE_FORMATS: Final[tuple[ScoreFormat, ...]] = get_args(ScoreFormat)
@@ -22,7 +21,10 @@ _ENCODER: Final = msgspec.json.Encoder()
 _FAST: Final = 1
 """Compression level: several times as fast as the default, a tenth larger."""
 
-Write = Callable[[Answers], Any]
+SCHEMAS: Final[dict[ScoreFormat, pa.Schema]] = {"jsonl": SCORES, "parquet": SCORES_WITH_REQUESTS}
+"""The columns of each format."""
+
+Write = Callable[[pa.RecordBatch], Any]
 
 
 @contextlib.contextmanager
@@ -31,22 +33,22 @@ def open_score_writer(sink: Path | BinaryIO, format: ScoreFormat, *, packed: boo
 
     Args:
         sink: A file, overwritten, or a stream, left open.
-        format: JSON lines hold the columns of `SCORES`, Parquet those of `SCORES_WITH_REQUESTS`.
+        format: Its columns are in `SCHEMAS`.
         packed: Whether JSON lines are written as gzip.
 
     Yields:
-        A function that writes the answers to one batch. The place is complete when the block ends.
+        A function that writes rows of the format's schema. The place is complete when the block ends.
     """
     if format == "jsonl":
         with sink.open("wb") if isinstance(sink, Path) else contextlib.nullcontext(sink) as stream:
             if not packed:
-                yield lambda answers: stream.write(json_lines(score_table(answers)))
+                yield lambda batch: stream.write(json_lines(batch))
                 return
             with gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=_FAST, mtime=0) as packer:
-                yield lambda answers: packer.write(json_lines(score_table(answers)))
+                yield lambda batch: packer.write(json_lines(batch))
     elif isinstance(sink, Path):
         with open_writer(sink, SCORES_WITH_REQUESTS, {}) as writer:
-            yield lambda answers: writer.write_batch(score_table(answers, with_requests=True))
+            yield lambda batch: writer.write_batch(batch)
     else:
         with tempfile.TemporaryDirectory(prefix="spots-ml-") as directory:
             path = Path(directory) / "scores.parquet"

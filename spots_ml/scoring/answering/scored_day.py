@@ -1,7 +1,7 @@
 """Scores the requests of one day into one Parquet file named by its digest, and logs what was decided.
 
 The same requests, versions and history give the same file. A decision that is logged stays as it was made: scoring a
-day again adds to the log only what it does not know.
+day again adds to the log only what it does not know, and the file has the answers of then.
 """
 
 import tempfile
@@ -18,10 +18,11 @@ import pyarrow.parquet as pq
 from spots_ml.digests import digest_file
 from spots_ml.files import TEMPORARY_PREFIX, whole_file
 from spots_ml.interactions.columns import rebatch
-from spots_ml.scoring.answering.answers import KnownDecisions, answer_requests, decisions_of
+from spots_ml.scoring.answering.answers import answer_requests
+from spots_ml.scoring.answering.logged_answers import logged_answers
 from spots_ml.scoring.answering.score_tally import LogTally, ScoreTally
 from spots_ml.scoring.answering.score_writing import open_score_writer
-from spots_ml.scoring.decision_log.fields import Origin
+from spots_ml.scoring.decision_log.claims import ClaimRule
 from spots_ml.scoring.decision_log.log import DecisionLog
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served_history import HistoryServer
@@ -55,11 +56,9 @@ def score_day(
     scorer: Scorer,
     folder: Path,
     *,
-    origin: Origin,
+    rule: ClaimRule,
     history: HistoryServer,
     log: DecisionLog,
-    start: datetime,
-    end: datetime,
     now: datetime,
     up_to: str | None = None,
 ) -> ScoredDay:
@@ -69,42 +68,40 @@ def score_day(
         requests: Rows of schema `REQUESTS`, all of the day.
         scorer: Scores.
         folder: Where the file goes; created.
-        origin: `served` or `replayed`.
+        rule: Judges what the decisions may claim.
         history: Serves the history of each row as of its moment.
         log: Takes the decisions.
-        start: Begin of the day, with a time zone.
-        end: Its end.
         now: The present, with a time zone.
         up_to: The label watermark the history is served at; None: the present one.
 
     Returns:
-        What came of it. Memory grows by about a hundred bytes a row, for the ids of decisions.
+        What came of it.
 
     Raises:
         InputError: When the requests turn out to be broken while they are read, or the log refuses a decision; then no
-            file is left.
+            file is left, and nothing is logged.
     """
-    tally, logged = ScoreTally(), LogTally()
-    known = KnownDecisions(log.read_decisions(start, end)["decision_id"])
+    tally = ScoreTally()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder) as directory:
         draft = Path(directory) / "scores.parquet"
-        with open_score_writer(draft, "parquet") as write:
-            batches = rebatch(requests, _BATCH_ROWS)
-            for answers in answer_requests(batches, scorer, now=now, history=history, up_to=up_to):
-                write(answers)
-                tally.add(answers)
-                decisions, n_unidentified = decisions_of(answers, origin=origin, now=now)
-                fresh = known.without(decisions)
-                report = log.log_decisions(fresh, now=now)
-                logged.add(report, n_unidentified)
-                logged.n_known += decisions.num_rows - fresh.num_rows
+        batches = rebatch(requests, _BATCH_ROWS)
+        answered = tally.noting_refusals(
+            answer_requests(batches, scorer, now=now, history=history, up_to=up_to, rule=rule)
+        )
+        with (
+            logged_answers(answered, log, now=now, with_requests=True, folder=folder) as logged,
+            open_score_writer(draft, "parquet") as write,
+        ):
+            for batch in logged.batches:
+                write(batch)
+                tally.add(batch)
         digest = digest_file(draft)
         path = folder / f"{digest}.parquet"
         with whole_file(path) as temporary:
             draft.replace(temporary)
     n_written, n_written_refused = _count(path)
-    return ScoredDay(digest, path, tally, logged, n_written, n_written_refused)
+    return ScoredDay(digest, path, tally, logged.tally, n_written, n_written_refused)
 
 
 def _count(path: Path) -> tuple[int, int]:

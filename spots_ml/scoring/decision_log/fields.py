@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.scoring.assignment import FORMULA_BASED, HYBRID
+from spots_ml.scoring.decision_log.claims import CLAIMS
 from spots_ml.scoring.decision_log.field_rules import Between, HexDigits, NotEmpty, OneOf, Rule
 
 Origin = Literal["served", "replayed"]
-"""`served`: decided at that moment; `replayed`: scored again afterwards, as of that moment."""
+"""`served`: decided at that moment, and counts; `replayed`: what would have been decided. See `claims`."""
 ORIGINS: Final[tuple[Origin, ...]] = get_args(Origin)
 
 Packing = Literal["plain", "bytes", "history"]
@@ -87,10 +88,17 @@ def _flag(name: str, doc: str) -> DecisionField:
 FIELDS: Final[tuple[DecisionField, ...]] = (
     _text(
         "decision_id",
-        "digest of origin, agent, opportunity, moment and the two versions",
+        "digest of agent, opportunity, moment and the two versions",
         NotEmpty("make the table with scoring.decision_log.decision_table"),
     ),
-    _text("origin", "served: decided at that moment; replayed: scored again afterwards", OneOf(ORIGINS)),
+    # The same decision may be served, and scored again later: the log keeps the one that it knows.
+    DecisionField(
+        "origin",
+        pa.string(),
+        "served: decided at that moment; replayed: scored again afterwards",
+        rule=OneOf(ORIGINS),
+        content=False,
+    ),
     DecisionField("agent_id", pa.string(), "pseudonymous", rule=_LINKING, links=True),
     DecisionField("opportunity_id", pa.string(), "what the agent was paired with", rule=_LINKING, links=True),
     DecisionField("decided_at", TIME, "when the pair was scored (UTC)", links=True),
@@ -112,7 +120,14 @@ FIELDS: Final[tuple[DecisionField, ...]] = (
     _flag("called", "whether the agent was called"),
     _flag("blocked", "whether the outcome filter said no"),
     _flag("explored", "whether the decision was left to a coin"),
-    _unit("propensity", "probability of the decision; null: replayed", known=False),
+    DecisionField(
+        "propensity",
+        pa.float64(),
+        "probability of the decision; null: replayed",
+        known=False,
+        rule=_UNIT,
+        content=False,
+    ),
     DecisionField(
         "feature_digest",
         pa.string(),
@@ -162,6 +177,14 @@ FIELDS: Final[tuple[DecisionField, ...]] = (
         "share of the agents of its group that were assigned to the arm; null: logged before there were arms",
         rule=_UNIT,
         since=2,
+    ),
+    DecisionField(
+        "claim",
+        pa.string(),
+        "why it is served or replayed; null: logged by a program that knows no claims",
+        rule=OneOf(CLAIMS),
+        content=False,
+        since=3,
     ),
 )
 """All fields of a decision in their order; new ones are added at the end, with the next layout."""

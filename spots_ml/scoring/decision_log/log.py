@@ -7,12 +7,14 @@ seen. Its fields are in `fields`, what a table must be like to be logged is said
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NoReturn, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from spots_ml.digests import canonical_json, digest_bytes
 from spots_ml.errors import ContractError, InputError
@@ -21,12 +23,15 @@ from spots_ml.models.declared import model_in
 from spots_ml.models.spec import Role
 from spots_ml.scoring.assignment import group_names
 from spots_ml.scoring.decision import Scores
+from spots_ml.scoring.decision_log.claims import SERVED
 from spots_ml.scoring.decision_log.field_rules import Rule
-from spots_ml.scoring.decision_log.fields import DECISIONS, FIELDS, TIME, Origin
+from spots_ml.scoring.decision_log.fields import DECISIONS, FIELDS, TIME
 from spots_ml.scoring.inputs import ScoringInputs
 
 _ID_DIGITS: Final = 32
 """Hexadecimal digits of a decision's id: 128 bits, so that two decisions never share one by chance."""
+_ID_BEGINS: Final = "served"
+"""What every id is made of beside the decision: ids once told origins apart, and those of served ones stay."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +40,27 @@ class LogReport:
 
     Attributes:
         n_new: Decisions the log did not know.
-        n_known: Decisions that were logged before, or stood in the table before.
+        n_known: Decisions that were logged before, or stood in the tables before. They stay as they were made.
+        others: Ids of those known ones that would be made otherwise now, in the order in which they were given.
+        claims: New decisions by their claim (see `claims`).
     """
 
     n_new: int
     n_known: int
+    others: tuple[str, ...] = ()
+    claims: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 class DecisionWriter(Protocol):
     """Keeps decisions, so that they can be measured and checked afterwards."""
 
-    def log_decisions(self, decisions: pa.Table, *, now: datetime) -> LogReport:
-        """Add decisions (schema `DECISIONS`), each once, all or nothing.
+    def log_decisions(self, decisions: Iterable[pa.Table], *, now: datetime) -> LogReport:
+        """Add decisions (schema `DECISIONS`), each once, all of all tables or nothing.
 
-        InputError when `checks.check_decisions` refuses the table, or when a decision is logged already with
-        other content.
+        The tables are taken one after another, without holding anybody up; what they are made of may be made
+        meanwhile. What is known stays as it was made. Of decisions of one agent, opportunity and moment one is
+        served, the first; others are logged as replayed, with the claim `already_served`. InputError when
+        `check_decisions` refuses a table.
         """
         ...
 
@@ -64,6 +75,10 @@ class DecisionReader(Protocol):
         """
         ...
 
+    def find_decisions(self, ids: Sequence[str]) -> pa.Table:
+        """Give the decisions of these ids that are logged, in any order; their schema is `DECISIONS`."""
+        ...
+
 
 class DecisionLog(DecisionWriter, DecisionReader, Protocol):
     """Keeps decisions and gives them back."""
@@ -74,7 +89,7 @@ def decision_table(
     inputs: ScoringInputs,
     scores: Scores,
     *,
-    origin: Origin,
+    claims: pa.Array,
     now: datetime,
     watermark: str | None,
 ) -> pa.Table:
@@ -85,7 +100,8 @@ def decision_table(
             came with the request (null: not brought along).
         inputs: What these rows were scored on.
         scores: What came out.
-        origin: `served` or `replayed`; a replayed decision has no propensity.
+        claims: `(n,)` strings, each a `claims.Claim`, as `claims.ClaimRule` judges; a replayed decision has no
+            propensity.
         now: The present, with a time zone: when a request without `scored_at` was decided.
         watermark: Where the label arrival stood in the store the history was served from; None: not from a store.
             Rows that brought along any part of their history carry none.
@@ -98,9 +114,10 @@ def decision_table(
         ContractError: When the three do not have the same number of rows, or `now` has no time zone.
     """
     n_rows = requests.num_rows
-    if not n_rows == inputs.n_rows == scores.n_rows:
+    if not n_rows == inputs.n_rows == scores.n_rows == len(claims):
         raise ContractError(
-            f"{n_rows} requests, {inputs.n_rows} inputs and {scores.n_rows} scores do not belong together; "
+            f"{n_rows} requests, {inputs.n_rows} inputs, {scores.n_rows} scores and {len(claims)} claims do not belong "
+            "together; "
             "expected one of each for every row, from the same batch"
         )
     if now.tzinfo is None:
@@ -108,10 +125,11 @@ def decision_table(
     decided_at = requests["scored_at"].fill_null(pa.scalar(now, TIME))
     versions = [scores.of_arm(model_in(role).name, pa.string()) for role in (Role.NEURAL_SCORE, Role.OUTCOME_FILTER)]
     history = np.asarray(inputs.history, dtype=np.float32)
-    no_propensity = np.full(n_rows, origin == "replayed")
+    replayed = pc.not_equal(claims, SERVED).to_numpy(zero_copy_only=False)
     columns: dict[str, Any] = {
-        "decision_id": _ids(origin, requests["agent_id"], requests["opportunity_id"], decided_at, versions),
-        "origin": pa.repeat(origin, n_rows),
+        "decision_id": _ids(requests["agent_id"], requests["opportunity_id"], decided_at, versions),
+        "origin": pa.array(np.where(replayed, "replayed", "served"), pa.string()),
+        "claim": claims,
         "agent_id": requests["agent_id"],
         "opportunity_id": requests["opportunity_id"],
         "decided_at": decided_at,
@@ -124,7 +142,7 @@ def decision_table(
         "share": scores.of_arm("share", pa.float64()),
         "formula_score": scores.formula.score,
         "neural_score": pa.array(scores.neural_score, mask=np.isnan(scores.neural_score)),
-        "propensity": pa.array(scores.propensity, mask=no_propensity),
+        "propensity": pa.array(scores.propensity, mask=replayed),
         "feature_digest": _feature_digests(inputs.features, history),
         "watermark": _watermarks(requests, watermark),
         "fallback": pa.array(scores.fallback_texts(), pa.string()),
@@ -138,13 +156,11 @@ def decision_table(
     return pa.table([each if isinstance(each, pa.Array) else pa.array(each) for each in arrays], schema=DECISIONS)
 
 
-def _ids(
-    origin: Origin, agents: pa.Array, opportunities: pa.Array, decided_at: pa.Array, versions: list[pa.Array]
-) -> pa.Array:
+def _ids(agents: pa.Array, opportunities: pa.Array, decided_at: pa.Array, versions: list[pa.Array]) -> pa.Array:
     moments = decided_at.cast(pa.int64()).to_pylist()
     asked = (version.to_pylist() for version in versions)
     rows = zip(agents.to_pylist(), opportunities.to_pylist(), moments, *asked, strict=True)
-    return pa.array([digest_bytes(canonical_json([origin, *row]))[:_ID_DIGITS] for row in rows], pa.string())
+    return pa.array([digest_bytes(canonical_json([_ID_BEGINS, *row]))[:_ID_DIGITS] for row in rows], pa.string())
 
 
 def _feature_digests(features: np.ndarray, history: np.ndarray) -> pa.Array:
@@ -193,7 +209,24 @@ def check_decisions(decisions: pa.Table) -> pa.Table:
     for declared in FIELDS:
         if declared.rule is not None:
             _check(table, declared.name, declared.rule)
+    _check_claims(table)
     return table
+
+
+def _check_claims(table: pa.Table) -> None:
+    served = pc.equal(table["origin"], "served")
+    for name, agrees in (
+        ("claim", pc.equal(pc.equal(table["claim"], SERVED), served)),
+        ("propensity", pc.equal(pc.is_valid(table["propensity"]), served)),
+    ):
+        rows = np.flatnonzero(~agrees.fill_null(False).to_numpy())
+        if len(rows):
+            row = int(rows[0])
+            _refuse(
+                row,
+                f"is {table['origin'][row]} with the {name} {table[name][row].as_py()!r}; expected the claim {SERVED} "
+                "and a propensity of what was served, another claim and no propensity of what was replayed",
+            )
 
 
 def _check_known(table: pa.Table) -> None:

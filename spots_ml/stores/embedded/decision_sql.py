@@ -10,7 +10,8 @@ from typing import Final
 import pyarrow as pa
 
 from spots_ml.errors import ContractError
-from spots_ml.scoring.decision_log.field_rules import Between, NotEmpty
+from spots_ml.scoring.decision_log.claims import ALREADY_SERVED
+from spots_ml.scoring.decision_log.field_rules import Between, NotEmpty, OneOf
 from spots_ml.scoring.decision_log.fields import FIELDS, LAYOUT_MARKS, DecisionField
 
 HISTORY: Final = "history"
@@ -47,6 +48,31 @@ STAGE: Final = f"CREATE TEMP TABLE incoming (position INTEGER PRIMARY KEY, {_NAM
 ADD: Final = f"INSERT INTO incoming VALUES (?, {', '.join('?' * len(COLUMNS))})"  # noqa: S608 - placeholders only
 """Takes the position in the call and `COLUMNS`."""
 
+SORT: Final = "CREATE INDEX temp.incoming_by_identity ON incoming (identity) WHERE origin = 'served'"
+"""Asked once all decisions of the call are there."""
+
+SETTLE: Final = f"""
+UPDATE incoming SET origin = 'replayed', claim = '{ALREADY_SERVED}', propensity = NULL
+WHERE origin = 'served' AND (
+    EXISTS (
+        SELECT 1 FROM decisions AS known
+        WHERE known.identity = incoming.identity AND known.origin = 'served'
+            AND known.decision_id <> incoming.decision_id
+    ) OR EXISTS (
+        SELECT 1 FROM incoming AS earlier
+        WHERE earlier.identity = incoming.identity AND earlier.origin = 'served'
+            AND earlier.decision_id <> incoming.decision_id AND earlier.position < incoming.position
+    )
+)
+"""  # noqa: S608 - a constant
+"""Makes replays of decisions whose agent, opportunity and moment have a served one: in the log, or before them."""
+
+REACHED: Final = "SELECT coalesce(max(rowid), 0) FROM decisions"
+"""The number of the newest decision."""
+
+CLAIMS: Final = "SELECT claim, count(*) FROM decisions WHERE rowid > ? GROUP BY claim"
+"""Counts the decisions behind a number by their claim."""
+
 INSERT: Final = f"""
 INSERT INTO decisions (logged_at, {_NAMES})
 SELECT ?, {_NAMES} FROM incoming WHERE true ORDER BY position
@@ -54,18 +80,20 @@ ON CONFLICT (decision_id) DO NOTHING
 """  # noqa: S608 - names of columns
 """Adds the decisions that are not known; takes the present."""
 
-CONFLICTS: Final = f"""
-SELECT incoming.position, {", ".join(f"known.{name}" for name in TOLD)},
-    {", ".join(f"incoming.{name}" for name in TOLD)}
+OTHERS: Final = f"""
+SELECT incoming.decision_id
 FROM incoming JOIN decisions AS known ON known.decision_id = incoming.decision_id
 WHERE {" OR ".join(_differs(name, mark) for name, mark in CONTENT.items())}
-ORDER BY incoming.position
-LIMIT 1
+GROUP BY incoming.decision_id
+ORDER BY min(incoming.position)
 """  # noqa: S608 - names of columns
-"""The first decision of the call whose id is logged with other content, asked after `INSERT`.
+"""The ids of the call that are logged with other content, asked after `INSERT`."""
 
-Its position, then `TOLD` of the one that is logged, then `TOLD` of the one that is not.
-"""
+FIND: Final = f"""
+SELECT {", ".join(f"known.{name}" for name in TOLD)}, NULL, NULL, NULL, NULL
+FROM json_each(?) AS asked JOIN decisions AS known ON known.decision_id = asked.value
+"""  # noqa: S608 - names of columns
+"""The decisions of the ids in an array of JSON, laid out as `READ` lays them out."""
 
 COUNT: Final = "SELECT count(*) FROM decisions WHERE decided_at >= :since AND decided_at < :until"
 """Decisions of a period in microseconds, from an index."""
@@ -73,11 +101,12 @@ COUNT: Final = "SELECT count(*) FROM decisions WHERE decided_at >= :since AND de
 READ: Final = f"""
 SELECT {", ".join(f"decisions.{name}" for name in TOLD)},
     outcome.outcome_type, outcome.outcome_score, outcome.outcome_at, outcome.first_outcome_at
-FROM decisions LEFT JOIN interactions AS outcome ON outcome.identity = decisions.identity
+FROM decisions LEFT JOIN interactions AS outcome
+    ON outcome.identity = decisions.identity AND decisions.origin = 'served'
 WHERE decided_at >= :since AND decided_at < :until
 ORDER BY decided_at, decision_id
 """  # noqa: S608 - names of columns
-"""Decisions of a period with their outcomes: an identity is that of one interaction at most."""
+"""Decisions of a period; those that were served with their outcomes: an identity is that of one interaction at most."""
 
 
 def added_columns(since: int) -> str:
@@ -103,6 +132,9 @@ def _check(field: DecisionField) -> str:
             return f" CHECK ({field.sql_name} BETWEEN {low:g} AND {high:g})"
         case NotEmpty():
             return f" CHECK ({field.sql_name} <> '')"
+        case OneOf(texts):
+            told = ", ".join(f"'{text}'" for text in texts)
+            return f" CHECK ({field.sql_name} IN ({told}))"
     raise ContractError(f"the rule of the field {field.name} of decisions is {field.rule}; it has no SQL here yet")
 
 

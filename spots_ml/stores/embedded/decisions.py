@@ -1,8 +1,11 @@
 """The decision log in SQLite: implements `scoring.decision_log.log.DecisionLog`.
 
+What is to be logged waits in a temporary table, which holds nobody up; one short transaction takes it in.
+
 The row of a decision holds the identity of the interaction it belongs to; the outcome stays with the interaction.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -13,7 +16,6 @@ import pyarrow as pa
 from spots_ml.errors import InputError
 from spots_ml.scoring.decision_log.fields import DECISIONS, DECISIONS_WITH_OUTCOMES, FIELDS, DecisionField
 from spots_ml.scoring.decision_log.log import LogReport, check_decisions
-from spots_ml.stores.decision_refusals import refuse_other_content
 from spots_ml.stores.embedded import decision_sql as sql
 from spots_ml.stores.embedded.database import Database, identity_of, transaction
 from spots_ml.stores.embedded.decision_sql import COLUMNS, HISTORY, IDENTITY, TOLD
@@ -40,37 +42,58 @@ class EmbeddedDecisionLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def log_decisions(self, decisions: pa.Table, *, now: datetime) -> LogReport:
-        """Add decisions, each once.
+    def log_decisions(self, decisions: Iterable[pa.Table], *, now: datetime) -> LogReport:
+        """Add decisions, each once; what is known stays as it was made.
 
         All or nothing. Other processes wait only for the last step, in which all of them are made visible.
 
         Args:
-            decisions: Rows of schema `DECISIONS`.
+            decisions: Tables of rows of schema `DECISIONS`, taken one after another.
             now: The present, with a time zone.
 
         Returns:
-            How many were new, and how many were known already.
+            How many were new, with which claims, how many were known, and which of these would be made otherwise now.
 
         Raises:
-            InputError: When the table is refused by `check_decisions`, or a decision is logged already, or stands in
-                the table, with other content; nothing is logged then.
+            InputError: When a table is refused by `check_decisions`; nothing is logged then.
         """
         logged_at = to_text(now)
-        checked = check_decisions(decisions)
+        n_given = 0
         with self._database.reading() as connection:
             connection.execute(sql.STAGE)
+            for table in decisions:
+                for batch in check_decisions(table).to_batches(max_chunksize=_BATCH_ROWS):
+                    # Not `transaction`: what is written here is this connection's own, and needs no lock.
+                    connection.execute("BEGIN")
+                    connection.executemany(sql.ADD, rows_of_decisions(batch, n_given))
+                    connection.execute("COMMIT")
+                    n_given += batch.num_rows
+            connection.execute(sql.SORT)
             with transaction(connection):
-                first = 0
-                for batch in checked.to_batches(max_chunksize=_BATCH_ROWS):
-                    connection.executemany(sql.ADD, rows_of_decisions(batch, first))
-                    first += batch.num_rows
-            with transaction(connection):
+                connection.execute(sql.SETTLE)
+                reached = connection.execute(sql.REACHED).fetchone()[0]
                 n_new = connection.execute(sql.INSERT, (logged_at,)).rowcount
-                conflict = connection.execute(sql.CONFLICTS).fetchone()
-                if conflict is not None:
-                    refuse_other_content(*to_pair(conflict))
-        return LogReport(n_new=n_new, n_known=checked.num_rows - n_new)
+                claims = {claim: count for claim, count in connection.execute(sql.CLAIMS, (reached,))}
+            others = tuple(row[0] for row in connection.execute(sql.OTHERS)) if n_new < n_given else ()
+        return LogReport(n_new, n_given - n_new, others, claims)
+
+    def find_decisions(self, ids: Sequence[str]) -> pa.Table:
+        """Look decisions up.
+
+        Args:
+            ids: Of decisions.
+
+        Returns:
+            Those that are logged, rows of schema `DECISIONS` in any order.
+        """
+        batches = []
+        with self._database.consistent() as connection:
+            cursor = connection.cursor()
+            cursor.row_factory = None
+            cursor.execute(sql.FIND, (json.dumps(list(ids)),))
+            while rows := cursor.fetchmany(_BATCH_ROWS):
+                batches.append(decisions_of_rows(rows))
+        return pa.Table.from_batches(batches, schema=DECISIONS_WITH_OUTCOMES).select(DECISIONS.names)
 
     def read_decisions(self, since: datetime, until: datetime) -> pa.Table:
         """Read the decisions of a period with the outcomes that are known now, all of one moment.
@@ -142,23 +165,6 @@ def decisions_of_rows(rows: Sequence[tuple[Any, ...]]) -> pa.RecordBatch:
         [pa.array(columns[field.name], field.type) for field in DECISIONS_WITH_OUTCOMES],
         schema=DECISIONS_WITH_OUTCOMES,
     )
-
-
-def to_pair(conflict: Sequence[Any]) -> tuple[int, dict[str, Any], dict[str, Any]]:
-    """Turn a row of `decision_sql.CONFLICTS` into the two decisions of one id.
-
-    Args:
-        conflict: The row.
-
-    Returns:
-        The position in the call, the decision that is logged, and the one that is not, by the names of the fields.
-    """
-    position, *contents = conflict
-    nothing = (None,) * len(_OUTCOME)
-    known, given = decisions_of_rows(
-        [(*contents[: len(TOLD)], *nothing), (*contents[len(TOLD) :], *nothing)]
-    ).to_pylist()
-    return position, known, given
 
 
 def _kept(field: DecisionField, values: pa.Array) -> Iterable[Any]:

@@ -6,7 +6,12 @@ brought up to date. `identity_of` is the function of that name in `database`.
 
 from typing import Final
 
+from spots_ml.models.declared import model_in
+from spots_ml.models.spec import Role
 from spots_ml.stores.embedded.decision_sql import added_columns
+
+_NEURAL: Final = model_in(Role.NEURAL_SCORE).name
+_FILTER: Final = model_in(Role.OUTCOME_FILTER).name
 
 _INTERACTIONS_AND_VERSIONS: Final = """
 CREATE TABLE model_versions (
@@ -240,6 +245,33 @@ BEGIN SELECT RAISE(ABORT, 'outcomes are append-only'); END;
 UPDATE interactions SET outcome_sequence = label_sequence WHERE label_sequence IS NOT NULL;
 """
 
+_CLAIMS: Final = f"""
+{added_columns(since=3)}
+-- What was served is decided anew by what is known of it: when it was logged, which versions were registered by then,
+-- and that of one agent, opportunity and moment one decision is.
+DROP TRIGGER decisions_are_not_changed;
+UPDATE decisions SET claim = CASE
+    WHEN origin = 'replayed' THEN 'scored_again'
+    WHEN coalesce(abs(strftime('%s', logged_at) - decided_at / 1000000) > 900, 1) THEN 'another_moment'
+    WHEN version IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM model_versions AS known WHERE known.model_type = '{_NEURAL}' AND known.version = decisions.version
+            AND CAST(strftime('%s', known.created_at) AS INTEGER) <= decisions.decided_at / 1000000
+    ) OR outcome_version IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM model_versions AS known
+        WHERE known.model_type = '{_FILTER}' AND known.version = decisions.outcome_version
+            AND CAST(strftime('%s', known.created_at) AS INTEGER) <= decisions.decided_at / 1000000
+    ) THEN 'not_in_service'
+    ELSE 'at_its_moment'
+END;
+UPDATE decisions SET claim = 'already_served' WHERE claim = 'at_its_moment' AND rowid NOT IN (
+    SELECT min(rowid) FROM decisions WHERE claim = 'at_its_moment' GROUP BY identity
+);
+UPDATE decisions SET origin = 'replayed', propensity = NULL WHERE claim <> 'at_its_moment';
+CREATE TRIGGER decisions_are_not_changed BEFORE UPDATE ON decisions
+BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;
+CREATE UNIQUE INDEX one_served_decision ON decisions (identity) WHERE origin = 'served';
+"""  # noqa: S608 - names of columns and models
+
 STEPS: Final = (
     _INTERACTIONS_AND_VERSIONS,
     _DECISIONS_AND_PERFORMANCE,
@@ -251,6 +283,7 @@ STEPS: Final = (
     _ORDER_OF_REGISTRATIONS,
     _REFUSALS,
     _OUTCOME_LOG,
+    _CLAIMS,
 )
 """The first step makes version 1 out of an empty file, each further one the next version."""
 

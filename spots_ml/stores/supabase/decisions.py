@@ -3,16 +3,15 @@
 Decisions are sent page by page and become visible all at once, by the function `log_decisions` of the database.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
 from spots_ml.errors import InputError
-from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES
+from spots_ml.scoring.decision_log.fields import DECISIONS, DECISIONS_WITH_OUTCOMES
 from spots_ml.scoring.decision_log.log import LogReport, check_decisions
-from spots_ml.stores.decision_refusals import refuse_other_content
 from spots_ml.stores.moments import check_period, to_text
 from spots_ml.stores.supabase.decision_rows import COLUMNS, SENT, decisions_of_rows, to_items
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
@@ -22,12 +21,14 @@ from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.paging import Filter, KeysetRead, read_pages
 
 if TYPE_CHECKING:
-    from postgrest import SyncPostgrestClient, SyncRPCFilterRequestBuilder
+    from postgrest import SyncPostgrestClient, SyncRPCFilterRequestBuilder, SyncSelectRequestBuilder
 
 _LOG: Final = "log_decisions"
 _TABLE: Final = "decisions"
 _IDENTITY: Final = "decision_id"
 _VIEW: Final = "decisions_with_outcomes"
+_PAGE_IDS: Final = 100
+"""Ids that are asked for at once: they stand in the address."""
 
 
 class SupabaseDecisionLog:
@@ -42,28 +43,26 @@ class SupabaseDecisionLog:
         self._calls = calls
         self._direct = direct
 
-    def log_decisions(self, decisions: pa.Table, *, now: datetime) -> LogReport:
-        """Add decisions, each once.
+    def log_decisions(self, decisions: Iterable[pa.Table], *, now: datetime) -> LogReport:
+        """Add decisions, each once; what is known stays as it was made.
 
         All or nothing. What was sent when a process dies on the way is not visible, and swept away later.
 
         Args:
-            decisions: Rows of schema `DECISIONS`.
+            decisions: Tables of rows of schema `DECISIONS`, taken one after another.
             now: The present, with a time zone.
 
         Returns:
-            How many were new, and how many were known already.
+            How many were new, with which claims, how many were known, and which of these would be made otherwise now.
 
         Raises:
-            InputError: When the table is refused by `check_decisions`, or a decision is logged already, or stands in
-                the table, with other content; nothing is logged then.
-            CallError: When a call ended in no answer; logging the same table again is safe.
+            InputError: When a table is refused by `check_decisions`; nothing is logged then.
+            CallError: When a call ended in no answer; logging the same decisions again is safe.
         """
         logged_at = to_text(now)
-        checked = check_decisions(decisions)
-        if checked.num_rows == 0:
+        batch = send_batch(self._calls, (item for table in decisions for item in to_items(check_decisions(table))))
+        if batch.n_rows == 0:
             return LogReport(n_new=0, n_known=0)
-        batch = send_batch(self._calls, to_items(checked))
         values: dict[str, Any] = {
             "p_batch": batch.id,
             "p_n_rows": batch.n_rows,
@@ -76,10 +75,8 @@ class SupabaseDecisionLog:
 
         report = self._calls.execute("log decisions", _LOG, build, repeat="keyed").data
         match report:
-            case {"status": "ok", "n_new": int(n_new), "n_known": int(n_known)}:
-                return LogReport(n_new=n_new, n_known=n_known)
-            case {"status": "refused", "position": int(position), "known": dict(known), "given": dict(given)}:
-                refuse_other_content(position, *decisions_of_rows([known, given]).to_pylist())
+            case {"status": "ok", "n_new": int(n_new), "n_known": int(n_known), "others": list(), "claims": dict()}:
+                return LogReport(n_new, n_known, tuple(report["others"]), report["claims"])
             case {"status": "incomplete", "n_rows": n_rows}:
                 raise InputError(
                     f"{n_rows} of the {batch.n_rows:,} decisions that were sent are there: what waits for more than a "
@@ -94,6 +91,28 @@ class SupabaseDecisionLog:
             f"the function {_LOG} answered {str(report)[:100]!r}; expected what this program's migrations let it "
             "answer: apply those in supabase/migrations"
         )
+
+    def find_decisions(self, ids: Sequence[str]) -> pa.Table:
+        """Look decisions up.
+
+        Args:
+            ids: Of decisions.
+
+        Returns:
+            Those that are logged, rows of schema `DECISIONS` in any order.
+
+        Raises:
+            CallError: When a call ended in no answer.
+        """
+        batches = []
+        for start in range(0, len(ids), _PAGE_IDS):
+            page = list(ids[start : start + _PAGE_IDS])
+
+            def build(client: "SyncPostgrestClient", page: list[str] = page) -> "SyncSelectRequestBuilder":
+                return client.from_(_TABLE).select(*SENT).in_(_IDENTITY, page)
+
+            batches.append(decisions_of_rows(self._calls.execute("find decisions", _TABLE, build, repeat="read").data))
+        return pa.Table.from_batches(batches, schema=DECISIONS_WITH_OUTCOMES).select(DECISIONS.names)
 
     def read_decisions(self, since: datetime, until: datetime) -> pa.Table:
         """Read the decisions of a period with the outcomes that are known now.

@@ -1,0 +1,57 @@
+"""When versions were in service, by the history that the registry keeps."""
+
+import numpy as np
+import pytest
+
+from spots_ml.registry.service import service_periods
+from spots_ml.stores.embedded.store import embedded_store
+from spots_ml_tests.registry.building import hours, make_candidate
+
+MODEL = "calling_score"
+CHANGE = {"actor": "a test", "reason": ""}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return embedded_store(tmp_path / "store.sqlite").versions
+
+
+def moments(*numbers):
+    return np.array([np.datetime64(hours(number).replace(tzinfo=None), "us") for number in numbers])
+
+
+def served(store, version, *numbers, model=MODEL):
+    return service_periods(store.history()).covers(model, version, moments(*numbers)).tolist()
+
+
+def test_a_version_serves_from_its_promotion_to_what_replaces_it(store):
+    store.register(make_candidate("a", "v1.0-real"), now=hours(0), actor="a test")
+    store.register(make_candidate("b", "v1.1-real"), now=hours(1), actor="a test")
+    store.promote(MODEL, "v1.0-real", now=hours(2), **CHANGE)
+    store.promote(MODEL, "v1.1-real", now=hours(4), **CHANGE)
+    store.rollback(MODEL, now=hours(6), **CHANGE)
+
+    assert served(store, "v1.0-real", 1, 2, 3, 4, 5, 6, 99) == [False, True, True, False, False, True, True]
+    assert served(store, "v1.1-real", 1, 3, 4, 5, 6) == [False, False, True, True, False]
+    assert served(store, "v9.9-real", 1) == served(store, "v1.0-real", 3, model="outcome") == [False]
+
+
+def test_a_staging_version_serves_while_it_has_traffic(store):
+    store.register(make_candidate("a", "v1.0-real"), now=hours(0), actor="a test")
+    store.promote(MODEL, "v1.0-real", now=hours(1), **CHANGE)
+    store.register(make_candidate("b", "v1.1-real"), now=hours(1), actor="a test")
+    store.set_traffic(MODEL, "v1.1-real", 0.1, now=hours(2), **CHANGE)
+    store.set_weight(MODEL, "v1.1-real", 0.2, now=hours(3), **CHANGE)
+    store.set_traffic(MODEL, "v1.1-real", 0.0, now=hours(4), **CHANGE)
+
+    assert served(store, "v1.1-real", 1, 2, 3, 4) == [False, True, True, False]
+
+
+def test_a_clock_that_was_ahead_serves_nothing_before_its_time(store):
+    store.register(make_candidate("a", "v1.0-real"), now=hours(0), actor="a test")
+    store.promote(MODEL, "v1.0-real", now=hours(240), **CHANGE)
+    store.register(make_candidate("b", "v1.1-real"), now=hours(1), actor="a test")
+    store.promote(MODEL, "v1.1-real", now=hours(2), **CHANGE)
+
+    assert served(store, "v1.0-real", 1, 3, 241) == [False] * 3
+    assert served(store, "v1.1-real", 1, 3, 241) == [False, True, True]
