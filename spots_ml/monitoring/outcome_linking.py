@@ -61,7 +61,7 @@ def link_outcomes(
     """Count the outcomes of a period that belong to no decision.
 
     Args:
-        decisions: Those of the period, with `agent_id`, `opportunity_id` and `decided_at`.
+        decisions: Those of the period that were served, with `agent_id`, `opportunity_id` and `decided_at`.
         interactions: The store that keeps the outcomes.
         since: Start of the period, with a time zone; inclusive.
         until: Its end; exclusive.

@@ -176,6 +176,18 @@ def measure_performance(
     return tuple(rows)
 
 
+def served_among(decisions: pa.Table) -> pa.Table:
+    """Keep the decisions that count.
+
+    Args:
+        decisions: Rows with `origin`.
+
+    Returns:
+        Those that were served.
+    """
+    return decisions.filter(pc.equal(decisions["origin"], SERVED))
+
+
 def count_claims(decisions: pa.Table) -> dict[str, int]:
     """Count why decisions count, or do not.
 

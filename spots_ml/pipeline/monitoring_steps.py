@@ -20,7 +20,13 @@ from spots_ml.monitoring.data_forecast import Sufficiency, measure_sufficiency, 
 from spots_ml.monitoring.formula_baseline import FormulaBaseline, measure_baseline, save_baseline
 from spots_ml.monitoring.history_check import HistoryCheck, check_served_history
 from spots_ml.monitoring.outcome_linking import OutcomeLinking, link_outcomes
-from spots_ml.monitoring.performance import PerformanceRow, count_claims, decision_window, measure_performance
+from spots_ml.monitoring.performance import (
+    PerformanceRow,
+    count_claims,
+    decision_window,
+    measure_performance,
+    served_among,
+)
 from spots_ml.monitoring.served_effect import ServedEffect, measure_served
 from spots_ml.places import Places
 from spots_ml.stores.store import Store
@@ -86,7 +92,7 @@ def measure_day(store: Store, day: date, *, now: datetime, maturity: timedelta, 
     history = check_served_history(
         store.decisions, store.interactions, since=since, until=until, sample=HISTORY_SAMPLE, seed=SEED
     )
-    linking = link_outcomes(decisions, store.interactions, since=since, until=until)
+    linking = link_outcomes(served_among(decisions), store.interactions, since=since, until=until)
     return DayMeasured(
         since,
         until,

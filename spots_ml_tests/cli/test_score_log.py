@@ -155,7 +155,9 @@ def test_a_past_moment_that_is_scored_is_a_replay(score, store):
 
 def registered(store, tmp_path, version, *, seed, promoted):
     for model_type in ("calling_score", "outcome"):
-        register_network(store.versions, tmp_path / "artifacts" / "models", model_type, version, seed=seed)
+        register_network(
+            store.versions, tmp_path / "artifacts" / "models", model_type, version, seed=seed, active=False
+        )
         if promoted is not None:
             store.versions.promote(model_type, version, now=promoted, actor="a test", reason="")
 
