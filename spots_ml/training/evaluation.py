@@ -15,9 +15,11 @@ from spots_ml.estimates.estimate import Estimate
 from spots_ml.estimates.statistic import Difference, Statistic, estimate_all
 from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.models.declared import ModelType, model_spec
+from spots_ml.models.spec import Rival
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.metrics import quality
 from spots_ml.training.shipped import ERROR, ShippedDecision, hybrid_name, measure_decisions, shipped_by
+from spots_ml.training.slices import SliceFound, measure_slices, worse_slices
 from spots_ml.verdicts import Verdict
 
 GATE: Final = "beats_baselines"
@@ -44,6 +46,11 @@ class Evaluation(BaseModel):
         exclude_if=lambda shipped: not shipped,
         description="The decisions that ship with this model, and the formula's, by what decides; absent from older "
         "documents and from models that have no part in the decision.",
+    )
+    slices: dict[str, SliceFound] = Field(
+        default={},
+        exclude_if=lambda slices: not slices,
+        description="Network and app's formula on each declared slice of the test rows; absent from older documents.",
     )
 
     def value(self, predictor: str, metric: str) -> float:
@@ -137,6 +144,17 @@ def evaluate(
         predictors=estimates,
         leads=estimate_all(leads, resampling),
         shipped=measure_decisions(rows, shipped_by(model_type, predictions[NETWORK], formula), resampling),
+        slices=measure_slices(
+            model_type,
+            rows,
+            predictions[NETWORK],
+            predictions[Rival.FORMULA],
+            formula=formula,
+            prevalence=prevalence,
+            resampling=resampling,
+        )
+        if Rival.FORMULA in predictions
+        else {},
     )
 
 
@@ -147,7 +165,8 @@ def judge_network(evaluation: Evaluation, config: TrainingConfig) -> Verdict:
     (labels without any meaning let a well-calibrated network win by a hair half of the time), and at most
     `1 + tolerated_excess` times that of each rival to come near. Where more is better, which holds for numbers from 0
     up only, it must be above `1 + required_gain` times and at least `1 - tolerated_excess` times. A number that was not
-    measured is a no.
+    measured is a no. Nor may it be worse than the formula, beyond doubt and by more than `tolerated_excess`, on a slice
+    with enough agents.
 
     Args:
         evaluation: Of the network and all of these.
@@ -166,15 +185,21 @@ def judge_network(evaluation: Evaluation, config: TrainingConfig) -> Verdict:
     failed = [name for name in limits if not _passes(sign * own, sign * limits[name], name in spec.must_beat)]
     comparisons = ", ".join(f"{name} {values[name]:.5f}" + (" (fails)" if name in failed else "") for name in limits)
     ahead, behind, near = ("below", "above", "at most") if sign > 0 else ("above", "below", "at least")
+    worse = worse_slices(evaluation.slices, tolerated_excess=config.tolerated_excess)
+    measured = {f"{metric}_{name}": value for name, value in _finite(values)}
+    required = {f"{metric}_limit_{name}": value for name, value in _finite(limits)}
+    if evaluation.slices:
+        measured["n_slices_worse"], required["n_slices_worse"] = float(len(worse)), 0.0
     return Verdict(
         gate=GATE,
-        passed=not failed,
-        measured={f"{metric}_{name}": value for name, value in _finite(values)},
-        required={f"{metric}_limit_{name}": value for name, value in _finite(limits)},
+        passed=not failed and not worse,
+        measured=measured,
+        required=required,
         message=(
             f"{model_type} test {metric} {own:.5f} against {comparisons}; must be more than "
             f"{config.required_gain:.1%} {ahead} {' and '.join(spec.must_beat)}, "
             f"and {near} {config.tolerated_excess:.1%} {behind} the others"
+            + (f"; worse than the formula beyond doubt on {', '.join(worse)} (fails)" if worse else "")
         ),
     )
 

@@ -14,9 +14,8 @@ from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.training.checkpoint import load_checkpoint, remove_checkpoint, save_checkpoint, work_digest
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.learner import Learner
-from spots_ml.training.losses import LOSSES
 from spots_ml.training.moments import BLOCK_ROWS
-from spots_ml.training.network import ScoringNetwork
+from spots_ml.training.network import LOSSES, ScoringNetwork
 
 Part = tuple[np.ndarray, np.ndarray]
 """Inputs `(n_rows, n_inputs)` float32 in [0, 1] and targets `(n_rows,)` float32 in [0, 1]."""

@@ -13,6 +13,7 @@ from spots_ml.training.shipped import ERROR, FORMULA
 if TYPE_CHECKING:
     from spots_ml.interactions.learning.dataset import LabelledRows
     from spots_ml.release.manifest import Manifest
+    from spots_ml.training.evaluation import Evaluation
     from spots_ml.training.shipped import ShippedDecision
     from spots_ml.training.trained_model import TrainedDocument, TrainedModel
 
@@ -51,6 +52,7 @@ def training_metadata(model: "TrainedModel", test: "LabelledRows") -> dict[str, 
         "all_metrics": _comparison(model, list(evaluation.predictors[NETWORK])),
         "rows_by_split": tables.counts(document.n_rows_by_split, what="part"),
         **_agents_by_split(document),
+        **_slices(evaluation),
         "n_test_agents": dg.MetadataValue.int(evaluation.n_agents),
         "best_epoch": dg.MetadataValue.int(document.best_epoch + 1),
         "n_epochs": dg.MetadataValue.int(len(document.history)),
@@ -164,5 +166,28 @@ def _agents_by_split(document: "TrainedDocument") -> dict[str, dg.MetadataValue]
     return {
         "agents_by_split": dg.MetadataValue.table(
             [dg.TableRecord({"part": name, **part.model_dump(mode="json")}) for name, part in parts.items()]
+        )
+    }
+
+
+def _slices(evaluation: "Evaluation") -> dict[str, dg.MetadataValue]:
+    if not evaluation.slices:
+        return {}
+    return {
+        "slices": dg.MetadataValue.table(
+            [
+                dg.TableRecord(
+                    {
+                        "slice": name,
+                        "n_rows": one.n_rows,
+                        "effective_agents": one.effective_agents,
+                        "decides": one.decides,
+                        "network": one.network.value,
+                        "formula": one.formula.value,
+                        "network_ahead_by": tables.interval(one.lead),
+                    }
+                )
+                for name, one in evaluation.slices.items()
+            ]
         )
     }
