@@ -8,8 +8,7 @@ from typing import Final
 
 import numpy as np
 
-MAX_AGENT_SHARE: Final = 0.02
-"""Largest share of one agent in whatever is counted; with few agents it is a multiple of an equal share."""
+from spots_ml.estimates.largest_share import MAX_AGENT_SHARE
 
 _TINY: Final = 1e-12
 _ROUNDING: Final = 1e-9

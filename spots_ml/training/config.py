@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spots_ml.digests import digest_json
 from spots_ml.errors import ConfigError
-from spots_ml.estimates.caps import MAX_AGENT_SHARE
-from spots_ml.interactions.learning.row_caps import MAX_ROWS_PER_PAIR, MIN_AGENTS, MIN_EFFECTIVE_AGENTS, SplitRules
+from spots_ml.estimates.largest_share import MAX_AGENT_SHARE
+from spots_ml.interactions.learning.split_rules import MAX_ROWS_PER_PAIR, MIN_AGENTS, MIN_EFFECTIVE_AGENTS, SplitRules
 from spots_ml.troubles import raise_unless_missing
 
 

@@ -18,7 +18,8 @@ from spots_ml.errors import ArtifactError, ContractError
 from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.files import publish_directory, write_whole
 from spots_ml.interactions.kinds import SourceKind
-from spots_ml.interactions.learning.row_caps import NO_CAPS, SplitRules, SplitSizes
+from spots_ml.interactions.learning.row_caps import SplitSizes
+from spots_ml.interactions.learning.split_rules import NO_CAPS, SplitRules
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.scoring.confidence import ConfidenceProfile
 from spots_ml.training.config import TrainingConfig

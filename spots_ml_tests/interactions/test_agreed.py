@@ -8,7 +8,7 @@ from spots_ml.features.contract import FEATURES_AND_HISTORY, RAW_FEATURES
 from spots_ml.interactions.judging.rules import REASONS, ValidationConfig
 from spots_ml.interactions.kinds import SOURCE_KINDS
 from spots_ml.interactions.learning.fitness import SufficiencyConfig
-from spots_ml.interactions.learning.row_caps import NO_CAPS, SplitRules
+from spots_ml.interactions.learning.split_rules import NO_CAPS, SplitRules
 from spots_ml.interactions.learning.splits import OVER_CAP, PARTS, PURGED, TEST, TRAIN, VALIDATION, split_rows
 from spots_ml.interactions.schema import DATASET, INTERACTIONS, OUTCOME_TYPES, QUARANTINE
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spots_ml.errors import ConfigError, InsufficientDataError
-from spots_ml.interactions.learning.row_caps import NO_CAPS, SplitRules, same_pairs
+from spots_ml.interactions.learning.row_caps import same_pairs
+from spots_ml.interactions.learning.split_rules import NO_CAPS, SplitRules
 from spots_ml.interactions.learning.splits import OVER_CAP, PURGED, TEST, TRAIN, VALIDATION, split_rows, split_sizes
 
 NAT = np.datetime64("NaT")

@@ -10,9 +10,10 @@ from spots_ml.scoring.arms import FORMULA_ARM
 from spots_ml.settings import Settings
 
 
-def test_a_model_learns_again_after_a_thousand_labels_or_seven_days():
+def test_a_model_learns_again_after_a_thousand_labels_or_corrections_or_seven_days():
     assert RetrainConfig().model_dump() == {
         "new_labels": 1_000,
+        "corrected_labels": 1_000,
         "max_age_days": 7.0,
         "backoff_first_hours": 1.0,
         "backoff_max_hours": 24.0,

@@ -11,7 +11,7 @@ from spots_ml.features.derived import derive
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.judging.judgement import accepted
 from spots_ml.interactions.learning.dataset import LabelledRows, collect_labelled
-from spots_ml.interactions.learning.row_caps import NO_CAPS, SplitRules
+from spots_ml.interactions.learning.split_rules import NO_CAPS, SplitRules
 from spots_ml.interactions.learning.splits import OVER_CAP, TRAIN, split_rows
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.model import train_model

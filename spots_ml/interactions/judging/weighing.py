@@ -12,7 +12,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from spots_ml.estimates.agents import effective_number
-from spots_ml.estimates.caps import MAX_AGENT_SHARE, capped_share, row_cap
+from spots_ml.estimates.caps import capped_share, row_cap
+from spots_ml.estimates.largest_share import MAX_AGENT_SHARE
 
 _N_HEAVIEST: Final = 5
 _ROUNDING: Final = 1e-6

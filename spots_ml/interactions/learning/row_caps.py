@@ -10,39 +10,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from spots_ml.estimates.agents import Agents, effective_number
-from spots_ml.estimates.caps import MAX_AGENT_SHARE
+from spots_ml.interactions.learning.split_rules import SplitRules
 
-MAX_ROWS_PER_PAIR: Final = 1
-"""One row says what an agent makes of a place; others, which differ in context and timing, say it again."""
-MIN_AGENTS: Final = 8
-"""With fewer, intervals over agents hold the truth too seldom (`estimates.estimate.LEAST_AGENTS`)."""
-MIN_EFFECTIVE_AGENTS: Final = 5.0
 EQUAL_SHARES: Final = 2.0
 """How many times an equal share an agent may have in a part of few agents."""
-
-
-class SplitRules(BaseModel):
-    """Caps in every part, and the least that each part needs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    max_agent_share: float = Field(
-        default=MAX_AGENT_SHARE,
-        gt=0.0,
-        le=1.0,
-        description="Largest share of one agent in a part, in (0, 1]; twice an equal share where that is more.",
-    )
-    max_rows_per_pair: int = Field(
-        default=MAX_ROWS_PER_PAIR, ge=1, description="Most rows of one agent about one opportunity."
-    )
-    min_agents: int = Field(default=MIN_AGENTS, ge=1, description="Fewest agents in a part.")
-    min_effective_agents: float = Field(
-        default=MIN_EFFECTIVE_AGENTS, ge=1.0, description="Fewest equal agents that a part must be worth."
-    )
-
-
-NO_CAPS: Final = SplitRules(max_agent_share=1.0, max_rows_per_pair=10**9, min_agents=1, min_effective_agents=1.0)
-"""What models were split by that say nothing about it."""
 
 
 class PartSize(BaseModel):
