@@ -33,7 +33,7 @@ def elsewhere(project):
                 moment = {"timestamp": datetime(2026, 11, 1, number, tzinfo=UTC)}
                 roles.insert(connection, "calling_score_training_data", **roles.interaction("agent 1") | moment)
                 logged = {"logged_at": moment["timestamp"]}
-                roles.insert(connection, "decisions", **roles.decision(f"{number}", "agent 1") | logged)
+                roles.insert(connection, "decisions", **roles.decision(f"{number}", "agent 1", at=number) | logged)
         yield DirectReads(project.server.url("elsewhere"))
     finally:
         project.server.drop_database("elsewhere")
