@@ -20,7 +20,7 @@ from spots_ml_tests.end_to_end.counted_trace import modules_on_the_way
 from spots_ml_tests.pipeline.chosen_data import N_ROWS, Told, export, interactions
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
-MOST_TO_A_VERSION, MOST_TO_A_DECISION = 80, 32
+MOST_TO_A_VERSION, MOST_TO_A_DECISION = 84, 32
 
 pytestmark = pytest.mark.slow
 
@@ -42,8 +42,9 @@ def world(tmp_path_factory):
         result = run_chain(
             places, store.versions, config, ("calling_score",), clock=lambda: NOW, actor="a test", expectations=Told()
         )
-    assert result.models[0].registered, result.models[0].refusal
-    store.versions.promote("calling_score", "v1.0-synthetic", now=NOW, actor="a test", reason="")
+    registered = result.models[0].registered
+    assert registered, result.models[0].refusal
+    store.versions.promote("calling_score", registered.version.version, now=NOW, actor="a test", reason="")
     (record,) = json.loads(export(rows.slice(0, 1), folder / "one.json").read_bytes())["training_data"]
     request = folder / "request.jsonl"
     request.write_text(json.dumps(record) + "\n")
