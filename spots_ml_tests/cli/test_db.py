@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from spots_ml.cli import main
 from spots_ml.stores.supabase.migrations.account import migration_files
+from spots_ml_tests.database.clock import with_its_own_clock
 
 NUMBERS = count()
 
@@ -151,6 +152,8 @@ def test_a_database_that_is_not_there_is_a_wrong_dsn(spots_ml, dsn):
 
 
 def test_status_says_whether_api_and_postgres_are_one_project(spots_ml, project):
+    with project.server.connect(project.database, autocommit=True) as connection:
+        with_its_own_clock(connection)
     settings = {"supabase_url": project.url, "supabase_key": project.keys.secret}
     same = spots_ml("status", supabase_dsn=project.dsn, **settings)
     assert same.exit_code == 0, same.output

@@ -6,6 +6,11 @@ def without_clock(connection):
     set_clock(connection, "null::timestamptz")
 
 
+def with_its_own_clock(connection):
+    """Let a database take its own present, as the migrations have it."""
+    set_clock(connection, "now()")
+
+
 def set_clock(connection, present):
     """Let a database take an expression of SQL for the present."""
     connection.execute(

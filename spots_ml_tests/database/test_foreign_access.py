@@ -7,6 +7,7 @@ from spots_ml.stores.supabase.migrations.access import AT_THE_MOST, foreign_acce
 from spots_ml.stores.supabase.migrations.account import migration_files
 from spots_ml.stores.supabase.migrations.inventory import read_inventory
 from spots_ml.stores.supabase.migrations.rights import RELATION_RIGHTS
+from spots_ml_tests.database.clock import with_its_own_clock, without_clock
 from spots_ml_tests.database.roles import AGENT_A, AGENT_B, ab_outcome, decision, insert, interaction, outcome
 
 TRAINING = "public.calling_score_training_data"
@@ -25,6 +26,19 @@ grant all on {table} to anon, authenticated;
 POLICY_FIX = """
 create policy "training data is readable" on {table} for select to authenticated using (true);
 """
+
+
+@pytest.fixture(autouse=True)
+def as_migrated(request):
+    """Databases in which every function is that of the migrations."""
+    used = [request.getfixturevalue(name) for name in ("shared", "database") if name in request.fixturenames]
+    for one in used:
+        with one.owner() as connection:
+            with_its_own_clock(connection)
+    yield
+    for one in used:
+        with one.owner() as connection:
+            without_clock(connection)
 
 
 def rows_of_two(database):

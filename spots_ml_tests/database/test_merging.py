@@ -249,7 +249,8 @@ def test_of_twins_of_before_a_decision_finds_the_one_that_is_labelled_and_they_c
     with empty_project.owner() as connection:
         for row in twins:
             insert(connection, TABLE, **row)
-        insert(connection, "decisions", **decision(decided_at=moments[labelled], logged_at=START))
+        told = decision(decided_at=moments[labelled], logged_at=START, version=None, outcome_version=None)
+        insert(connection, "decisions", **told)
     apply_migrations(empty_project.url)
     with empty_project.service() as connection:
         (found,) = connection.execute("select outcome_score from public.decisions_with_outcomes").fetchall()
