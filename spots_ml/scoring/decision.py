@@ -165,7 +165,7 @@ class Scores:
             `(n_rows,)` texts such as `calling_score: damaged, outcome: slow`; None where both answered.
         """
         pairs = zip(self.calling_score_fallback.tolist(), self.outcome_fallback.tolist(), strict=True)
-        return [_FALLBACK_TEXTS[pair] for pair in pairs]
+        return [FALLBACK_TEXTS[pair] for pair in pairs]
 
     def fallback_counts(self) -> dict[str, int]:
         """Count fallbacks by model and reason.
@@ -240,4 +240,5 @@ def _fallback_text(calling_score: int, outcome: int) -> str | None:
 
 
 _CODES: Final = range(ANSWERED, len(FALLBACK_REASONS))
-_FALLBACK_TEXTS: Final = {(one, other): _fallback_text(one, other) for one in _CODES for other in _CODES}
+FALLBACK_TEXTS: Final = {(one, other): _fallback_text(one, other) for one in _CODES for other in _CODES}
+"""Codes of both models -> how their fallbacks are told; None where both answered."""

@@ -125,7 +125,9 @@ def test_every_table_has_row_level_security_and_every_view_asks_as_its_reader(sh
         ).fetchall()
     assert len(tables) == len(read_inventory(migration_files()).names["table"])
     assert all(row["relrowsecurity"] for row in tables)
-    assert {row["relname"] for row in views} == {"served_models", "decisions_with_outcomes", "interactions"}
+    assert {row["relname"] for row in views} == {
+        *("served_models", "decisions_with_outcomes", "interactions", "phone_decisions"),
+    }
     assert all("security_invoker=true" in row["reloptions"] for row in views)
 
 

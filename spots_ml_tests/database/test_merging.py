@@ -167,6 +167,8 @@ def test_what_the_pipeline_does_not_read_is_not_forgotten_either(database):
         "weight": 0.1,
         "neural_score": 0.3,
         "calling_score": 0.6,
+        "is_called": False,
+        "fallback": "outcome: slow",
     }
     with database.service() as connection:
         insert(connection, TABLE, **interaction(**known))

@@ -12,7 +12,7 @@ from spots_ml_tests.database.roles import AGENT_A, AGENT_B, START, decision, ins
 
 READ = (
     *("calling_score_training_data", "interactions", "decisions", "decisions_with_outcomes"),
-    *("training_arrivals", "training_outcomes"),
+    *("training_arrivals", "training_outcomes", "phone_decisions"),
 )
 OTHERS = (
     *("calling_score_ab_test_outcomes", "model_versions", "version_history", "performance", "incoming_rows"),
@@ -24,7 +24,7 @@ OTHERS = (
 def filled(database):
     with database.service() as connection:
         for agent in (AGENT_A, AGENT_B):
-            insert(connection, "calling_score_training_data", **interaction(agent) | outcome())
+            insert(connection, "calling_score_training_data", **interaction(agent, is_called=True) | outcome())
         # Read as the record that it is, by a function of its own.
         insert(connection, "calling_score_training_data", **interaction(at=1, context_features=None))
     with database.owner() as connection:

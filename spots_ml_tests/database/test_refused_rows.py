@@ -134,6 +134,7 @@ def test_and_all_of_them_together(shared):
         ({"timing_features": {"user_patterns": "often"}}, 'wrong_type: timing_features.user_patterns is "often"'),
         ({"opportunity_id": "x" * 20_000}, r"too_long: opportunity_id is x{60}… \(20000 bytes\)"),
         ({"model_version": "x" * 300}, "too_long: model_version"),
+        ({"fallback": "it broke"}, 'malformed_fallback: fallback is "it broke"; expected "model: reason"'),
         ({"metadata": {"note": "x" * 9_000}}, "too_long: metadata has 9012 bytes; expected at most 8192"),
         ({"formula_breakdown": {"note": "x" * 9_000}}, "too_long: formula_breakdown"),
         (outcome(0.1), "outcome_type is positive and outcome_score 0.1; expected positive from 0.7"),

@@ -126,6 +126,8 @@ def test_what_proof_needs_later_is_kept(database):
         "weight": 0.1,
         "neural_score": 0.1 + 0.2,
         "calling_score": 0.6,
+        "is_called": False,
+        "fallback": "outcome: slow",
     }
     with database.service() as connection:
         insert(connection, TABLE, **interaction(**proof))

@@ -36,6 +36,7 @@ RELATION_RIGHTS: Final[dict[str, frozenset[tuple[str, str]]]] = {
             *((f"public.{name}", "SELECT") for name in ("model_versions", "version_history", "model_kinds")),
             *((f"public.{name}", "SELECT") for name in ("served_models", "decisions", "decisions_with_outcomes")),
             *((f"public.{name}", "SELECT") for name in ("interactions", "training_arrivals", "training_outcomes")),
+            ("public.phone_decisions", "SELECT"),
             *(("public.performance", right) for right in ("SELECT", "INSERT", "UPDATE")),
             *(("public.refusals", right) for right in ("SELECT", "INSERT")),
             *(("public.incoming_rows", right) for right in ("SELECT", "INSERT")),
@@ -48,13 +49,13 @@ RELATION_RIGHTS: Final[dict[str, frozenset[tuple[str, str]]]] = {
         (name, "SELECT")
         for name in (
             *(_TRAINING, "public.training_arrivals", "public.training_outcomes", "public.interactions"),
-            *("public.decisions", "public.decisions_with_outcomes"),
+            *("public.decisions", "public.decisions_with_outcomes", "public.phone_decisions"),
         )
     ),
 }
 """Role -> relations, or columns of one, and what the role may do with them."""
 
-_OF_EVERY_WRITER: Final = ("private.own_agent_id", "private.plain_features", "private.is_blank")
+_OF_EVERY_WRITER: Final = ("private.own_agent_id", "private.plain_features", "private.is_blank", "private.is_fallback")
 """Whose rows an agent sees, and what a row's generated column and its checks compute with."""
 
 _OF_EVERY_READER: Final = (

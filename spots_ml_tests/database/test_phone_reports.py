@@ -1,0 +1,74 @@
+"""What a phone reports of its decision: the contract's example is a row that the table takes, as one agent's own."""
+
+import json
+import re
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from spots_ml.scoring.decision import FALLBACK_TEXTS
+from spots_ml_tests.database.roles import AGENT_A, hours, insert, interaction, outcome
+
+TABLE = "calling_score_training_data"
+CONTRACT = Path(__file__).parents[2] / "docs" / "contract.md"
+
+
+def example():
+    (text,) = re.findall(r"```json phone-report\n(.*?)```", CONTRACT.read_text(), re.DOTALL)
+    return json.loads(text)
+
+
+def test_the_contracts_example_is_taken_from_the_agent_and_read_in_the_words_of_the_log(database):
+    with database.acting("authenticated", AGENT_A) as agent:
+        insert(agent, TABLE, **example())
+        assert agent.execute(f"update public.{TABLE} set outcome_type = 'positive', outcome_score = 0.9").rowcount == 1
+    with database.service() as connection:
+        connection.execute("select public.label_watermark()")
+        (found,) = connection.execute("select * from public.phone_decisions").fetchall()
+    assert {name: found[name] for name in ("agent_group", "version", "outcome_version")} == {
+        "agent_group": "hybrid",
+        "version": "v1.0-real",
+        "outcome_version": "v1.0-real",
+    }
+    assert (found["weight"], found["formula_score"], found["neural_score"], found["score"]) == (0.0, 0.82, None, 0.738)
+    assert (found["called"], found["propensity"], found["fallback"]) == (True, 1.0, "calling_score: slow")
+    assert (found["outcome_type"], found["outcome_score"]) == ("positive", 0.9)
+
+
+def test_every_fallback_that_a_decision_tells_is_one_to_the_table(shared):
+    with shared.owner() as connection:
+        for text in FALLBACK_TEXTS.values():
+            told = connection.execute("select private.is_fallback(%s) as told", [text]).fetchone()["told"]
+            assert told is (None if text is None else True), text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "slow", "calling_score: tired", "calling_score:slow", "outcome: slow, calling_score: slow"),
+        *("outcome: slow, outcome: slow", "outcome: slow\n", "calling_score: slow,outcome: slow", "trend: slow"),
+    ],
+)
+def test_no_other_text_is_and_no_writer_gets_one_in(shared, text):
+    for connecting in (shared.acting("authenticated", AGENT_A), shared.service()):
+        with connecting as connection, pytest.raises(psycopg.errors.CheckViolation, match="fallback"):
+            insert(connection, TABLE, **interaction(AGENT_A, fallback=text))
+
+
+def test_an_agent_reports_when_it_adds_the_row_and_never_again(database):
+    with database.acting("authenticated", AGENT_A) as agent:
+        insert(agent, TABLE, **interaction(AGENT_A, fallback="outcome: slow", is_called=False))
+        for change in ("fallback = null", "fallback = 'outcome: failed'", "is_called = true"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                agent.execute(f"update public.{TABLE} set {change}")
+
+
+def test_a_row_that_reports_nothing_and_one_whose_outcome_was_generated_are_no_decisions_of_phones(database):
+    with database.service() as connection:
+        insert(connection, TABLE, **interaction() | outcome())
+        insert(connection, TABLE, **interaction(at=1, arm="hybrid", source_kind="hybrid"))
+        insert(connection, TABLE, **interaction(at=2, arm="hybrid"))
+        connection.execute("select public.label_watermark()")
+        found = connection.execute("select decided_at from public.phone_decisions").fetchall()
+    assert [row["decided_at"] for row in found] == [hours(2)]
