@@ -45,6 +45,8 @@ MADE_BY: Final[dict[str, tuple[str, ...]]] = {
         "pipeline/monitoring_steps.py",
         "monitoring/performance.py",
         "monitoring/history_check.py",
+        "monitoring/outcome_linking.py",
+        "monitoring/served_effect.py",
         "estimates",
     ),
     "formula_baseline": (
