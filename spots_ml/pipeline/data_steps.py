@@ -25,6 +25,7 @@ from spots_ml.interactions.keeping.snapshot import (
     read_snapshot,
     write_snapshot,
 )
+from spots_ml.interactions.keeping.store_source import read_store
 from spots_ml.interactions.kinds import Source, StoreKind
 from spots_ml.interactions.learning.expectations import ExpectationResult
 from spots_ml.interactions.learning.fitness import (
@@ -117,8 +118,7 @@ class Sources:
                 f"the source {source!r} is not the store that is configured ({self.store_kind!r}); "
                 f"set SPOTS_ML_STORE={source}, or choose the source {self.store_kind!r}"
             )
-        store = self.open_interactions()
-        return store.read_interactions(up_to=store.label_watermark())
+        return read_store(self.open_interactions())
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,9 @@ class SlowStore:
         assert self.go_on.wait(60)
         return self.store.read_interactions(up_to=up_to)
 
+    def read_quarantine(self, up_to=None):
+        return self.store.read_quarantine(up_to)
+
 
 def test_of_two_that_read_a_store_at_once_one_reads_and_the_other_uses_it(places):
     stream = sources(places, synthetic_rows=60).open("synthetic")

@@ -141,6 +141,23 @@ def test_a_project_keeps_what_the_store_does_not_tell(upgraded):
 
 
 @pytest.mark.parametrize("kind", ["embedded", "supabase"])
+def test_what_it_had_set_aside_was_there_at_every_watermark(request, kind):
+    if kind == "embedded":
+        assert_set_aside_from_the_start(request.getfixturevalue("embedded_then"), told_then(kind))
+    else:
+        with opened(request.getfixturevalue("upgraded")[0]) as store:
+            assert_set_aside_from_the_start(store, told_then(kind))
+
+
+def assert_set_aside_from_the_start(store, then):
+    nothing = then["point"].replace(then["point"].removeprefix("supabase:"), "0/0")
+    for watermark in (nothing, then["point"], then["watermark"], None):
+        batches = store.interactions.read_quarantine(watermark)
+        found = [problems for batch in batches for problems in batch["problems"].to_pylist()]
+        assert found == [["outcome_contradicts_score"], ["malformed_record"]]
+
+
+@pytest.mark.parametrize("kind", ["embedded", "supabase"])
 def test_it_takes_in_what_is_new(request, kind):
     if kind == "embedded":
         take_in_what_is_new(request.getfixturevalue("embedded_then"), told_then(kind))

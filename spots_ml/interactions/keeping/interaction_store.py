@@ -1,8 +1,10 @@
 """What is needed of a store of interactions. Implementations live in `spots_ml.stores`."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Protocol
+
+import pyarrow as pa
 
 from spots_ml.errors import InputError
 from spots_ml.interactions.judging.intake import ImportReport
@@ -106,6 +108,21 @@ class InteractionReader(Protocol):
             EmptyStoreError: When the store holds none at all.
             InputError: When `up_to` is no watermark, a moment has no zone, or the period ends before it starts; while
                 reading: when rows are missing.
+        """
+        ...
+
+    def read_quarantine(self, up_to: str | None = None) -> Iterator[pa.RecordBatch]:
+        """Read the broken records that imports have set aside up to a point of arrival, some at a time.
+
+        Args:
+            up_to: A watermark; None: the present one. Those of later imports are not shown.
+
+        Yields:
+            Rows of `judging.set_aside`, each broken record once, in the order in which they were taken in; `position`
+            counts from 0 in each batch. Nothing for none.
+
+        Raises:
+            InputError: When `up_to` is no watermark; at the end: when rows are missing.
         """
         ...
 

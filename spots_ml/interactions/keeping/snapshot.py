@@ -41,7 +41,7 @@ class Snapshot(BaseModel):
     kind: SourceKind = Field(description="Where the outcomes come from; the suffix of version names.")
     n_rows: int = Field(ge=0, description="Interactions read, broken ones included.")
     n_labelled: int = Field(ge=0, description="Interactions with both outcome type and score, unjudged.")
-    n_unreadable: int = Field(ge=0, description="Interactions that could not be read into columns.")
+    n_unreadable: int = Field(ge=0, description="Records not read into columns, or set aside by a store.")
     description: str = Field(description="One line about the source of the latest reading.")
     watermark: str | None = Field(description="Label arrival in the store at the latest reading; null: no store.")
 

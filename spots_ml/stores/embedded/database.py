@@ -214,6 +214,14 @@ def _plain(value: Value) -> Value:
     return value + 0 if isinstance(value, int | float) else value
 
 
+_LAST_ROW: Final = """
+SELECT max(
+    coalesce((SELECT max(row_sequence) FROM interactions), 0), coalesce((SELECT max(row_sequence) FROM quarantined), 0)
+)
+"""
+"""The last number that was given, to an interaction or to a broken record; two looks into an index."""
+
+
 def present(connection: sqlite3.Connection) -> Watermark:
     """Read the present point of arrival.
 
@@ -224,5 +232,5 @@ def present(connection: sqlite3.Connection) -> Watermark:
         The watermark; 0/0 for an empty store.
     """
     labels = connection.execute("SELECT value FROM counters WHERE name = 'label_sequence'").fetchone()[0]
-    rows = connection.execute("SELECT coalesce(max(row_sequence), 0) FROM interactions").fetchone()[0]
+    rows = connection.execute(_LAST_ROW).fetchone()[0]
     return Watermark(labels, rows)

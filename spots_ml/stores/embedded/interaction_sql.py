@@ -92,17 +92,17 @@ WHERE row_sequence = ?
 
 INSERT: Final = """
 INSERT INTO interactions (
-    source_kind, identity, agent_id, opportunity_id, scored_at, features,
+    row_sequence, source_kind, identity, agent_id, opportunity_id, scored_at, features,
     formula_score, is_called, outcome_type, outcome_score, outcome_at, first_outcome_at
 )
 SELECT
-    ?, identity, agent_id, opportunity_id, scored_at, features,
+    :rows + row_number() OVER (ORDER BY number), :kind, identity, agent_id, opportunity_id, scored_at, features,
     formula_score, is_called, outcome_type, outcome_score, outcome_at, first_outcome_at
 FROM incoming
 WHERE NOT EXISTS (SELECT 1 FROM interactions AS known WHERE known.identity = incoming.identity)
 ORDER BY number
 """
-"""Takes the kind of the source."""
+"""New interactions, numbered in the order of the stream behind the last number `:rows`."""
 
 FIND_TOLD: Final = """
 CREATE TEMP TABLE told AS
@@ -144,10 +144,24 @@ SELECT count(*) FROM interactions WHERE corrected_sequence > :labels AND label_s
 """Those labelled by then of which another type or score was told since, from an index."""
 
 QUARANTINE: Final = """
-INSERT OR IGNORE INTO quarantined (identity, position, source, reasons, record, imported_at)
-SELECT identity, position, ?, reasons, record, ? FROM broken
+INSERT INTO quarantined (row_sequence, identity, position, source, reasons, record, imported_at)
+SELECT :rows + row_number() OVER (ORDER BY position, identity), identity, position, :source, reasons, record, :at
+FROM broken
+WHERE NOT EXISTS (SELECT 1 FROM quarantined AS known WHERE known.identity = broken.identity)
+ORDER BY position, identity
 """
-"""Takes the source and the time; a broken record that is known already is not kept twice."""
+"""Broken records, numbered behind the last number `:rows`; one that is known already is not kept twice."""
+
+COUNT_QUARANTINE: Final = "SELECT count(*) FROM quarantined WHERE row_sequence <= :rows"
+"""Broken records up to the number `:rows`."""
+
+READ_QUARANTINE: Final = """
+SELECT row_sequence, reasons, record FROM quarantined
+WHERE row_sequence > :after AND row_sequence <= :rows
+ORDER BY row_sequence
+LIMIT :page
+"""
+"""One page of them behind the number `:after`."""
 
 _KNOWN: Final = """
 SELECT

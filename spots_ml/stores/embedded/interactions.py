@@ -19,6 +19,7 @@ from spots_ml.stores.embedded import interaction_sql as sql
 from spots_ml.stores.embedded.database import Database, present, staging, transaction
 from spots_ml.stores.embedded.interaction_merging import merge_into_known, merge_repeated
 from spots_ml.stores.embedded.interaction_rows import rows_of_interactions
+from spots_ml.stores.embedded.quarantine import read_quarantine
 from spots_ml.stores.embedded.reading import read_stream
 from spots_ml.stores.moments import to_text
 from spots_ml.stores.read_bounds import ReadBounds
@@ -62,9 +63,10 @@ class EmbeddedInteractionStore:
             _stage(connection, stream.batches, intake)
             with transaction(connection):
                 n_updated = merge_into_known(connection)
-                n_new = connection.execute(sql.INSERT, (stream.kind,)).rowcount
+                n_new = connection.execute(sql.INSERT, {"rows": present(connection).rows, "kind": stream.kind}).rowcount
                 n_new_labels = _log_outcomes(connection)
-                connection.execute(sql.QUARANTINE, (stream.description, imported_at))
+                set_aside = {"rows": present(connection).rows, "source": stream.description, "at": imported_at}
+                connection.execute(sql.QUARANTINE, set_aside)
             n_distinct = connection.execute("SELECT count(*) FROM incoming").fetchone()[0]
         return intake.report(n_distinct=n_distinct, n_new=n_new, n_updated=n_updated, n_new_labels=n_new_labels)
 
@@ -149,6 +151,21 @@ class EmbeddedInteractionStore:
         """
         bounds = ReadBounds.checked(since, until, agents)
         return read_stream(self._database, parse(self.label_watermark() if up_to is None else up_to), bounds)
+
+    def read_quarantine(self, up_to: str | None = None) -> Iterator[pa.RecordBatch]:
+        """Read the broken records that imports have set aside up to a point of arrival, some at a time.
+
+        Args:
+            up_to: A watermark; None: the present one. Those of later imports are not shown.
+
+        Returns:
+            Rows of `judging.set_aside`, each broken record once, in the order in which they were taken in; `position`
+            counts from 0 in each batch. Nothing for none.
+
+        Raises:
+            InputError: When `up_to` is no watermark; at the end: when rows are missing.
+        """
+        return read_quarantine(self._database, parse(self.label_watermark() if up_to is None else up_to))
 
 
 def _log_outcomes(connection: sqlite3.Connection) -> int:

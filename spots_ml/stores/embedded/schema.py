@@ -272,6 +272,18 @@ BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;
 CREATE UNIQUE INDEX one_served_decision ON decisions (identity) WHERE origin = 'served';
 """  # noqa: S608 - names of columns and models
 
+_QUARANTINE_BY_ARRIVAL: Final = """
+-- A broken record has a number of the same sequence as the interactions, so that a watermark says which were there.
+-- Those of before the numbers were there at every watermark.
+ALTER TABLE quarantined ADD COLUMN row_sequence INTEGER;
+UPDATE quarantined SET row_sequence = numbered.place - (SELECT count(*) FROM quarantined)
+FROM (
+    SELECT identity, row_number() OVER (ORDER BY imported_at, position, identity) AS place FROM quarantined
+) AS numbered
+WHERE numbered.identity = quarantined.identity;
+CREATE UNIQUE INDEX quarantined_by_arrival ON quarantined (row_sequence);
+"""
+
 STEPS: Final = (
     _INTERACTIONS_AND_VERSIONS,
     _DECISIONS_AND_PERFORMANCE,
@@ -284,6 +296,7 @@ STEPS: Final = (
     _REFUSALS,
     _OUTCOME_LOG,
     _CLAIMS,
+    _QUARANTINE_BY_ARRIVAL,
 )
 """The first step makes version 1 out of an empty file, each further one the next version."""
 

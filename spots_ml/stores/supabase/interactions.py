@@ -19,6 +19,7 @@ from spots_ml.stores.moments import to_text
 from spots_ml.stores.read_bounds import ReadBounds
 from spots_ml.stores.supabase.arrival import present
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
+from spots_ml.stores.supabase.quarantine import read_quarantine
 from spots_ml.stores.supabase.reading import read_stream
 from spots_ml.stores.supabase.staging import send_batch
 from spots_ml.stores.supabase.transport.calls import Calls
@@ -172,6 +173,22 @@ class SupabaseInteractionStore:
         bounds = ReadBounds.checked(since, until, agents)
         known = present(self._calls) if up_to is None else parse(up_to, "supabase")
         return read_stream(self._calls, self._direct, known, bounds)
+
+    def read_quarantine(self, up_to: str | None = None) -> Iterator[pa.RecordBatch]:
+        """Read the broken records that imports have set aside up to a point of arrival, some at a time.
+
+        Args:
+            up_to: A watermark; None: the present one. Those of later imports are not shown.
+
+        Returns:
+            Rows of `judging.set_aside`, each broken record once, in the order in which they were taken in; `position`
+            counts from 0 in each batch. Nothing for none.
+
+        Raises:
+            InputError: When `up_to` is no watermark; at the end: when rows are missing.
+            CallError: When a call ends in no answer, also while reading.
+        """
+        return read_quarantine(self._calls, present(self._calls) if up_to is None else parse(up_to, "supabase"))
 
 
 def _items(judged: Iterable[tuple[pa.RecordBatch, list[dict[str, Any]]]]) -> Iterator[dict[str, Any]]:
