@@ -30,7 +30,7 @@ from spots_ml.registry.shares import require_share
 from spots_ml.release.phone_manifest import PhoneManifest
 from spots_ml.stores.moments import to_text
 from spots_ml.stores.newest_version import newest_version
-from spots_ml.stores.supabase.model_files import ModelFiles
+from spots_ml.stores.supabase.storage.model_files import ModelFiles
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.version_rows import (
     VERSION_COLUMNS,

@@ -3,7 +3,7 @@ import hashlib
 import pytest
 
 from spots_ml.errors import ArtifactError
-from spots_ml.stores.supabase.bucket import Bucket
+from spots_ml.stores.supabase.storage.bucket import Bucket
 from spots_ml.stores.supabase.transport.refusals import (
     AccessError,
     ConflictError,

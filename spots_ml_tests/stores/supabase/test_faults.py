@@ -8,8 +8,8 @@ import pytest
 from spots_ml.digests import digest_bytes
 from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.stores.supabase import staging
-from spots_ml.stores.supabase.bucket import Bucket
 from spots_ml.stores.supabase.staging import send_batch
+from spots_ml.stores.supabase.storage.bucket import Bucket
 from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport import paging
 from spots_ml.stores.supabase.transport.calls import Calls

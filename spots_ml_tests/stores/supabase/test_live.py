@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from spots_ml.digests import digest_bytes
-from spots_ml.stores.supabase.bucket import Bucket
-from spots_ml.stores.supabase.model_files import BUCKET
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
+from spots_ml.stores.supabase.storage.bucket import Bucket
+from spots_ml.stores.supabase.storage.model_files import BUCKET
 from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.connection import SupabaseConnection

@@ -16,8 +16,8 @@ from spots_ml.registry.registration import propose_version, register_version
 from spots_ml.registry.serving import open_scorer
 from spots_ml.registry.verification import verify_version
 from spots_ml.scoring.served import MissingModel, ServedModel
-from spots_ml.stores.supabase.bucket import Bucket
-from spots_ml.stores.supabase.model_files import BUCKET
+from spots_ml.stores.supabase.storage.bucket import Bucket
+from spots_ml.stores.supabase.storage.model_files import BUCKET
 from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.connection import SupabaseConnection

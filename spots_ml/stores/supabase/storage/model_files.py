@@ -9,7 +9,7 @@ from spots_ml.digests import digest_bytes
 from spots_ml.errors import ArtifactError
 from spots_ml.registry.records import FileLocation, VersionContent
 from spots_ml.release.manifest import Manifest
-from spots_ml.stores.supabase.bucket import Bucket
+from spots_ml.stores.supabase.storage.bucket import Bucket
 from spots_ml.stores.supabase.transport.calls import Calls
 
 BUCKET: Final = "models"

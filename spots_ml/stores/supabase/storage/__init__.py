@@ -1,0 +1,1 @@
+"""Supabase Storage: one bucket, and the files of models in it."""
