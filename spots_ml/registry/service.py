@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 import numpy as np
@@ -23,20 +24,23 @@ class ServicePeriods:
 
     periods: dict[tuple[str, str], tuple[tuple[np.datetime64, np.datetime64], ...]]
 
-    def covers(self, model_type: str, version: str, moments: np.ndarray) -> np.ndarray:
+    def covers(
+        self, model_type: str, version: str, moments: np.ndarray, *, behind: timedelta = timedelta(0)
+    ) -> np.ndarray:
         """Tell whether a version was in service.
 
         Args:
             model_type: Which model.
             version: Its name.
             moments: `(n,)` datetime64[us] in UTC.
+            behind: How long after it left service it counts as in service still.
 
         Returns:
             `(n,)` bool; false throughout for a version that was never registered.
         """
-        covered = np.zeros(len(moments), bool)
+        covered, lag = np.zeros(len(moments), bool), np.timedelta64(behind)
         for since, until in self.periods.get((model_type, version), ()):
-            covered |= (since <= moments) & (moments < until)
+            covered |= (since <= moments) & (moments - lag < until)
         return covered
 
 

@@ -7,6 +7,7 @@ from spots_ml.monitoring.performance import PerformanceStore
 from spots_ml.monitoring.refusals import RefusalLog
 from spots_ml.registry.version_store import VersionStore
 from spots_ml.scoring.decision_log.log import DecisionLog
+from spots_ml.scoring.decision_log.phone_decisions import PhoneDecisions
 from spots_ml.scoring.served_history import HistoryServer
 
 
@@ -21,6 +22,7 @@ class Store:
         versions: The registry, with the files of versions where the store keeps them.
         history: History features of agents, served from the interactions.
         decisions: The decision log.
+        phones: What phones report that they decided.
         performance: Performance by day.
         refusals: What gates refused.
     """
@@ -29,5 +31,6 @@ class Store:
     versions: VersionStore
     history: HistoryServer
     decisions: DecisionLog
+    phones: PhoneDecisions
     performance: PerformanceStore
     refusals: RefusalLog

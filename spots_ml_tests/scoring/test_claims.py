@@ -17,7 +17,7 @@ class Since:
     def __init__(self, **moments):
         self.moments = moments
 
-    def covers(self, model_type, version, moments):
+    def covers(self, model_type, version, moments, *, behind=timedelta(0)):
         since = self.moments.get(f"{model_type}_{version}")
         return np.zeros(len(moments), bool) if since is None else moments >= at(since)
 

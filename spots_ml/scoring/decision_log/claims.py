@@ -38,13 +38,16 @@ SERVED_WITHIN: Final = timedelta(minutes=15)
 class ServiceRecord(Protocol):
     """Knows which versions were in service when; `registry.service.ServicePeriods` is one."""
 
-    def covers(self, model_type: str, version: str, moments: np.ndarray) -> np.ndarray:
+    def covers(
+        self, model_type: str, version: str, moments: np.ndarray, *, behind: timedelta = timedelta(0)
+    ) -> np.ndarray:
         """Tell whether a version was in service.
 
         Args:
             model_type: Which model.
             version: Its name.
             moments: `(n,)` datetime64[us] in UTC.
+            behind: How long after it left service it counts as in service still.
 
         Returns:
             `(n,)` bool; false throughout for a version that was never registered.
@@ -87,14 +90,22 @@ class ClaimRule:
         return pa.array(claims, pa.string())
 
 
-def were_in_service(service: ServiceRecord, model_type: str, versions: pa.Array, moments: np.ndarray) -> np.ndarray:
+def were_in_service(
+    service: ServiceRecord,
+    model_type: str,
+    versions: pa.Array,
+    moments: np.ndarray,
+    *,
+    behind: timedelta = timedelta(0),
+) -> np.ndarray:
     """Tell of many rows whether the version that is named was in service at their moment.
 
     Args:
         service: Which versions were in service when.
         model_type: Which model.
         versions: `(n,)` names; null: there is none, which is always in service.
-        moments: `(n,)` datetime64[us] in UTC.
+        moments: `(n,)` datetime64[us] in UTC; NaT where unknown, when nothing was in service.
+        behind: How long after a version left service it counts as in service still.
 
     Returns:
         `(n,)` bool.
@@ -102,5 +113,5 @@ def were_in_service(service: ServiceRecord, model_type: str, versions: pa.Array,
     covered = np.ones(len(moments), bool)
     for version in pc.unique(versions).drop_null().to_pylist():
         rows = pc.equal(versions, version).fill_null(False).to_numpy(zero_copy_only=False)
-        covered[rows] = service.covers(model_type, version, moments[rows])
+        covered[rows] = service.covers(model_type, version, moments[rows], behind=behind)
     return covered

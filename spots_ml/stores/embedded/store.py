@@ -7,6 +7,7 @@ from spots_ml.stores.embedded.decisions import EmbeddedDecisionLog
 from spots_ml.stores.embedded.history import EmbeddedHistoryServer
 from spots_ml.stores.embedded.interactions import EmbeddedInteractionStore
 from spots_ml.stores.embedded.performance import EmbeddedPerformanceStore
+from spots_ml.stores.embedded.phones import NoPhoneDecisions
 from spots_ml.stores.embedded.refusals import EmbeddedRefusalLog
 from spots_ml.stores.embedded.versions import EmbeddedVersionStore
 from spots_ml.stores.store import Store
@@ -30,6 +31,7 @@ def embedded_store(path: Path) -> Store:
         versions=EmbeddedVersionStore(database),
         history=EmbeddedHistoryServer(database),
         decisions=EmbeddedDecisionLog(database),
+        phones=NoPhoneDecisions(),
         performance=EmbeddedPerformanceStore(database),
         refusals=EmbeddedRefusalLog(database),
     )

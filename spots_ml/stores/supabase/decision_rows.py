@@ -10,7 +10,20 @@ from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES, FIELDS
 
 _FIELDS: Final = {field.name: field for field in FIELDS}
 
-COLUMNS: Final = tuple(_FIELDS[name].sql_name if name in _FIELDS else name for name in DECISIONS_WITH_OUTCOMES.names)
+
+def columns_of(schema: pa.Schema) -> tuple[str, ...]:
+    """Name the columns of a view of decisions.
+
+    Args:
+        schema: Fields of decisions and outcomes.
+
+    Returns:
+        Their names in SQL, in the order of the schema.
+    """
+    return tuple(_FIELDS[name].sql_name if name in _FIELDS else name for name in schema.names)
+
+
+COLUMNS: Final = columns_of(DECISIONS_WITH_OUTCOMES)
 """The columns of `decisions_with_outcomes`, in the order of the schema."""
 
 SENT: Final = tuple(field.sql_name for field in FIELDS)
@@ -33,22 +46,23 @@ def to_items(decisions: pa.Table) -> Iterator[dict[str, Any]]:
             yield {field.sql_name: _sent(item[field.name]) for field in FIELDS}
 
 
-def decisions_of_rows(rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
+def decisions_of_rows(rows: Sequence[Mapping[str, Any]], schema: pa.Schema = DECISIONS_WITH_OUTCOMES) -> pa.RecordBatch:
     """Turn what was read into decisions.
 
     Args:
-        rows: Documents with `COLUMNS`; one that is absent is unknown.
+        rows: Documents with the columns of the schema; one that is absent is unknown.
+        schema: Fields of decisions and outcomes.
 
     Returns:
-        As many rows of schema `DECISIONS_WITH_OUTCOMES`.
+        As many rows of that schema.
     """
     arrays = []
-    for name, field in zip(COLUMNS, DECISIONS_WITH_OUTCOMES, strict=True):
+    for name, field in zip(columns_of(schema), schema, strict=True):
         values = [row.get(name) for row in rows]
         if pa.types.is_timestamp(field.type):
             values = [None if text is None else datetime.fromisoformat(text) for text in values]
         arrays.append(pa.array(values, field.type))
-    return pa.RecordBatch.from_arrays(arrays, schema=DECISIONS_WITH_OUTCOMES)
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _sent(value: Any) -> Any:

@@ -5,6 +5,7 @@ from spots_ml.stores.supabase.decisions import SupabaseDecisionLog
 from spots_ml.stores.supabase.history import SupabaseHistoryServer
 from spots_ml.stores.supabase.interactions import SupabaseInteractionStore
 from spots_ml.stores.supabase.performance import SupabasePerformanceStore
+from spots_ml.stores.supabase.phones import SupabasePhoneDecisions
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.refusals import SupabaseRefusalLog
 from spots_ml.stores.supabase.transport.calls import Calls
@@ -26,6 +27,7 @@ def supabase_store(calls: Calls, direct: DirectReads | None = None) -> Store:
         versions=SupabaseVersionStore(calls),
         history=SupabaseHistoryServer(calls, direct),
         decisions=SupabaseDecisionLog(calls, direct),
+        phones=SupabasePhoneDecisions(calls),
         performance=SupabasePerformanceStore(calls),
         refusals=SupabaseRefusalLog(calls),
     )

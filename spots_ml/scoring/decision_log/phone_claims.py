@@ -1,0 +1,174 @@
+"""Which decisions that phones report count, and why others do not.
+
+A phone is no part of the service: its clock, its manifest and its code may be old, broken or somebody else's. So a
+report counts in its arm only where it is whole, agrees with itself, with the hash that assigns agents, and with the
+registry. All else is set aside with a reason, and counted there. `claims` is the same for what the service decides.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spots_ml.interactions.columns import times
+from spots_ml.interactions.judging.merging import truncated
+from spots_ml.models.declared import model_in
+from spots_ml.models.spec import Role
+from spots_ml.requests.request_schema import TREND_BOOST_RANGE
+from spots_ml.scoring.assignment import group_names, hybrid_mask
+from spots_ml.scoring.decision import FALLBACK_TEXTS
+from spots_ml.scoring.decision_log.claims import ServiceRecord, were_in_service
+from spots_ml.scoring.decision_log.phone_decisions import PHONE
+from spots_ml.scoring.formula import CALLED_FROM
+
+PhoneClaim = Literal[
+    "as_reported",
+    "incomplete",
+    "out_of_range",
+    "malformed_fallback",
+    "other_group",
+    "not_in_service",
+    "untold_fallback",
+    "contradicts_itself",
+    "decided_twice",
+]
+"""Why a report counts (the first) or is set aside; of several reasons the first in this order is told."""
+PHONE_CLAIMS: Final[tuple[PhoneClaim, ...]] = get_args(PhoneClaim)
+
+AS_REPORTED: Final[PhoneClaim] = "as_reported"
+
+PHONE_CLAIM_TEXTS: Final[Mapping[str, str]] = {
+    "as_reported": "reported whole, and nothing speaks against it",
+    "incomplete": "arm, weight, formula's score, score, is_called or propensity was not reported",
+    "out_of_range": "a score or the weight is outside of [0, 1], or the propensity outside of (0, 1]",
+    "malformed_fallback": "its fallback is not 'model: reason'",
+    "other_group": "its arm is not that of the agent's hash",
+    "not_in_service": "a version that it names was not in service at its moment, nor shortly before",
+    "untold_fallback": "the model did not answer, and no fallback says why",
+    "contradicts_itself": "its scores, weight, fallback and is_called do not go together",
+    "decided_twice": "an earlier report tells the same agent, opportunity and moment",
+}
+
+MAY_BE_BEHIND: Final = timedelta(hours=24)
+"""How long after a version left service a phone may still decide by it.
+
+A phone asks for the manifest now and then, once a day where it can, and is offline meanwhile; in a day nearly every
+phone that is used has asked. A longer lag would let a version that was taken back count for longer than people saw it.
+"""
+
+_KNOWN: Final = (
+    *("agent_id", "opportunity_id", "decided_at", "group", "weight", "formula_score", "score", "called"),
+    "propensity",
+)
+_NUMBERS: Final = ("weight", "formula_score", "neural_score", "score", "propensity")
+_TEXTS: Final = pa.array(sorted({text for text in FALLBACK_TEXTS.values() if text is not None}))
+_ROUNDING: Final = 1e-6
+"""How far two runtimes may be apart (`docs/contract.md`)."""
+
+
+def judge_reports(reports: pa.Table, service: ServiceRecord) -> pa.Array:
+    """Judge what phones report.
+
+    Args:
+        reports: `n` rows of schema `PHONE_DECISIONS`; of those that tell the same decision, the first counts.
+        service: Which versions were in service when.
+
+    Returns:
+        `(n,)` strings, each a `PhoneClaim`.
+    """
+    numbers = {name: _numbers(reports[name]) for name in _NUMBERS}
+    neural, outcome = model_in(Role.NEURAL_SCORE).name, model_in(Role.OUTCOME_FILTER).name
+    moments = times(reports["decided_at"])
+    unserved = np.zeros(reports.num_rows, bool)
+    for model_type, name in ((neural, "version"), (outcome, "outcome_version")):
+        versions = reports[name].combine_chunks()
+        unserved |= ~were_in_service(service, model_type, versions, moments, behind=MAY_BE_BEHIND)
+    hybrid = hybrid_mask(reports["agent_id"].combine_chunks())
+    texts = reports["fallback"]
+    fell_back = _is_true(pc.starts_with(texts, f"{neural}: "))
+    silent = np.isnan(numbers["neural_score"])
+    reasons: dict[PhoneClaim, np.ndarray] = {
+        "incomplete": ~np.logical_and.reduce([_is_true(pc.is_valid(reports[name])) for name in _KNOWN]),
+        "out_of_range": np.logical_or.reduce([_outside(reports[name], name) for name in _NUMBERS]),
+        "malformed_fallback": _is_true(pc.and_(pc.is_valid(texts), pc.invert(pc.is_in(texts, _TEXTS)))),
+        "other_group": ~_is_true(pc.equal(reports["group"], group_names(hybrid))),
+        "not_in_service": unserved,
+        "untold_fallback": hybrid & silent & ~fell_back,
+        "contradicts_itself": (
+            (fell_back & ~silent)
+            | ((numbers["weight"] > 0.0) & (silent | ~hybrid))
+            | _score_too_high(numbers)
+            | _called_otherwise(reports, numbers)
+        ),
+    }
+    claims = np.full(reports.num_rows, AS_REPORTED, object)
+    for reason, rows in reasons.items():
+        claims[(claims == AS_REPORTED) & rows] = reason
+    claims[_repeated(reports, claims == AS_REPORTED)] = "decided_twice"
+    return pa.array(claims, pa.string())
+
+
+def counted_reports(reports: pa.Table, claims: pa.Array) -> pa.Table:
+    """Keep the reports that count, as decisions that can be measured.
+
+    Args:
+        reports: `n` rows of schema `PHONE_DECISIONS`.
+        claims: `(n,)` of `judge_reports`.
+
+    Returns:
+        Those rows, with the further columns `origin` and `arm` (null: it follows from group and version, as
+        `deciding_arms` has it).
+    """
+    kept = reports.filter(pc.equal(claims, AS_REPORTED))
+    kept = kept.append_column("origin", pa.repeat(pa.scalar(PHONE), kept.num_rows))
+    return kept.append_column("arm", pa.nulls(kept.num_rows, pa.string()))
+
+
+def _score_too_high(numbers: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The filter multiplies by a probability and the trend boost has a bound: a score is never above this."""
+    weight = np.where(np.isnan(numbers["neural_score"]), 0.0, numbers["weight"])
+    # What is no number is told as such before.
+    with np.errstate(invalid="ignore"):
+        blended = (1.0 - weight) * numbers["formula_score"] + weight * np.nan_to_num(numbers["neural_score"])
+        too_high: np.ndarray = numbers["score"] > blended * (1.0 + TREND_BOOST_RANGE[1]) + _ROUNDING
+    return too_high
+
+
+def _called_otherwise(reports: pa.Table, numbers: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Called below the threshold, or not called above it by something that could not block; a coin may do both."""
+    called, reached = _is_true(reports["called"]), numbers["score"] >= CALLED_FROM
+    filtered = _is_true(pc.is_valid(reports["outcome_version"]))
+    otherwise: np.ndarray = (called & ~reached) | (~called & reached & ~filtered)
+    return otherwise & (numbers["propensity"] == 1.0)
+
+
+def _repeated(reports: pa.Table, counted: np.ndarray) -> np.ndarray:
+    repeated = np.zeros(reports.num_rows, bool)
+    moments = truncated(times(reports["decided_at"]))
+    pairs = zip(reports["agent_id"].to_pylist(), reports["opportunity_id"].to_pylist(), moments.tolist(), strict=True)
+    seen = set()
+    for row, decision in enumerate(pairs):
+        if counted[row]:
+            repeated[row] = decision in seen
+            seen.add(decision)
+    return repeated
+
+
+def _outside(column: pa.ChunkedArray, name: str) -> np.ndarray:
+    low = pc.greater(column, 0.0) if name == "propensity" else pc.greater_equal(column, 0.0)
+    outside: np.ndarray = ~pc.and_(low, pc.less_equal(column, 1.0)).fill_null(True).to_numpy()
+    return outside
+
+
+def _numbers(column: pa.ChunkedArray) -> np.ndarray:
+    """Numbers as float64, NaN where null."""
+    numbers: np.ndarray = column.cast(pa.float64()).fill_null(np.nan).to_numpy()
+    return numbers
+
+
+def _is_true(column: pa.ChunkedArray) -> np.ndarray:
+    truths: np.ndarray = column.fill_null(False).to_numpy(zero_copy_only=False)
+    return truths
