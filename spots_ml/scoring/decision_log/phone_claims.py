@@ -141,8 +141,9 @@ def _called_otherwise(reports: pa.Table, numbers: Mapping[str, np.ndarray]) -> n
     """Called below the threshold, or not called above it by something that could not block; a coin may do both."""
     called, reached = _is_true(reports["called"]), numbers["score"] >= CALLED_FROM
     filtered = _is_true(pc.is_valid(reports["outcome_version"]))
-    otherwise: np.ndarray = (called & ~reached) | (~called & reached & ~filtered)
-    return otherwise & (numbers["propensity"] == 1.0)
+    certain = numbers["propensity"] == 1.0
+    otherwise: np.ndarray = certain & ((called & ~reached) | (~called & reached & ~filtered))
+    return otherwise
 
 
 def _repeated(reports: pa.Table, counted: np.ndarray) -> np.ndarray:
