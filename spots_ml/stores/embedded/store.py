@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from spots_ml.stores.embedded.database import Database
-from spots_ml.stores.embedded.decisions import EmbeddedDecisionLog
+from spots_ml.stores.embedded.decisions import EmbeddedDecisionLog, NoPhoneDecisions
 from spots_ml.stores.embedded.history import EmbeddedHistoryServer
 from spots_ml.stores.embedded.interactions import EmbeddedInteractionStore
 from spots_ml.stores.embedded.performance import EmbeddedPerformanceStore
-from spots_ml.stores.embedded.phones import NoPhoneDecisions
 from spots_ml.stores.embedded.refusals import EmbeddedRefusalLog
 from spots_ml.stores.embedded.versions import EmbeddedVersionStore
 from spots_ml.stores.store import Store
