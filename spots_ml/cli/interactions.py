@@ -42,7 +42,7 @@ def generate_command(kind: Literal["seed", "hybrid"], rows: int, seed: int, out:
 @click.option(
     "--accept-broken",
     is_flag=True,
-    help="Take the good records however many others are broken; the quarantine says so of each of these.",
+    help="Take the good records however many others are broken; these count in what a run reads of the store.",
 )
 @json_option
 def import_command(path: Path, kind: StoreKind | None, accept_broken: bool, as_json: bool) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from spots_ml.interactions.reading.broken_records import read_record
+from spots_ml.interactions.reading.broken_records import agent_of, read_record
 from spots_ml.interactions.reading.records import decode_array, decode_record
 from spots_ml.interactions.schema import INTERACTIONS
 
@@ -98,3 +98,4 @@ def test_the_careful_reading_never_fails_on_random_damage(make_record) -> None:
         row = read_record(bytes(damaged))
         pa.RecordBatch.from_pylist([{"position": 0, **row}], schema=INTERACTIONS)
         assert ("problems" in row) == ("record" in row)
+        assert agent_of(bytes(damaged)) == row.get("agent_id")

@@ -22,6 +22,7 @@ MADE_BY: Final[dict[str, tuple[str, ...]]] = {
         "interactions/reading",
         "interactions/generators",
         "interactions/keeping",
+        "interactions/judging/set_aside.py",
         "interactions/source.py",
         "interactions/schema.py",
         "interactions/columns.py",

@@ -18,6 +18,7 @@ def refuse_broken(
     reasons: Mapping[str, int],
     examples: Sequence[tuple[int, Sequence[str]]],
     max_broken_share: float,
+    otherwise: str = "",
 ) -> None:
     """Insist that few records are broken.
 
@@ -28,6 +29,7 @@ def refuse_broken(
         reasons: Reason code -> records.
         examples: Position and reason codes of the first broken ones.
         max_broken_share: Largest share that may be, in [0, 1], inclusive.
+        otherwise: What else may be done where this is read; empty: nothing.
 
     Raises:
         ValidationFailedError: When more are broken.
@@ -40,5 +42,5 @@ def refuse_broken(
         f"{n_broken:,} of {n_read:,} records are broken ({weighing.broken_share:.1%} with no agent above its cap); "
         f"at most {max_broken_share:.1%} may be. By reason: {counts}. First ones: {first}. "
         f"Who weighs most: {weighing.sentence()}. Repair the source; if this is expected, raise max_broken_share "
-        "(SPOTS_ML_MAX_BROKEN_SHARE), or import it with --accept-broken"
+        f"(SPOTS_ML_MAX_BROKEN_SHARE){otherwise}"
     )

@@ -108,6 +108,7 @@ class Intake:
             reasons=dict(sorted(self.reasons.items())),
             examples=self._examples,
             max_broken_share=self.config.max_broken_share,
+            otherwise=", or import it with --accept-broken: a run then holds the store to the same share",
         )
 
     def _note(self, broken: list[dict[str, Any]]) -> None:

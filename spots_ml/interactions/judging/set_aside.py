@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from spots_ml.interactions.columns import rows_in_columns
-from spots_ml.interactions.reading.broken_records import read_record
+from spots_ml.interactions.reading.broken_records import agent_of
 from spots_ml.interactions.schema import INTERACTIONS
 
 
@@ -24,7 +24,7 @@ def rows_set_aside(records: Sequence[tuple[str, Sequence[str]]]) -> pa.RecordBat
     rows = [
         {
             "position": position,
-            "agent_id": read_record(text.encode("utf-8", "surrogatepass")).get("agent_id"),
+            "agent_id": agent_of(text.encode("utf-8", "surrogatepass")),
             "record": text,
             "problems": list(reasons),
         }

@@ -29,6 +29,7 @@ from spots_ml.interactions.reading.record_layout import (
 from spots_ml.interactions.reading.records import derived_mismatch
 
 _KEPT_BYTES: Final = 1 << 16
+_AGENT_KEYS: Final = tuple(key for key, column in TEXT_KEYS.items() if column == "agent_id")
 
 ABSENT: Final = object()
 """Stands for the value of a key that is not there."""
@@ -48,6 +49,18 @@ def read_record(text: bytes) -> dict[str, Any]:
         reason codes found, sorted, and `record` the text; both are absent when nothing is wrong.
     """
     return _Reading(text).row()
+
+
+def agent_of(text: bytes) -> str | None:
+    """Read whose a record is, and nothing else of it.
+
+    Args:
+        text: The element's bytes; anything at all.
+
+    Returns:
+        The agent that `read_record` finds; None where it finds none.
+    """
+    return _Reading(text).agent()
 
 
 def read_parsed(record: dict[str, Any], text: bytes) -> dict[str, Any]:
@@ -108,6 +121,12 @@ class _Reading:
             self._values["problems"] = sorted(self.findings)
             self._values["record"] = kept_text(self._text)
         return self._values
+
+    def agent(self) -> str | None:
+        record = self._parse() or {}
+        for key in _AGENT_KEYS:
+            self._keep("agent_id", self._characters(record.get(key), key), key)
+        return self._values.get("agent_id")
 
     def _found(self, code: str, path: str = "", value: object = ABSENT) -> None:
         self.findings.setdefault(code, []).append((path, value))
