@@ -152,9 +152,7 @@ def test_what_is_no_watermark_says_nothing_of_the_quarantine(store):
 
 def test_a_run_does_not_advise_what_was_done_already(store, tmp_path):
     rows = people(0, 6) + people(6, 10, formula_score=1.5)
-    with pytest.raises(
-        ValidationFailedError, match=r"SPOTS_ML_MAX_BROKEN_SHARE\), or import it with --accept-broken: a"
-    ):
+    with pytest.raises(ValidationFailedError, match=r"SHARE\), or import it with --accept-broken: a run"):
         take_in(store, rows)
     take_in(store, rows, max_broken_share=1.0)
     with pytest.raises(ValidationFailedError, match=r"SPOTS_ML_MAX_BROKEN_SHARE\)$"):
