@@ -171,12 +171,41 @@ def interval(estimate: "Estimate | None", *, percent: bool = False) -> str:
         for number in (estimate.value, estimate.low, estimate.high)
     )
     known = [f"{low} to {high}"] if low is not None and high is not None else []
-    if estimate.n_rows is not None and estimate.n_agents is not None:
-        rows, agents = estimate.n_rows, estimate.n_agents
-        of = f"{rows:,} {_plural('row', rows)} of {agents:,} {_plural('agent', agents)}"
-        known = [*(known or ["no interval"]), of]
+    if size := _size(estimate):
+        known = [*(known or ["no interval"]), size]
     told = f" ({'; '.join(known)})" if known else ""
     return f"{value}{'%' if percent else ''}{told}"
+
+
+def estimates_table(
+    rows: Iterable[tuple[str, "Estimate | None"]], what: str = "value", *, percent: bool = False
+) -> dg.MetadataValue:
+    """Show estimates below each other, and how many rows and agents they are of: once, where all are of the same.
+
+    Args:
+        rows: Name and estimate, from top to bottom.
+        what: Name of what is estimated.
+        percent: Whether they are shares, to be shown in percent.
+
+    Returns:
+        Markdown, narrow enough for the value column where all are of the same rows.
+    """
+    known = list(rows)
+    sizes = {_size(one) for _, one in known if one is not None and one.value is not None}
+    size = next(iter(sizes)) if len(sizes) == 1 else None
+    cells = (interval(one, percent=percent) for _, one in known)
+    if size:
+        cells = (cell.replace(f"; {size})", ")").replace(f" ({size})", "") for cell in cells)
+    return markdown_table(
+        [size or "", f"{what} (95% interval)"], ([name, cell] for (name, _), cell in zip(known, cells, strict=True))
+    )
+
+
+def _size(estimate: "Estimate") -> str | None:
+    rows, agents = estimate.n_rows, estimate.n_agents
+    if rows is None or agents is None:
+        return None
+    return f"{rows:,} {_plural('row', rows)} of {agents:,} {_plural('agent', agents)}"
 
 
 def _plural(one: str, count: int) -> str:

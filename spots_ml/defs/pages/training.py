@@ -1,6 +1,6 @@
 """What `trained_model` shows in the UI: the comparison with its baselines, curves, calibration."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -11,6 +11,7 @@ from spots_ml.training.evaluation import NETWORK
 from spots_ml.training.shipped import ERROR, FORMULA
 
 if TYPE_CHECKING:
+    from spots_ml.estimates.estimate import Estimate
     from spots_ml.interactions.learning.dataset import LabelledRows
     from spots_ml.release.manifest import Manifest
     from spots_ml.training.evaluation import Evaluation
@@ -34,8 +35,11 @@ def training_metadata(model: "TrainedModel", test: "LabelledRows") -> dict[str, 
     return {
         "verdict": tables.sentences([document.verdict.message]),
         **shipped_metadata(evaluation.shipped),
-        "comparison": _comparison(model, [headline.metric]),
-        "leads": _leads(model),
+        "comparison": tables.estimates_table(
+            ((name, evaluation.predictors[name].get(headline.metric)) for name in _network_first(evaluation)),
+            headline.metric,
+        ),
+        "network_ahead_of": tables.estimates_table(evaluation.leads.items(), headline.metric),
         "comparison_plot": plots.comparison(
             {name: numbers.get(headline.metric) for name, numbers in evaluation.predictors.items()},
             NETWORK,
@@ -81,25 +85,21 @@ def shipped_metadata(shipped: "Mapping[str, ShippedDecision]") -> dict[str, dg.M
     """
     if not shipped:
         return {}
-    names = list(dict.fromkeys(name for one in shipped.values() for name in one.numbers))
-    columns = [name if name != ERROR else f"{name} of the blended score" for name in names]
-    differing = {name: one for name, one in shipped.items() if name != FORMULA}
+    names = dict.fromkeys(name for one in shipped.values() for name in one.numbers)
     return {
-        "what_ships": tables.markdown_table(
-            ["decision on the test rows", *(f"{name} (95% interval)" for name in columns)],
-            (
-                [decides, *(tables.interval(one.numbers.get(name)) for name in names)]
-                for decides, one in shipped.items()
-            ),
-        ),
-        "what_ships_against_the_formula": tables.markdown_table(
-            ["more than the formula, agents paired", *(f"{name} (95% interval)" for name in columns)],
-            (
-                [decides, *(tables.interval(one.more_than_formula.get(name)) for name in names)]
-                for decides, one in differing.items()
-            ),
-        ),
+        f"ships: {name if name != ERROR else f'{name} of the blended score'}": tables.estimates_table(
+            _beside(shipped, name), name
+        )
+        for name in names
     }
+
+
+def _beside(shipped: "Mapping[str, ShippedDecision]", name: str) -> Iterator[tuple[str, "Estimate | None"]]:
+    """One number of each decision, the formula's first, and below it how much it differs from the formula's."""
+    for decides, one in sorted(shipped.items(), key=lambda item: item[0] != FORMULA):
+        yield decides, one.numbers.get(name)
+        if decides != FORMULA:
+            yield "more than the formula", one.more_than_formula.get(name)
 
 
 def decision_metadata(manifest: "Manifest") -> dict[str, dg.MetadataValue]:
@@ -141,22 +141,18 @@ def _defined(model: "TrainedModel") -> list[str]:
     return [name for name, estimate in model.evaluation.predictors[NETWORK].items() if estimate.stands_alone]
 
 
+def _network_first(evaluation: "Evaluation") -> list[str]:
+    return sorted(evaluation.predictors, key=lambda name: name != NETWORK)
+
+
 def _comparison(model: "TrainedModel", metrics: Sequence[str]) -> dg.MetadataValue:
     """Every predictor's numbers with their intervals; the network first."""
     predictors = model.evaluation.predictors
-    others = [name for name in predictors if name != NETWORK]
     rows: Iterable[list[str]] = (
-        [name, *(tables.interval(predictors[name].get(metric)) for metric in metrics)] for name in (NETWORK, *others)
+        [name, *(tables.interval(predictors[name].get(metric)) for metric in metrics)]
+        for name in _network_first(model.evaluation)
     )
     return tables.markdown_table(["test rows", *(f"{name} (95% interval)" for name in metrics)], rows)
-
-
-def _leads(model: "TrainedModel") -> dg.MetadataValue:
-    """How far the network is ahead of every other predictor, agents paired."""
-    return tables.markdown_table(
-        ["network ahead of", f"by {model_spec(model.model_type).headline.metric} (95% interval)"],
-        ([name, tables.interval(lead)] for name, lead in model.evaluation.leads.items()),
-    )
 
 
 def _agents_by_split(document: "TrainedDocument") -> dict[str, dg.MetadataValue]:
