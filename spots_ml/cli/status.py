@@ -91,6 +91,7 @@ def _model(model: "ModelStatus") -> dict[str, Any]:
 
 def _comparison(one: "ArmComparison") -> dict[str, Any]:
     return {
+        "origin": one.origin,
         "other": one.other,
         "day": one.day.isoformat(),
         **{

@@ -1,10 +1,10 @@
 """How each arm did: metrics per version, by day, over the last seven days, with intervals over agents.
 
 An arm is what decided (see `scoring.arms`): the formula for agents of the group `formulaBased`, a version of the
-calling-score model for those of the group `hybrid`. Only decisions that were served count (see
-`scoring.decision_log.claims`): a replay decided nothing, and what came of its moment is another arm's. Two arms are
-compared at equal maturity (see `interactions.learning.maturity`); whether a difference means anything is not decided
-here.
+calling-score model for those of the group `hybrid`. Decisions count that were served (see
+`scoring.decision_log.claims`) and, apart from these, those that phones report and nothing speaks against
+(`phone_claims` there). A replay decided nothing, and what came of its moment is another arm's. Two arms are compared at
+equal maturity (see `interactions.learning.maturity`); whether a difference means anything is not decided here.
 """
 
 from collections import Counter
@@ -25,8 +25,13 @@ from spots_ml.interactions.columns import agents_by_name, first_arrivals
 from spots_ml.interactions.learning.maturity import DEFAULT_WINDOW, Maturity, mature
 from spots_ml.scoring.decision_log.deciding_arms import deciding_arms
 from spots_ml.scoring.decision_log.fields import Origin
+from spots_ml.scoring.decision_log.phone_decisions import PHONE, PhoneOrigin
 
-SERVED: Final[Origin] = "served"
+MeasuredOrigin = Origin | PhoneOrigin
+"""Who decided what is measured: the service, or a phone; rows of before may be of replays."""
+SERVED: Final[MeasuredOrigin] = "served"
+EVIDENCE: Final[tuple[MeasuredOrigin, ...]] = (SERVED, PHONE)
+"""What tells how an arm does. The two are never added up: one decision may be in both."""
 
 WINDOW_DAYS: Final = 7
 METRICS: Final = ("called_rate", "positive_outcome_rate", "mean_calling_score", "mean_outcome_score", "fallback_rate")
@@ -45,7 +50,7 @@ class PerformanceRow(BaseModel):
 
     day: date = Field(description="Last day (UTC) of the window.")
     arm: str = Field(description="'formula', or 'calling_score <version>' ('none': no version was there).")
-    origin: Origin = Field(description="What is measured is served; rows of before may be of replays.")
+    origin: MeasuredOrigin = Field(description="What is measured is served, or phone's; rows of before may be replays.")
     window_days: int = Field(ge=1, description="Days in the window.")
     maturity_hours: float = Field(ge=0, description="How long an outcome may take, in hours.")
     n_decisions: int = Field(ge=0, description="Decisions in the window.")
@@ -114,6 +119,7 @@ def measure_performance(
     now: datetime,
     window_days: int = WINDOW_DAYS,
     maturity: timedelta = DEFAULT_WINDOW,
+    origin: MeasuredOrigin = SERVED,
     seed: int,
     n_resamples: int = N_RESAMPLES,
 ) -> tuple[PerformanceRow, ...]:
@@ -123,17 +129,18 @@ def measure_performance(
     them. The called rate, the mean calling score and the fallback rate count every decision, matured or not.
 
     Args:
-        decisions: Rows with the columns of `DECISIONS_WITH_OUTCOMES`, in any order; those outside of the window and
-            replays are left out.
+        decisions: Rows with the columns of `DECISIONS_WITH_OUTCOMES`, in any order; those outside of the window
+            are left out.
         day: The last day (UTC); not later than today. Today counts as far as it has come.
         now: The present, with a time zone.
         window_days: Days, at least 1.
         maturity: How long an outcome may take.
+        origin: Whose decisions are measured; those of others are left out.
         seed: Of the resampling, which begins anew for each arm: what else was decided does not change its intervals.
         n_resamples: How many times agents are drawn.
 
     Returns:
-        One row per arm, ordered by its id; empty without decisions that were served.
+        One row per arm, ordered by its id; empty without decisions of that origin.
 
     Raises:
         ConfigError: When the day lies ahead, or a number is out of its range.
@@ -146,7 +153,7 @@ def measure_performance(
         pc.less(decisions["decided_at"], pa.scalar(end, decisions.schema.field("decided_at").type)),
     )
     # In one order whatever the order of the rows: sums of the same numbers in another order differ in the last digit.
-    counted = pc.and_(within, pc.equal(decisions["origin"], SERVED))
+    counted = pc.and_(within, pc.equal(decisions["origin"], origin))
     table = decisions.select(_COLUMNS).filter(counted).sort_by("decision_id")
     table = table.set_column(table.column_names.index("arm"), "arm", deciding_arms(table))
     rows = []
@@ -158,7 +165,7 @@ def measure_performance(
                 {
                     "day": day,
                     "arm": arm,
-                    "origin": SERVED,
+                    "origin": origin,
                     "window_days": window_days,
                     "maturity_hours": maturity / timedelta(hours=1),
                 },

@@ -13,7 +13,7 @@ from spots_ml.estimates.difference import difference
 from spots_ml.estimates.estimate import Estimate
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.models.spec import Role
-from spots_ml.monitoring.performance import PerformanceRow, excessive_fallbacks
+from spots_ml.monitoring.performance import EVIDENCE, SERVED, MeasuredOrigin, PerformanceRow, excessive_fallbacks
 from spots_ml.monitoring.retraining import Retrain, Wait
 from spots_ml.registry.in_service import InService
 from spots_ml.registry.records import ModelVersion
@@ -31,6 +31,7 @@ class ArmComparison:
     """How the live version's arm did beside another one, on outcomes of people.
 
     Attributes:
+        origin: Whose decisions are compared: the service's, or those that phones report.
         other: The other arm: the formula, or the version before.
         day: Last day (UTC) of the seven that were measured.
         ours: The live version's metric; None: it decided nothing in that time.
@@ -38,6 +39,7 @@ class ArmComparison:
         more: `ours - theirs`, agents apart; None where one of them is missing.
     """
 
+    origin: MeasuredOrigin
     other: str
     day: date
     ours: Estimate | None
@@ -46,7 +48,11 @@ class ArmComparison:
 
     @property
     def sentence(self) -> str:
-        """What can be told."""
+        """What can be told, and by whose decisions where these are not the service's."""
+        return self._told if self.origin == SERVED else f"by what phones decided: {self._told}"
+
+    @property
+    def _told(self) -> str:
         if self.ours is None or self.theirs is None or self.more is None or self.more.value is None:
             missing = "the live version" if self.ours is None or self.ours.value is None else self.other
             return f"not comparable with {self.other}: no matured outcomes of {missing} in the seven days to {self.day}"
@@ -119,9 +125,9 @@ def model_status(
     Returns:
         The status.
     """
-    served = [row for row in performance if row.origin == "served"]
-    measured = max((row.day for row in served), default=None)
-    rows = [row for row in served if row.day == measured]
+    evidence = [row for row in performance if row.origin in EVIDENCE]
+    measured = max((row.day for row in evidence), default=None)
+    rows = [row for row in evidence if row.day == measured]
     is_arm = model_spec(standing.model_type).role is Role.NEURAL_SCORE
     return ModelStatus(
         standing=standing,
@@ -160,18 +166,25 @@ def _change(standing: InService) -> str:
 def _comparisons(standing: InService, rows: Sequence[PerformanceRow]) -> tuple[ArmComparison, ...]:
     if standing.live is None or not rows:
         return ()
-    by_arm = {row.arm: row for row in rows}
-    ours = by_arm.get(f"{standing.model_type} {standing.live.version}")
+    live = f"{standing.model_type} {standing.live.version}"
     others = [FORMULA]
     if standing.before is not None and standing.before != standing.live.version:
         others.append(f"{standing.model_type} {standing.before}")
-    return tuple(_compared(ours, by_arm.get(other), other, rows[0].day) for other in others)
+    by_arm = {(row.origin, row.arm): row for row in rows}
+    return tuple(
+        _compared(by_arm.get((origin, live)), by_arm.get((origin, other)), other, origin, rows[0].day)
+        for origin in EVIDENCE
+        if any(row.origin == origin for row in rows)
+        for other in others
+    )
 
 
-def _compared(ours: PerformanceRow | None, theirs: PerformanceRow | None, other: str, day: date) -> ArmComparison:
+def _compared(
+    ours: PerformanceRow | None, theirs: PerformanceRow | None, other: str, origin: MeasuredOrigin, day: date
+) -> ArmComparison:
     mine, its = (None if row is None else row.metric(COMPARED) for row in (ours, theirs))
     more = None if mine is None or its is None else difference(mine, its)
-    return ArmComparison(other=other, day=day, ours=mine, theirs=its, more=more)
+    return ArmComparison(origin=origin, other=other, day=day, ours=mine, theirs=its, more=more)
 
 
 def _waiting(standing: InService, newest: ModelVersion | None) -> list[str]:

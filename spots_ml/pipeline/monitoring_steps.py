@@ -9,6 +9,8 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+
 from spots_ml.digests import digest_json
 from spots_ml.errors import InsufficientDataError
 from spots_ml.interactions.judging.rules import ValidationConfig
@@ -29,8 +31,12 @@ from spots_ml.monitoring.performance import (
 )
 from spots_ml.monitoring.served_effect import ServedEffect, measure_served
 from spots_ml.places import Places
+from spots_ml.registry.service import service_periods
+from spots_ml.scoring.decision_log.phone_claims import count_reports, counted_reports, judge_reports
+from spots_ml.scoring.decision_log.phone_decisions import PHONE
 from spots_ml.stores.store import Store
 
+_DECISION: Final = ["agent_id", "opportunity_id", "decided_at"]
 SEED: Final = 0
 """Of every resampling and sample here: the same decisions always give the same intervals."""
 HISTORY_SAMPLE: Final = 1_000
@@ -46,7 +52,9 @@ class DayMeasured:
         since: Start of these days, inclusive (UTC).
         until: Their end, exclusive.
         claims: Decisions of these days by their claim: only those that were served are measured.
-        rows: One per arm; empty without decisions that were served.
+        phone_claims: Decisions that phones reported of these days, by what became of them: only those that count
+            are measured.
+        rows: One per arm of what was served, then one per arm of what phones decided; possibly none.
         recent: What is kept of the days before, and of this one.
         history: Whether the decisions were served with the right history.
         linking: How many outcomes of these days belong to no decision.
@@ -56,6 +64,7 @@ class DayMeasured:
     since: datetime
     until: datetime
     claims: dict[str, int]
+    phone_claims: dict[str, int]
     rows: tuple[PerformanceRow, ...]
     recent: tuple[PerformanceRow, ...]
     history: HistoryCheck
@@ -72,7 +81,7 @@ def measure_day(store: Store, day: date, *, now: datetime, maturity: timedelta, 
     """Measure the decisions of the seven days up to one day, keep the numbers, check what was served.
 
     Args:
-        store: Decisions, interactions and performance.
+        store: Decisions, reports of phones, interactions, the registry and performance.
         day: The last day (UTC).
         now: The present, with a time zone.
         maturity: How long an outcome may take.
@@ -87,16 +96,26 @@ def measure_day(store: Store, day: date, *, now: datetime, maturity: timedelta, 
     since, until = decision_window(day)
     decisions = store.decisions.read_decisions(since, until)
     rows = measure_performance(decisions, day=day, now=now, maturity=maturity, seed=SEED)
+    reports = store.phones.read_phone_decisions(since, until)
+    judged = judge_reports(reports, service_periods(store.versions.history()))
+    rows += measure_performance(
+        counted_reports(reports, judged), day=day, now=now, maturity=maturity, origin=PHONE, seed=SEED
+    )
     store.performance.save_performance(rows, now=now)
     recent = store.performance.read_performance(day - timedelta(days=recent_days - 1), day + timedelta(days=1))
     history = check_served_history(
         store.decisions, store.interactions, since=since, until=until, sample=HISTORY_SAMPLE, seed=SEED
     )
-    linking = link_outcomes(served_among(decisions), store.interactions, since=since, until=until)
+    # The outcome of what a phone reports is in the very row, whether or not the report counts.
+    decided = pa.concat_tables(
+        [found.select(_DECISION) for found in (served_among(decisions), reports)], promote_options="default"
+    )
+    linking = link_outcomes(decided, store.interactions, since=since, until=until)
     return DayMeasured(
         since,
         until,
         count_claims(decisions),
+        count_reports(judged),
         rows,
         recent,
         history,

@@ -125,6 +125,17 @@ def test_replayed_days_are_no_evidence(store, places):
     assert status(store, places, now=hours(30))[0]["calling_score"].comparisons == ()
 
 
+def test_what_phones_decided_is_evidence_of_its_own(store, places):
+    live(store, places)
+    keep(store, {LIVE: rate(0.5), "formula": rate(0.4)}, origin="phone")
+    formula, before = status(store, places, now=hours(30))[0]["calling_score"].comparisons
+    assert (formula.origin, before.origin) == ("phone", "phone")
+    assert formula.sentence == "by what phones decided: better: +10.0 points (+7.2 to +12.8) against formula"
+    keep(store, {LIVE: rate(0.40), "formula": rate(0.5)})
+    served, _, phones, _ = status(store, places, now=hours(30))[0]["calling_score"].comparisons
+    assert served.sentence.startswith("worse: ") and phones == formula
+
+
 def test_what_is_wrong_is_named(store, places):
     live(store, places)
     keep(store, {LIVE: rate(0.5)}, fallback_rate=rate(0.2))

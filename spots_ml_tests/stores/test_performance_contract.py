@@ -34,13 +34,13 @@ def test_the_smallest_and_the_largest_numbers_are_read_back_bit_by_bit(store):
 
 
 def test_a_row_replaces_that_of_the_same_day_arm_and_origin_alone(store):
-    save(store, row(1), row(2), row(2, origin="replayed"), row(2, arm="calling_score v1.0-real"))
+    others = row(2, origin="phone"), row(2, origin="replayed"), row(2, arm="calling_score v1.0-real")
+    save(store, row(1), row(2), *others)
     save(store, row(2, called_rate=0.75, n_matured=60))
 
     assert read(store) == (
         row(1),
-        row(2, origin="replayed"),
-        row(2, arm="calling_score v1.0-real"),
+        *others,
         row(2, called_rate=0.75, n_matured=60),
     )
 

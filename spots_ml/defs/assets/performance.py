@@ -50,8 +50,8 @@ EFFECT_CHECK: Final = "served_effect"
     ],
     description=(
         "Called rate, positive outcome rate, mean calling score, mean outcome score and fallback rate of each version "
-        "and of the formula, over the decisions that were served on the seven days up to this one (UTC), with "
-        "intervals over agents. "
+        "and of the formula, over the decisions that were served on the seven days up to this one (UTC), and apart "
+        "from them over those that phones report, with intervals over agents. "
         "Outcomes count once their maturity window is over."
     ),
 )
@@ -61,7 +61,13 @@ def version_performance(
     """Measure the decisions of the seven days up to the partition's, keep the numbers, check what was served."""
     from datetime import timedelta
 
-    from spots_ml.defs.pages.performance import PLOTTED_DAYS, claims_metadata, nothing_yet, performance_metadata
+    from spots_ml.defs.pages.performance import (
+        PLOTTED_DAYS,
+        claims_metadata,
+        nothing_yet,
+        performance_metadata,
+        phones_metadata,
+    )
     from spots_ml.pipeline.monitoring_steps import measure_day
 
     with refusals_in_words():
@@ -84,7 +90,8 @@ def version_performance(
             if rows
             else nothing_yet(measured.since, measured.until)
         )
-        | claims_metadata(measured.claims),
+        | claims_metadata(measured.claims)
+        | phones_metadata(measured.phone_claims),
         checks=[
             _fallback_check(rows, platform.settings.max_fallback_share),
             _history_check(measured.history),

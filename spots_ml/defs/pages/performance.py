@@ -62,6 +62,27 @@ def claims_metadata(claims: Mapping[str, int]) -> dict[str, dg.MetadataValue]:
     }
 
 
+def phones_metadata(claims: Mapping[str, int]) -> dict[str, dg.MetadataValue]:
+    """Show how much phones report, and why some of it does not count.
+
+    Args:
+        claims: Reported decisions by their claim.
+
+    Returns:
+        Metadata by key.
+    """
+    from spots_ml.scoring.decision_log.phone_claims import AS_REPORTED, PHONE_CLAIM_TEXTS
+
+    told = [[claim, f"{n:,}", PHONE_CLAIM_TEXTS[claim]] for claim, n in claims.items()]
+    return {
+        "phones": tables.markdown_table(["report", "decisions", "meaning"], told)
+        if told
+        else dg.MetadataValue.text("no phone reported a decision"),
+        "n_phone_decisions": dg.MetadataValue.int(claims.get(AS_REPORTED, 0)),
+        "n_phone_decisions_set_aside": dg.MetadataValue.int(sum(claims.values()) - claims.get(AS_REPORTED, 0)),
+    }
+
+
 def performance_metadata(
     rows: Sequence["PerformanceRow"], stored: Sequence["PerformanceRow"], linking: "OutcomeLinking"
 ) -> dict[str, dg.MetadataValue]:

@@ -127,6 +127,19 @@ def counted_reports(reports: pa.Table, claims: pa.Array) -> pa.Table:
     return kept.append_column("arm", pa.nulls(kept.num_rows, pa.string()))
 
 
+def count_reports(claims: pa.Array) -> dict[str, int]:
+    """Count what became of reports.
+
+    Args:
+        claims: `(n,)` of `judge_reports`.
+
+    Returns:
+        Reports by their claim, in the order of `PHONE_CLAIMS`; only what occurred.
+    """
+    counts = {entry["values"]: entry["counts"] for entry in pc.value_counts(claims).to_pylist()}
+    return {claim: counts[claim] for claim in PHONE_CLAIMS if claim in counts}
+
+
 def _score_too_high(numbers: Mapping[str, np.ndarray]) -> np.ndarray:
     """The filter multiplies by a probability and the trend boost has a bound: a score is never above this."""
     weight = np.where(np.isnan(numbers["neural_score"]), 0.0, numbers["weight"])

@@ -5,13 +5,14 @@ are kept is up to `stores`.
 """
 
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 import pyarrow as pa
 
 from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES
 
-PHONE: Final = "phone"
+PhoneOrigin = Literal["phone"]
+PHONE: Final[PhoneOrigin] = "phone"
 """Origin of what a phone decided, beside those of the decision log (see `fields.Origin`)."""
 
 _REPORTED: Final = (

@@ -80,7 +80,10 @@ def inspector(connection: SupabaseConnection) -> "Callable[[httpx.Response], Non
         told = response.headers.get("content-range")
         if told is not None and not _CONTENT_RANGE.fullmatch(told):
             raise UnreadableResponseError(f"the answer's Content-Range is {told[:40]!r}; expected such as 0-9/10")
-        if response.status_code == _OK and _DATA in response.url.path and response.request.method != "HEAD":
+        asked = response.request
+        # An upsert that only replaces answers 200 as well, with nothing where nothing was asked for.
+        tells = asked.method != "HEAD" and "return=minimal" not in asked.headers.get("prefer", "")
+        if response.status_code == _OK and _DATA in response.url.path and tells:
             # The client takes nothing for an empty list of rows.
             response.read()
             if not response.content.strip():
