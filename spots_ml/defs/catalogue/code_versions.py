@@ -48,6 +48,7 @@ MADE_BY: Final[dict[str, tuple[str, ...]]] = {
         "monitoring/history_check.py",
         "monitoring/outcome_linking.py",
         "monitoring/served_effect.py",
+        "scoring/decision_log/phone_claims.py",
         "estimates",
     ),
     "formula_baseline": (
