@@ -12,8 +12,6 @@ from typing import Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from spots_ml.digests import digest_bytes
-from spots_ml.errors import ArtifactError
 from spots_ml.estimates.estimate import Estimate, kept
 from spots_ml.explaining.exchange import Change, Exchange, squared_error
 from spots_ml.explaining.shapley import Predict
@@ -21,7 +19,7 @@ from spots_ml.features.contract import FEATURES, MATCH_FEATURES, RAW_FEATURES, U
 from spots_ml.features.derived import derive
 from spots_ml.features.input_groups import AGENT_GROUP, OPPORTUNITY_GROUP, input_groups
 from spots_ml.interactions.learning.dataset import LabelledRows
-from spots_ml.interactions.learning.splits import TEST, TRAIN, VALIDATION, split_rows
+from spots_ml.interactions.learning.splits import TEST, TRAIN, VALIDATION
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.models.spec import Calibration
 from spots_ml.training.fit import Epoch, fit
@@ -88,29 +86,6 @@ class FeatureImportance(BaseModel):
             f"{n_inputs} of {len(self.inputs)} single inputs above noise "
             f"({'no floor: too few agents' if self.floor is None else f'floor {self.floor:.5f}'})"
         )
-
-
-def split_of(model: TrainedModel, rows: LabelledRows) -> np.ndarray:
-    """Split rows as in the training of a model.
-
-    Args:
-        model: The trained model.
-        rows: The labelled rows it comes from.
-
-    Returns:
-        `(n_rows,)` int8 part of each row.
-
-    Raises:
-        ArtifactError: When these rows do not give the split that the model was trained on.
-    """
-    split = split_rows(rows.agent, rows.scored_at, seed=model.seed, pairs=rows.pairs(), rules=model.split_rules)
-    found = digest_bytes(split.astype(np.int8).tobytes())
-    if found != model.document.split_digest:
-        raise ArtifactError(
-            f"the split of the rows has digest {found[:12]}, the {model.model_type} model was trained on "
-            f"{model.document.split_digest[:12]}: these are not its rows; train again"
-        )
-    return split
 
 
 def measure_importance(

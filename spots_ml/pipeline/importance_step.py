@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from spots_ml.explaining.importance import FeatureImportance, measure_importance, split_of
+from spots_ml.explaining.importance import FeatureImportance, measure_importance
 from spots_ml.explaining.importance_files import save_importance
 from spots_ml.interactions.learning.validation import load_labelled_rows
 from spots_ml.places import Places
-from spots_ml.training.trained_model import load_trained_model
+from spots_ml.training.trained_model import load_trained_model, split_of
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,6 @@ def measure_inputs(places: Places, trained_digest: str, *, n_repeats: int) -> Im
     """
     model = load_trained_model(places.trained_dir, trained_digest)
     _, rows = load_labelled_rows(places.datasets_dir, model.document.dataset_digest)
-    found = measure_importance(model, rows, split_of(model, rows), n_repeats=n_repeats)
+    found = measure_importance(model, rows, split_of(model.document, rows), n_repeats=n_repeats)
     digest = save_importance(found, places.importance_dir)
     return ImportanceKept(digest, places.importance_dir / f"{digest}.json", found)

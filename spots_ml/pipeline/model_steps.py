@@ -28,7 +28,7 @@ from spots_ml.release.onnx.kept_files import ONNX_FILE, load_onnx, save_onnx
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.fit import Epoch
 from spots_ml.training.model import golden_inputs, load_trained_model, save_trained_model, train_model
-from spots_ml.training.trained_model import TrainedDocument, TrainedModel, split_digest
+from spots_ml.training.trained_model import TrainedDocument, TrainedModel, split_of
 from spots_ml.verdicts import Verdict
 
 
@@ -121,13 +121,7 @@ def rows_judged_on(places: Places, document: TrainedDocument) -> LabelledRows:
         ArtifactError: When the dataset is missing or damaged, or is split in another way by now.
     """
     _, rows = load_labelled_rows(places.datasets_dir, document.dataset_digest)
-    split = split_rows(rows.agent, rows.scored_at, seed=document.seed)
-    if (found := split_digest(split)) != document.split_digest:
-        raise ArtifactError(
-            f"the dataset {document.dataset_digest[:12]} is split as {found[:12]} by now, the model was judged on "
-            f"{document.split_digest[:12]}; train again"
-        )
-    return rows.take(split == TEST)
+    return rows.take(split_of(document, rows) == TEST)
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,10 @@ from spots_ml.errors import ArtifactError, ContractError
 from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.files import publish_directory, write_whole
 from spots_ml.interactions.kinds import SourceKind
+from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.interactions.learning.row_caps import SplitSizes
 from spots_ml.interactions.learning.split_rules import NO_CAPS, SplitRules
+from spots_ml.interactions.learning.splits import split_rows
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.scoring.confidence import ConfidenceProfile
 from spots_ml.training.config import TrainingConfig
@@ -68,6 +70,11 @@ class TrainedDocument(BaseModel):
         description="How much it may weigh, row by row; absent from the outcome model and from older documents.",
     )
 
+    @property
+    def split_rules(self) -> SplitRules:
+        """What its rows were split by."""
+        return NO_CAPS if self.split_sizes is None else self.split_sizes.rules
+
     def content(self) -> bytes:
         """Write the document in its one form.
 
@@ -110,12 +117,6 @@ class TrainedModel:
     def evaluation(self) -> Evaluation:
         """All predictors on the test rows."""
         return self.document.evaluation
-
-    @property
-    def split_rules(self) -> SplitRules:
-        """What its rows were split by."""
-        sizes = self.document.split_sizes
-        return NO_CAPS if sizes is None else sizes.rules
 
     @property
     def verdict(self) -> Verdict:
@@ -204,6 +205,28 @@ def split_digest(split: np.ndarray) -> str:
         SHA-256.
     """
     return digest_bytes(split.astype(np.int8).tobytes())
+
+
+def split_of(document: TrainedDocument, rows: LabelledRows) -> np.ndarray:
+    """Split rows as in the training of a model: by its seed, and by the rules that it says it was split by.
+
+    Args:
+        document: What is known of the model.
+        rows: The labelled rows of its dataset.
+
+    Returns:
+        `(n_rows,)` int8 part of each row.
+
+    Raises:
+        ArtifactError: When these rows do not give the split that the model was trained on.
+    """
+    split = split_rows(rows.agent, rows.scored_at, seed=document.seed, pairs=rows.pairs(), rules=document.split_rules)
+    if (found := split_digest(split)) != document.split_digest:
+        raise ArtifactError(
+            f"the split of the rows has digest {found[:12]}, the {document.model_type} model was trained on "
+            f"{document.split_digest[:12]}: these are not its rows; train again"
+        )
+    return split
 
 
 def ignored_inputs(network: ScoringNetwork) -> tuple[str, ...]:

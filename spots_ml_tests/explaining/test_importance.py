@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spots_ml.errors import ArtifactError, ContractError, InsufficientDataError
-from spots_ml.explaining.importance import FeatureImportance, measure_importance, split_of
+from spots_ml.explaining.importance import FeatureImportance, measure_importance
 from spots_ml.explaining.importance_files import load_importance, save_importance
 from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.interactions.learning.splits import TEST, TRAIN, VALIDATION
@@ -115,12 +115,6 @@ def test_test_rows_of_one_agent_are_refused_before_anything_is_trained(
     lonely = replace(rows, agent=np.where(split == TEST, 0, rows.agent))
     with pytest.raises(InsufficientDataError, match="more agents"):
         measure_importance(calling_score, lonely, split, on_epoch=lambda epoch: pytest.fail("training began"))
-
-
-def test_other_rows_than_those_of_the_training_are_refused(rows: LabelledRows, calling_score: TrainedModel) -> None:
-    assert np.array_equal(split_of(calling_score, rows), split_of(calling_score, rows.take(np.arange(rows.n_rows))))
-    with pytest.raises(ArtifactError, match="these are not its rows"):
-        split_of(calling_score, rows.take(np.arange(rows.n_rows - 10)))
 
 
 def test_a_damaged_missing_or_renamed_document_is_refused(
