@@ -363,6 +363,34 @@ def test_the_count_of_many_labels_comes_from_the_index(database):
     assert plan["Plans"][0]["Index Name"] == "labels_by_arrival"
 
 
+def test_an_empty_queue_is_not_looked_through_for_what_was_numbered_before(database):
+    with database.owner() as connection:
+        connection.execute(
+            f"insert into public.{TABLE} (agent_id, opportunity_id, user_vibe_dimensions, spot_vibe_dimensions,"
+            ' formula_calling_score, formula_is_called, "timestamp")'
+            " select 'agent-' || n, 'spot-' || n, '{}', '{}', 0.5, false, now() from generate_series(1, 2000) as n"
+        )
+        call(connection, "label_watermark")
+    with database.owner() as connection, connection.transaction():
+        call(connection, "label_watermark")
+        scans = connection.execute(
+            "select seq_scan, idx_scan from pg_stat_xact_user_tables where relid = 'private.arriving'::regclass"
+        ).fetchone()
+    assert scans["seq_scan"] == 0
+    assert scans["idx_scan"] > 0
+
+
+@pytest.mark.parametrize(
+    "name", ["label_watermark", "reached_watermark", "count_labels_after", "count_corrections_after"]
+)
+def test_what_is_asked_at_every_tick_is_not_compiled(shared, name):
+    with shared.owner() as connection:
+        told = connection.execute(
+            "select proconfig from pg_proc where pronamespace = 'public'::regnamespace and proname = %s", (name,)
+        ).fetchone()
+    assert "jit=off" in told["proconfig"]
+
+
 @pytest.mark.parametrize(
     "call_of",
     ["count_labels_after(9900)", "count_labels_after(0)", "count_corrections_after(9900)", "interaction_kinds(10)"],

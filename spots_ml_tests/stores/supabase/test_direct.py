@@ -160,6 +160,11 @@ def test_a_role_without_a_grant_is_told(direct, project):
             owner.execute("drop role direct_reader")
 
 
+def test_a_read_joins_row_by_row_and_is_not_compiled(direct):
+    names = "current_setting('jit'), current_setting('enable_hashjoin'), current_setting('enable_mergejoin')"
+    assert rows(direct.read("look", "settings", f"select array[{names}] as told")) == [{"told": ["off", "off", "off"]}]
+
+
 def test_the_transaction_pooler_is_refused_with_the_way_out():
     with pytest.raises(ConfigError, match="session pooler") as caught:
         DirectReads(f"postgresql://postgres.project:{PASSWORD}@pooler.supabase.com:6543/postgres")

@@ -60,7 +60,7 @@ _OF_EVERY_WRITER: Final = ("private.own_agent_id", "private.plain_features", "pr
 
 _OF_EVERY_READER: Final = (
     *("private.interaction_record", "private.interaction_key", "private.digest_id"),
-    *("private.known_record", "private.sees_every_row", "public.reached_watermark"),
+    *("private.record_with_outcome", "private.sees_every_row", "public.reached_watermark"),
 )
 """What the views compute with, and whether they hide rows."""
 
