@@ -46,7 +46,7 @@ def quality(
         Numbers by name. Of a score: `mse`, `mae`, `r2` (1 is perfect, 0 as good as the test mean) and, of called
         against positive, `accuracy`, `precision`, `recall`, `f1`. Of a probability: `brier`, `brier_skill` (1 is
         perfect, 0 as good as the constant), `log_loss` (nats), `auc`, `ece`, `precision_at_filter` (share of positive
-        outcomes among P > 0.7), `blocked_share` (share of the formula's calls with P <= 0.7).
+        outcomes among P > 0.7), `blocked_share` (share of the formula's calls that are none with it as the filter).
     """
     prediction = np.asarray(prediction, dtype=np.float64)
     target = np.asarray(target, dtype=np.float64)
@@ -71,6 +71,7 @@ def _of_probability(
     squared, of_constant = (prediction - target) ** 2, (prevalence - target) ** 2
     passing = prediction > OUTCOME_ABOVE
     called = formula >= CALLED_FROM
+    filtered = passing & (formula * prediction >= CALLED_FROM)
     certain = np.clip(prediction, _EDGE, 1.0 - _EDGE)
     surprise = -(xlogy(target, certain) + xlogy(1.0 - target, 1.0 - certain))
     return {
@@ -80,7 +81,7 @@ def _of_probability(
         "auc": AreaUnderCurve(agents, prediction, target > 0.5),
         "ece": expected_calibration_error(agents, prediction, target),
         "precision_at_filter": ratio(agents, passing * target, passing, bounded=True),
-        "blocked_share": ratio(agents, called & ~passing, called, bounded=True),
+        "blocked_share": ratio(agents, called & ~filtered, called, bounded=True),
     }
 
 

@@ -35,7 +35,8 @@ class ShippedDecision(BaseModel):
 
     numbers: dict[str, Estimate] = Field(
         description="`mse` of the blended score against the outcome score; `called_share`; of called against positive "
-        "`accuracy`, `precision`, `recall`, `f1`; `blocked_share` of what would be called without the filter."
+        "`accuracy`, `precision`, `recall`, `f1`; `blocked_share`, of what would be called without the filter, the "
+        "share that is not called with it."
     )
     more_than_formula: dict[str, Estimate] = Field(
         description="How much larger each number is than the formula's, agents paired; none for the formula itself."
@@ -137,6 +138,7 @@ def _numbers(agents: Agents, rows: LabelledRows, one: Decided) -> dict[str, Stat
         **answer_quality(agents, one.called, rows.positive),
     }
     if one.blocked is not None:
-        unfiltered = np.asarray(one.score) >= CALLED_FROM
-        numbers["blocked_share"] = ratio(agents, unfiltered & one.blocked, unfiltered, bounded=True)
+        # As in `scoring.decision_effect`: a P that blocks nothing takes a call away, too, where score x P is too low.
+        would_call = np.asarray(one.score) >= CALLED_FROM
+        numbers["blocked_share"] = ratio(agents, would_call & ~one.called, would_call, bounded=True)
     return numbers

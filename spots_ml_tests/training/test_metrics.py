@@ -48,7 +48,8 @@ def test_outcome_numbers_are_those_of_scikit_learn(case: dict[str, np.ndarray]) 
     passing = prediction > 0.7
     assert numbers["precision_at_filter"] == pytest.approx(peer.precision_score(target, passing, sample_weight=weight))
     called = case["formula"] >= 0.7
-    assert numbers["blocked_share"] == pytest.approx(np.average(~passing[called], weights=weight[called]))
+    stays = passing & (case["formula"] * prediction >= 0.7)
+    assert numbers["blocked_share"] == pytest.approx(np.average(~stays[called], weights=weight[called]))
 
 
 def test_score_numbers_are_those_of_scikit_learn(case: dict[str, np.ndarray]) -> None:
@@ -98,6 +99,13 @@ def test_what_has_no_meaning_is_nan_and_not_zero(case: dict[str, np.ndarray]) ->
 def test_a_certain_mistake_costs_much_and_stays_finite(case: dict[str, np.ndarray]) -> None:
     numbers = outcome_numbers(case, prediction=1.0 - case["target"])
     assert 10 < numbers["log_loss"] < 20
+
+
+def test_a_call_that_falls_below_the_threshold_with_the_filter_is_taken_away_like_a_blocked_one() -> None:
+    one: dict[str, Any] = {"target": np.ones(2), "positive": np.ones(2, bool), "weight": np.ones(2), "prevalence": 0.5}
+    # 0.75 x 0.8 is no call any more, although 0.8 is above the filter's 0.7; 0.9 x 0.8 stays one.
+    numbers = measure("outcome", np.array([0.8, 0.8]), formula=np.array([0.75, 0.9]), **one)
+    assert numbers["blocked_share"] == 0.5
 
 
 def test_exactly_at_the_filter_is_blocked_and_exactly_at_the_threshold_is_called() -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spots_ml.estimates.agents import Resampling
+from spots_ml.estimates.agents import Agents, Resampling
 from spots_ml.interactions.generators.seed_law import SeedLaw
 from spots_ml.interactions.keeping.snapshot import write_snapshot
 from spots_ml.interactions.learning.dataset import LabelledRows, labelled_rows
 from spots_ml.interactions.learning.splits import TEST, split_rows
 from spots_ml.interactions.learning.validation import build_dataset, load_dataset
+from spots_ml.scoring.decision_effect import measure_effect
 from spots_ml.scoring.formula import formula_score
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.evaluation import evaluate
@@ -56,6 +57,25 @@ def test_an_outcome_model_ships_as_a_filter_of_the_formulas_calls() -> None:
     blocked = decided[FILTERED].blocked
     assert blocked is not None
     assert blocked.tolist() == [False, True, False, False]
+
+
+def test_the_blocked_share_is_that_of_the_gate_on_the_decision(test_rows: LabelledRows) -> None:
+    generator = np.random.default_rng(5)
+    formula, positive = generator.uniform(0.6, 1.0, (2, test_rows.n_rows))
+    decided = shipped_by("outcome", positive, formula)
+    numbers = measure_decisions(test_rows, decided, Resampling(0, 20))[FILTERED].numbers
+    effect = measure_effect(
+        Agents.of(test_rows.agent),
+        decides=FILTERED,
+        against=FORMULA,
+        called=decided[FILTERED].called,
+        called_before=decided[FORMULA].called,
+        would_call=formula >= 0.7,
+        resampling=Resampling(0, 20),
+    )
+    stays = (positive > 0.7) & (formula * positive >= 0.7)
+    assert numbers["blocked_share"].value == pytest.approx(np.mean(~stays[formula >= 0.7]))
+    assert numbers["blocked_share"] == effect.blocked
 
 
 def test_a_model_without_a_part_in_the_decision_ships_none() -> None:
