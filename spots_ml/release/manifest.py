@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, Field, JsonValue, field_validator, model_val
 from spots_ml.errors import ConfigError, SpotsMLError
 from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.interactions.kinds import SOURCE_KINDS, SourceKind
-from spots_ml.interactions.learning.row_caps import SplitSizes
+from spots_ml.interactions.learning.split_rules import SplitSizes
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.release.certification.certificate import Certificate
 from spots_ml.release.documents import MANIFEST_LAYOUT, Digest, ReleaseDocument

@@ -19,8 +19,7 @@ from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.files import publish_directory, write_whole
 from spots_ml.interactions.kinds import SourceKind
 from spots_ml.interactions.learning.dataset import LabelledRows
-from spots_ml.interactions.learning.row_caps import SplitSizes
-from spots_ml.interactions.learning.split_rules import NO_CAPS, SplitRules
+from spots_ml.interactions.learning.split_rules import NO_CAPS, SplitRules, SplitSizes
 from spots_ml.interactions.learning.splits import split_rows
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.scoring.confidence import ConfidenceProfile

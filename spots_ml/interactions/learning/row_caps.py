@@ -7,35 +7,12 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from spots_ml.estimates.agents import Agents, effective_number
-from spots_ml.interactions.learning.split_rules import SplitRules
+from spots_ml.interactions.learning.split_rules import PartSize
 
 EQUAL_SHARES: Final = 2.0
 """How many times an equal share an agent may have in a part of few agents."""
-
-
-class PartSize(BaseModel):
-    """How much is in one part."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    n_rows: int = Field(ge=0, description="Rows.")
-    n_agents: int = Field(ge=0, description="Agents among them.")
-    effective_agents: float = Field(ge=0.0, description="As many equal agents would have as much to say.")
-    largest_agent_share: float = Field(ge=0.0, le=1.0, description="Share of the agent with most rows, in [0, 1].")
-
-
-class SplitSizes(BaseModel):
-    """What a split left in each part, and the rules it obeyed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    rules: SplitRules
-    n_purged: int = Field(ge=0, description="Rows on the wrong side of the boundary in time.")
-    n_over_cap: int = Field(ge=0, description="Rows beyond what an agent, or an agent about one opportunity, may have.")
-    parts: dict[str, PartSize] = Field(description="By name of the part.")
 
 
 def within_cap(group: np.ndarray, cap: int, moments: np.ndarray, *, seed: int) -> np.ndarray:

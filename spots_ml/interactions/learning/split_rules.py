@@ -1,4 +1,4 @@
-"""The rules of a split: caps in every part, and the least that each part needs. What they do is in `row_caps`."""
+"""The rules of a split, and what it left in its parts; what the rules do is in `row_caps`."""
 
 from typing import Final
 
@@ -35,3 +35,25 @@ class SplitRules(BaseModel):
 
 NO_CAPS: Final = SplitRules(max_agent_share=1.0, max_rows_per_pair=10**9, min_agents=1, min_effective_agents=1.0)
 """What models were split by that say nothing about it."""
+
+
+class PartSize(BaseModel):
+    """How much is in one part."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    n_rows: int = Field(ge=0, description="Rows.")
+    n_agents: int = Field(ge=0, description="Agents among them.")
+    effective_agents: float = Field(ge=0.0, description="As many equal agents would have as much to say.")
+    largest_agent_share: float = Field(ge=0.0, le=1.0, description="Share of the agent with most rows, in [0, 1].")
+
+
+class SplitSizes(BaseModel):
+    """What a split left in each part, and the rules it obeyed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    rules: SplitRules
+    n_purged: int = Field(ge=0, description="Rows on the wrong side of the boundary in time.")
+    n_over_cap: int = Field(ge=0, description="Rows beyond what an agent, or an agent about one opportunity, may have.")
+    parts: dict[str, PartSize] = Field(description="By name of the part.")

@@ -14,8 +14,8 @@ import numpy as np
 from spots_ml.errors import ConfigError, InsufficientDataError
 from spots_ml.estimates.agents import Agents
 from spots_ml.estimates.caps import row_cap
-from spots_ml.interactions.learning.row_caps import EQUAL_SHARES, SplitSizes, measure_parts, within_cap
-from spots_ml.interactions.learning.split_rules import SplitRules
+from spots_ml.interactions.learning.row_caps import EQUAL_SHARES, measure_parts, within_cap
+from spots_ml.interactions.learning.split_rules import SplitRules, SplitSizes
 
 TRAIN: Final = 0
 VALIDATION: Final = 1
