@@ -44,6 +44,7 @@ SAID = {
     "context_features": [
         *({}, None, {"location_proximity": 2}, {"timing_alignment": 0.5}, {"vibe_compatibility": "high"}),
         *({name: 0.5} for name in DERIVED_KEYS["context_features"]),
+        *({"vibe_compatibility": value} for value in (10**308, 10**400, -(10**400), -(10**308))),
         *({name: value} for name in PLACEHOLDERS["context_features"] for value in (0.5, 7, "noise", None)),
     ],
     "timing_features": [{"timing_alignment": 0.5}, {"timing_feature_5": [1]}, {"timing_feature_6": 0.5}, None],
@@ -140,8 +141,20 @@ def test_and_all_of_them_together(shared):
         (outcome(0.1), "outcome_type is positive and outcome_score 0.1; expected positive from 0.7"),
         (outcome(kind="splendid"), 'unknown_outcome_type: outcome_type is "splendid"'),
         (outcome(at=-1), "outcome_before_interaction: outcome_timestamp is 2026-11-21 09:00:00"),
+        (
+            outcome() | {"first_outcome_timestamp": hours(-1)},
+            "outcome_before_interaction: first_outcome_timestamp is 2026-11-21 09:00:00",
+        ),
+        (
+            outcome() | {"outcome_timestamp": None, "first_outcome_timestamp": "9999-01-01"},
+            "timestamp_in_future: first_outcome_timestamp is 9999-01-01",
+        ),
+        (
+            {"context_features": {"vibe_compatibility": 10**400}},
+            r"not_finite: context_features\.vibe_compatibility is 10+… \(401 bytes\); expected a number that a double",
+        ),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:80],
 )
 def test_an_agent_is_told_key_and_value_and_what_was_expected(shared, changes, told):
     with shared.acting("authenticated", AGENT_A) as connection:

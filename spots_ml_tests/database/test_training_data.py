@@ -289,6 +289,38 @@ def test_who_deletes_what_is_being_numbered_leaves_no_number_behind(database):
         assert (watermark(other), count_after(other, 0)) == ((1, 1), 1)
 
 
+def test_what_waits_is_numbered_in_steps_in_its_order_and_waits_where_an_earlier_part_is_held(database):
+    """However small the steps: an interaction whose first entry is held keeps its later ones back, nobody else's."""
+    with database.owner() as owner, database.owner() as holding, database.service() as service:
+        for name in ("a", "held", "b"):
+            insert(service, TABLE, **interaction(opportunity=name) | outcome(at=1))
+        for name in ("held", "b", "a"):
+            label(service, name, **outcome(0.1, "negative", at=2))
+        with holding.transaction():
+            holding.execute("select from private.arriving where place = 2 for update")
+            while owner.execute("select private.number_oldest(2) as n").fetchone()["n"]:
+                pass
+            assert [numbers_of(service, name) for name in ("a", "b")] == [(1, 1), (2, 2)]
+            assert watermark(service) == (4, 2)
+        assert watermark(service) == (6, 3)
+        entries = owner.execute(
+            "select opportunity_id, entry.outcome_score from public.training_outcomes as entry"
+            f" join public.{TABLE} as data on data.id = entry.id order by sequence"
+        ).fetchall()
+    assert [tuple(entry.values()) for entry in entries[:4]] == [("a", 0.8), ("b", 0.8), ("b", 0.1), ("a", 0.1)]
+    assert [tuple(entry.values()) for entry in entries[4:]] == [("held", 0.8), ("held", 0.1)]
+
+
+def test_no_function_compares_all_with_all(shared):
+    """NOT IN a query does as soon as that outgrows work_mem: from some 200,000 rows on it does not end."""
+    with shared.owner() as connection:
+        found = connection.execute(
+            "select proname from pg_proc where pronamespace in ('public'::regnamespace, 'private'::regnamespace)"
+            " and prosrc ~* 'not\\s+in\\s*\\(\\s*select'"
+        ).fetchall()
+    assert not found
+
+
 @pytest.mark.parametrize(
     ("first", "last"),
     [
