@@ -12,7 +12,8 @@ from spots_ml.estimates.agents import N_RESAMPLES, Resampling
 from spots_ml.estimates.estimate import Estimate
 from spots_ml.estimates.statistic import estimate_all, mean
 from spots_ml.interactions.columns import agents_by_name
-from spots_ml.scoring.decision import CALLED_FROM
+from spots_ml.requests.request_schema import TREND_BOOST_RANGE
+from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE
 from spots_ml.scoring.decision_effect import (
     BOUNDS,
     DecisionBounds,
@@ -25,7 +26,7 @@ from spots_ml.scoring.decision_log.deciding_arms import deciding_arms
 
 _COLUMNS = (
     *("agent_id", "origin", "group", "version", "arm", "weight", "formula_score", "neural_score", "called", "explored"),
-    "fallback",
+    *("outcome_probability", "score", "blocked", "fallback"),
 )
 
 
@@ -69,13 +70,14 @@ def _measure_arm(table: pa.Table, arm: str, bounds: DecisionBounds, resampling: 
     formula, called = _floats(table["formula_score"]), table["called"].to_numpy()
     # The log holds the score after the filter; what was blended is there.
     blended = (1.0 - _floats(table["weight"])) * formula + _floats(table["weight"]) * _floats(table["neural_score"])
+    boost = _boosts(table, blended)
     effect = measure_effect(
         agents,
         decides=arm,
         against="the formula alone",
         called=called,
-        called_before=formula >= CALLED_FROM,
-        would_call=blended >= CALLED_FROM,
+        called_before=formula * boost >= CALLED_FROM,
+        would_call=blended * boost >= CALLED_FROM,
         resampling=resampling,
     )
     fallen = mean(agents, np.asarray(pc.is_valid(table["fallback"]).to_numpy()), bounded=True)
@@ -86,6 +88,29 @@ def _measure_arm(table: pa.Table, arm: str, bounds: DecisionBounds, resampling: 
         too_few=few,
         problems=() if few else out_of_bounds(effect, bounds),
     )
+
+
+def _boosts(table: pa.Table, blended: np.ndarray) -> np.ndarray:
+    """Tell by what factor the trend, which is no work of a version, changed each score.
+
+    The log holds score and P(positive), not the boost, nor whether the filter was on: it was not in an arm that let a
+    row pass with a P(positive) that blocks. A blocked score was not boosted.
+
+    Args:
+        table: Decisions of one arm.
+        blended: `(n_rows,)` their scores before filter and boost.
+
+    Returns:
+        `(n_rows,)` factors, 1 + the boost; 1 where nothing tells one.
+    """
+    probability, blocked = _floats(table["outcome_probability"]), table["blocked"].to_numpy()
+    is_off = bool((~blocked & (probability <= OUTCOME_ABOVE)).any())
+    base = blended * (1.0 if is_off else probability)
+    factor = np.divide(_floats(table["score"]), base, out=np.ones(len(base)), where=~blocked & (base > 0.0))
+    least, most = TREND_BOOST_RANGE
+    # Rounded, so that no boost at all is exactly none.
+    boosts: np.ndarray = np.clip(np.round(factor, 9), 1.0 + least, 1.0 + most)
+    return boosts
 
 
 def _floats(column: pa.ChunkedArray) -> np.ndarray:

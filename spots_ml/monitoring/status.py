@@ -151,6 +151,8 @@ def _answers(standing: InService) -> str:
             return f"{instead}: no version was ever promoted"
         return f"{instead}, since {_change(standing)}; before: {standing.before or instead}"
     told = f"{standing.live.version}, active since {_change(standing)}; before: {standing.before or instead}"
+    if model_spec(standing.model_type).role is Role.OUTCOME_FILTER and not standing.live.filter_on:
+        told += "; its filter is off, so it blocks nobody"
     rolling = standing.rolling_out
     if rolling is not None:
         told += f"; {rolling.version} is offered to {rolling.traffic:.0%} of the hybrid group"

@@ -18,6 +18,9 @@ def decisions(n_rows=400, **changes):
         "weight": np.full(n_rows, 0.1),
         "formula_score": formula,
         "neural_score": formula,
+        "outcome_probability": np.full(n_rows, 0.5),  # with a filter that is on nobody would pass
+        "score": formula,
+        "blocked": np.zeros(n_rows, bool),
         "called": formula >= 0.7,
         "explored": np.zeros(n_rows, bool),
         "fallback": pa.nulls(n_rows, pa.string()),
@@ -38,7 +41,7 @@ def test_calls_like_the_formulas_are_within_bounds():
 
 
 def test_a_platform_that_calls_nobody_is_an_alarm():
-    found = the_one(decisions(called=np.zeros(400, bool)))
+    found = the_one(decisions(called=np.zeros(400, bool), blocked=np.ones(400, bool)))
     assert found.effect.blocked.value == 1.0
     told = " ".join(found.problems)
     assert "0.0% are called, at least" in told
@@ -62,3 +65,24 @@ def test_replays_and_coins_say_nothing_about_what_was_served():
     coins = np.arange(400) >= 200
     found = the_one(decisions(called=np.where(coins, ~coins, np.tile([True, *[False] * 4], 80)), explored=coins))
     assert (found.effect.n_rows, found.effect.changed.value) == (200, 0.0)
+
+
+@pytest.mark.parametrize("boost", [-0.1, 0.0, 0.2])
+@pytest.mark.parametrize("probability", [0.5, 0.95])
+def test_the_trend_is_no_work_of_a_version(boost, probability):
+    formula = np.tile([0.75, 0.6, 0.65, 0.5, 0.95], 80)
+    passes = probability > 0.7
+    score = formula * (probability if passes else 1.0) * (1.0 + boost)
+    found = the_one(
+        decisions(
+            formula_score=formula,
+            neural_score=formula,
+            outcome_probability=np.full(400, probability),
+            score=score,
+            called=score >= 0.7,
+        )
+    )
+    before = (formula * (1.0 + boost) >= 0.7).mean()
+    assert found.effect.called_before.value == before
+    if not passes:
+        assert (found.effect.changed.value, found.effect.blocked.value, found.problems) == (0.0, 0.0, ())
