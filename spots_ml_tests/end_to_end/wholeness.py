@@ -5,7 +5,7 @@ import sqlite3
 from collections import Counter
 from pathlib import Path
 
-from spots_ml.digests import digest_file
+from spots_ml.digests import digest_file, unseal
 from spots_ml.interactions.keeping.snapshot import read_snapshot
 from spots_ml.interactions.learning.validation import load_dataset
 from spots_ml.models.declared import declared_types
@@ -26,6 +26,8 @@ KNOWN = re.compile(
     rf"|data/data_docs/{DIGEST}/.*"
     rf"|data/checkpoints/(calling_score|outcome)/{DIGEST}\.safetensors"
     r"|data/training-(calling_score|outcome)\.lock"
+    r"|data/run\.lock"
+    rf"|data/made/[a-z_]+/{DIGEST}\.(json|lock)"
     r"|data/spots_ml\.sqlite(-wal|-shm|\.lock)?"
     rf"|artifacts/trained/{DIGEST}/(weights\.safetensors|model\.json)"
     rf"|artifacts/onnx/{DIGEST}/(model\.onnx|certificate\.json)"
@@ -53,6 +55,8 @@ def assert_nothing_is_half_written(settings: Settings) -> None:
         load_onnx(places.onnx_dir, digest)
     for digest in _final_names(places.benchmarks_dir):
         load_latency(places.benchmarks_dir, digest)
+    for made in places.made_dir.glob("*/[0-9a-f]*.json"):
+        assert unseal(made.read_bytes())
     for model_type in declared_types():
         checkpoints = places.checkpoints_dir(model_type)
         for work in _final_names(checkpoints):

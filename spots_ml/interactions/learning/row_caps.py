@@ -28,7 +28,7 @@ def within_cap(group: np.ndarray, cap: int, moments: np.ndarray, *, seed: int) -
         `(n_rows,)` bool, at most `cap` of each group.
 
     >>> within_cap(np.array([0, 0, 0, 1]), 2, np.arange(4).astype("M8[us]"), seed=1).tolist()
-    [True, False, True, True]
+    [True, True, False, True]
     """
     if not len(group) or np.bincount(group).max() <= cap:
         return np.ones(len(group), dtype=bool)
