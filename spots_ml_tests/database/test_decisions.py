@@ -1,11 +1,13 @@
 """The decision log, its outcomes and the daily performance."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from spots_ml.stores.supabase.migrations.account import apply_migrations, migration_files
 from spots_ml_tests.database.clock import set_clock
 from spots_ml_tests.database.decision_calls import log, stage, take_in
 from spots_ml_tests.database.roles import AGENT_B, decision, hours, insert, interaction, outcome
@@ -25,6 +27,19 @@ def read(connection):
     return connection.execute(
         "select * from public.decisions_with_outcomes order by decided_at, decision_id"
     ).fetchall()
+
+
+def test_a_decision_of_before_that_was_logged_at_no_moment_is_a_replay_and_stops_no_upgrade(empty_project, tmp_path):
+    for file in migration_files():
+        if file.name < "20261126110000":
+            shutil.copy(file, tmp_path)
+    apply_migrations(empty_project.url, tmp_path)
+    with empty_project.owner() as connection:
+        insert(connection, "decisions", **decision(), logged_at="infinity")
+    apply_migrations(empty_project.url)
+    with empty_project.service() as connection:
+        (row,) = connection.execute("select origin, claim from public.decisions").fetchall()
+    assert (row["origin"], row["claim"]) == ("replayed", "another_moment")
 
 
 def test_a_decision_is_kept_to_the_last_digit(database):

@@ -17,6 +17,7 @@ alter table public.decisions
 alter table public.decisions disable trigger user;
 update public.decisions as told set claim = case
     when origin = 'replayed' then 'scored_again'
+    when not isfinite(logged_at) or not isfinite(decided_at) then 'another_moment'
     when logged_at - decided_at not between interval '-15 minutes' and interval '15 minutes' then 'another_moment'
     when version is not null and not exists (
         select from public.model_versions as known
