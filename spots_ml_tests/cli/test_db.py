@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from spots_ml.cli import main
 from spots_ml.stores.supabase.migrations.account import migration_files
-from spots_ml_tests.database.clock import with_its_own_clock
+from spots_ml_tests.database.clock import with_its_own_clock, without_clock
 
 NUMBERS = count()
 
@@ -151,9 +151,17 @@ def test_a_database_that_is_not_there_is_a_wrong_dsn(spots_ml, dsn):
     assert "copy the DSN again" in result.stderr
 
 
-def test_status_says_whether_api_and_postgres_are_one_project(spots_ml, project):
+@pytest.fixture
+def project_as_migrated(project):
+    """The project that all tests share, with every function as the migrations have it, and then as it was."""
     with project.server.connect(project.database, autocommit=True) as connection:
         with_its_own_clock(connection)
+        yield project
+        without_clock(connection)
+
+
+def test_status_says_whether_api_and_postgres_are_one_project(spots_ml, project_as_migrated):
+    project = project_as_migrated
     settings = {"supabase_url": project.url, "supabase_key": project.keys.secret}
     same = spots_ml("status", supabase_dsn=project.dsn, **settings)
     assert same.exit_code == 0, same.output
