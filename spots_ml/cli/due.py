@@ -23,11 +23,16 @@ def due_command(as_json: bool) -> None:
 
     Runs and failures are those of DAGSTER_HOME; without one, none are known.
     """
-    from spots_ml.cli.retraining_states import present_states
+    from spots_ml.defs.history.home import open_run_history
+    from spots_ml.defs.resources import Platform
+    from spots_ml.defs.retraining_states import retraining_states
     from spots_ml.monitoring.retraining import decide
 
     settings = Settings.from_env()
-    states = present_states(settings, now=utc_now())
+    now = utc_now()
+    platform = Platform(settings, now=lambda: now)
+    with open_run_history() as runs:
+        states = retraining_states(platform, platform.store(), runs)
     answers = {model_type: (state, decide(state, settings.retrain)) for model_type, state in states.items()}
     if as_json:
         told = [{"model_type": model_type} | _document(*answer) for model_type, answer in answers.items()]

@@ -25,15 +25,20 @@ def status_command(as_json: bool) -> None:
     Everything is as of now. How it does is the share of positive outcomes over the last seven measured days. Runs and
     failures are those of DAGSTER_HOME; without one, none are known. Exits with 0 also when something needs a person.
     """
-    from spots_ml.cli.retraining_states import present_states
-    from spots_ml.opening import open_store
+    from spots_ml.defs.history.home import open_run_history
+    from spots_ml.defs.resources import Platform
+    from spots_ml.defs.retraining_states import retraining_states
     from spots_ml.pipeline.status_step import read_status
 
     settings, now = Settings.from_env(), utc_now()
+    platform = Platform(settings, now=lambda: now)
+    store = platform.store()
+    with open_run_history() as runs:
+        states = retraining_states(platform, store, runs)
     found = read_status(
-        open_store(settings),
+        store,
         settings.places,
-        present_states(settings, now=now),
+        states,
         retraining=settings.retrain,
         max_fallback_share=settings.max_fallback_share,
         now=now,

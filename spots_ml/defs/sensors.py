@@ -13,14 +13,14 @@ from spots_ml.defs.history.run_history import ASKED_TAG, DagsterRunHistory
 from spots_ml.defs.history.runs import MODEL_TAG, STORE_TAG, fail_abandoned_runs
 from spots_ml.defs.jobs import model_job
 from spots_ml.defs.resources import Platform
+from spots_ml.defs.retraining_states import retraining_state
 from spots_ml.interactions.kinds import StoreKind
 from spots_ml.models.declared import ModelType
-from spots_ml.monitoring.retraining import RetrainState, SourceChoice, Wait, decide
-from spots_ml.monitoring.retraining_facts import RefusalFacts, retrain_state
+from spots_ml.monitoring.retraining import RetrainState, Wait, decide
 
 REASON_TAG: Final = "spots_ml/reason"
 _INTERVAL_S: Final = 60
-_ATTEMPTS: Final = 2
+ATTEMPTS: Final = 2
 """How often a call to the store is sent: the next tick asks again, and Dagster ends one that takes a minute."""
 
 
@@ -35,17 +35,8 @@ def present_state(instance: dg.DagsterInstance, platform: Platform, model_type: 
     Returns:
         The state of the model.
     """
-    settings, store = platform.settings, platform.store(attempts=_ATTEMPTS)
-    attempts = platform.attempts()
-    return retrain_state(
-        model_type,
-        versions=store.versions,
-        labels=store.interactions,
-        runs=DagsterRunHistory(instance),
-        refusals=RefusalFacts(store.refusals, lambda _: attempts),
-        sources=SourceChoice(settings.source, settings.store),
-        now=platform.now(),
-    )
+    store = platform.store(attempts=ATTEMPTS)
+    return retraining_state(platform, store, DagsterRunHistory(instance), model_type)
 
 
 def retraining_sensor(model_type: ModelType, store: StoreKind) -> dg.SensorDefinition:

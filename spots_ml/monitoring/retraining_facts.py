@@ -3,7 +3,7 @@
 What follows from them is in `retraining`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -50,7 +50,7 @@ class RefusalFacts:
     """
 
     log: RefusalLog
-    attempts: Callable[[ModelType], Attempts]
+    attempts: Attempts
 
 
 def retrain_state(
@@ -87,7 +87,7 @@ def retrain_state(
     new_labels = labels.count_labels_after(watermark)
     corrections = labels.count_corrections_after(watermark) if watermark is not None else 0
     known = refusals.log.last_refusals(model_type)
-    attempts = refusals.attempts(model_type)
+    attempts = refusals.attempts
     refused = _refused_by_store(known, attempts, labels, learned=watermark, arrived=(new_labels, corrections))
     return RetrainState(
         now=now,

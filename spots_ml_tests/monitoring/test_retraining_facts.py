@@ -83,7 +83,7 @@ def state(kept, runs=None, refusals=None):
         versions=kept,
         labels=kept,
         runs=runs or Told(),
-        refusals=RefusalFacts(log, lambda model_type: log),
+        refusals=RefusalFacts(log, log),
         sources=SOURCES,
         now=NOW,
     )

@@ -11,9 +11,10 @@ import dagster as dg
 from spots_ml.defs.assets.keys import OWNERS
 from spots_ml.defs.assets.monitoring import alert_check
 from spots_ml.defs.failures import refusals_in_words
+from spots_ml.defs.history.run_history import DagsterRunHistory
 from spots_ml.defs.resources import Platform
-from spots_ml.defs.sensors import present_state
-from spots_ml.models.declared import declared_types
+from spots_ml.defs.retraining_states import retraining_states
+from spots_ml.defs.sensors import ATTEMPTS
 
 if TYPE_CHECKING:
     from spots_ml.monitoring.status import ModelStatus
@@ -69,11 +70,11 @@ def _check(found: "PlatformStatus") -> dg.AssetCheckResult:
 def _status(instance: dg.DagsterInstance, platform: Platform) -> "PlatformStatus":
     from spots_ml.pipeline.status_step import read_status
 
-    settings = platform.settings
+    settings, store = platform.settings, platform.store(attempts=ATTEMPTS)
     return read_status(
-        platform.store(),
+        store,
         platform.places,
-        {model_type: present_state(instance, platform, model_type) for model_type in declared_types()},
+        retraining_states(platform, store, DagsterRunHistory(instance)),
         retraining=settings.retrain,
         max_fallback_share=settings.max_fallback_share,
         now=platform.now(),
