@@ -11,10 +11,9 @@ from spots_ml.places import Places
 from spots_ml.registry.decision_gate import answering_now, decision_effect
 from spots_ml.registry.serving import serve_model
 from spots_ml.registry.version_store import ServableVersions
+from spots_ml.release.onnx.predictor import UNHURRIED_S
 from spots_ml.scoring.served import MissingModel
 from spots_ml.training.trained_model import load_trained_model
-
-_TIME_LIMIT_S = 60.0
 
 
 def promotion_effect(places: Places, store: ServableVersions, model_type: ModelType, version: str) -> str:
@@ -36,7 +35,7 @@ def promotion_effect(places: Places, store: ServableVersions, model_type: ModelT
     row = store.get(model_type, version)
     unmeasured = f"what promoting {model_type} {version} would change cannot be measured here"
     remedy = "promote it where it was trained, or with --unmeasured"
-    candidate = serve_model(store, places.models_dir, model_type, version=version, time_limit_s=_TIME_LIMIT_S)
+    candidate = serve_model(store, places.models_dir, model_type, version=version, time_limit_s=UNHURRIED_S)
     if isinstance(candidate, MissingModel):
         raise GateError(f"{unmeasured}: {candidate.detail}; {remedy}")
     try:

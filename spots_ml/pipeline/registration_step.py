@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
 from spots_ml.errors import ArtifactError
 from spots_ml.interactions.learning.fitness import read_verdict
@@ -23,12 +22,9 @@ from spots_ml.release.latency.report import LatencyReport, load_latency
 from spots_ml.release.manifest import ContentDigests, Manifest
 from spots_ml.release.onnx.graph import named_trained_model
 from spots_ml.release.onnx.kept_files import load_onnx
-from spots_ml.release.onnx.predictor import OnnxPredictor
+from spots_ml.release.onnx.predictor import UNHURRIED_S, OnnxPredictor
 from spots_ml.scoring.served import ServedModel
 from spots_ml.training.trained_model import TrainedModel, load_trained_model
-
-_TIME_LIMIT_S: Final = 60.0
-"""A measurement is made in no hurry: a busy machine is no fallback."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +112,7 @@ class _Proof:
 def _prove(places: Places, store: VersionRegistration, model: TrainedModel, onnx: bytes, version: str) -> _Proof:
     """Measure on the test rows what the version does to the decision, and whether it is worse than the active one."""
     rows = rows_judged_on(places, model.document)
-    predictor = OnnxPredictor(onnx, model.model_type, time_limit_s=_TIME_LIMIT_S)
+    predictor = OnnxPredictor(onnx, model.model_type, time_limit_s=UNHURRIED_S)
     effect = decision_effect(
         model.model_type,
         ServedModel(version, predictor),

@@ -18,6 +18,7 @@ from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.registry.serving import serve_model
 from spots_ml.registry.version_store import ServableVersions
+from spots_ml.release.onnx.predictor import UNHURRIED_S
 from spots_ml.scoring.fallback import ModelUnavailableError
 from spots_ml.scoring.formula import formula_score
 from spots_ml.scoring.served import MissingModel, Predictor
@@ -28,7 +29,6 @@ GATE: Final = "not_worse_than_champion"
 MARGIN: Final = 0.03
 """How much worse than the champion's a headline number may be, as a share of it: what chance does to two models of one
 recipe on some 1,500 rows, and no more."""
-_TIME_LIMIT_S: Final = 60.0
 
 
 class ChampionComparison(BaseModel):
@@ -90,7 +90,7 @@ def against_champion(
     active = next((one for one in store.list_versions(model_type) if one.status == "active"), None)
     if active is None:
         return ChampionFound(None, _verdict(True, {"n_champions": 0.0}, margin, f"no {model_type} version is active"))
-    champion = serve_model(store, models_dir, model_type, version=active.version, time_limit_s=_TIME_LIMIT_S)
+    champion = serve_model(store, models_dir, model_type, version=active.version, time_limit_s=UNHURRIED_S)
     own = candidate.predict(rows.inputs(model_type)).astype(np.float64)
     try:
         if isinstance(champion, MissingModel):

@@ -20,6 +20,7 @@ from spots_ml.models.declared import ModelType, deciding_models, model_in, model
 from spots_ml.models.spec import Role
 from spots_ml.registry.serving import serve_model
 from spots_ml.registry.version_store import ServableVersions
+from spots_ml.release.onnx.predictor import UNHURRIED_S
 from spots_ml.scoring.decision import CALLED_FROM, Scores
 from spots_ml.scoring.decision_effect import (
     BOUNDS,
@@ -37,8 +38,6 @@ from spots_ml.verdicts import Verdict
 
 GATE: Final = "decision_effect"
 FORMULA: Final = "formula"
-_TIME_LIMIT_S: Final = 60.0
-"""A measurement is made in no hurry: a busy machine is no fallback."""
 
 Answering = Mapping[ModelType, ServedModel | MissingModel]
 """What answers for each kind of the decision."""
@@ -89,7 +88,7 @@ def answering_now(store: ServableVersions, models_dir: Path) -> dict[ModelType, 
         By kind, for every kind that a decision asks.
     """
     return {
-        spec.name: serve_model(store, models_dir, spec.name, time_limit_s=_TIME_LIMIT_S) for spec in deciding_models()
+        spec.name: serve_model(store, models_dir, spec.name, time_limit_s=UNHURRIED_S) for spec in deciding_models()
     }
 
 

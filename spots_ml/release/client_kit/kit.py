@@ -17,7 +17,7 @@ from spots_ml.release.client_kit.golden import GoldenLine, golden_lines
 from spots_ml.release.client_kit.history_lines import history_lines
 from spots_ml.release.client_kit.placing import DECISION_NAME, put_in_place, require_kit_folder
 from spots_ml.release.client_kit.published import PublishedModel
-from spots_ml.release.onnx.predictor import OnnxPredictor
+from spots_ml.release.onnx.predictor import UNHURRIED_S, OnnxPredictor
 from spots_ml.scoring.served import ServedModel
 
 GOLDEN_NAME: Final = "golden.jsonl"
@@ -25,9 +25,6 @@ HISTORY_NAME: Final = "history.jsonl"
 FILES_DIR: Final = Path(__file__).with_name("files")
 """What goes into every kit as it is; in `README.md` names and numbers are filled in."""
 _COPIED: Final = ("check.py", "rules.py", "check.mjs", "rules.mjs", "package.json")
-
-_TIME_LIMIT_S: Final = 60.0
-"""A golden file is made in no hurry: a busy machine is no reason to have none."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ def write_kit(
 
 
 def _served(model: PublishedModel) -> ServedModel:
-    predictor = OnnxPredictor(model.onnx, model.model_type, time_limit_s=_TIME_LIMIT_S)
+    predictor = OnnxPredictor(model.onnx, model.model_type, time_limit_s=UNHURRIED_S)
     return ServedModel(model.version, predictor, model.weight, filter_on=model.filter_on)
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TIME_LIMIT_S: Final = 2.0
 """Seconds that one call may take, of one row or a few thousand: the phone gives a row 0.1, a busy server needs air."""
+UNHURRIED_S: Final = 60.0
+"""The same for what is measured or written down: a busy machine is no fallback there."""
 _SLOW_CALLS_TO_REST: Final = 3
 """Calls in a row that were too slow before the model is not asked any more for a while."""
 _REST_S: Final = 60.0
