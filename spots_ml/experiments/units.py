@@ -1,0 +1,44 @@
+"""Units of a rollout: what one agent's decisions in one stage came to.
+
+A unit is all that a fresh agent of the hybrid group was told in the window from its first decision in the stage, once
+window and maturity are over. It is written once, in the order in which units become whole, and never changed.
+"""
+
+from typing import Final
+
+import pyarrow as pa
+
+from spots_ml.scoring.decision_log.fields import TIME
+
+
+def _column(name: str, type_: pa.DataType, doc: str, *, nullable: bool = False) -> pa.Field:
+    return pa.field(name, type_, nullable=nullable, metadata={"doc": doc})
+
+
+NEW_UNITS: Final = pa.schema(
+    [
+        _column("stage", pa.int16(), "number of the stage, from 1"),
+        _column("agent_id", pa.string(), "one unit per agent and stage"),
+        _column("place", pa.float64(), "place of the agent by the rollout's salt, in [the share before, 1)"),
+        _column("treated", pa.bool_(), "whether its place is below the stage's share"),
+        _column("entered_at", TIME, "its first decision in the stage"),
+        _column("matured_at", TIME, "when window and maturity were over; units are in this order, then by place"),
+        _column("n_decisions", pa.int32(), "in the window, at least 1"),
+        _column("n_phone", pa.int32(), "of these, decided by a phone"),
+        _column("n_otherwise", pa.int32(), "of these, not decided by what the agent was assigned to"),
+        _column("value", pa.float64(), "mean of called x value of the outcome, in [-1, 1]"),
+        _column("called", pa.float64(), "share of its decisions that were called"),
+        _column("negative", pa.float64(), "share that was called and came out negative"),
+        _column("fallback", pa.float64(), "share in which a model did not answer"),
+        _column("slow", pa.float64(), "share in which a model did not answer in time"),
+        _column("n_earlier", pa.int32(), "the agent's matured decisions before it entered the stage"),
+        _column("earlier_value", pa.float64(), "their mean value; null: none", nullable=True),
+        _column("first_formula_score", pa.float64(), "the formula's score of its first decision", nullable=True),
+    ]
+)
+"""Units as they are found."""
+
+UNITS: Final = pa.schema(
+    [_column("number", pa.int64(), "order within the rollout, from 1, given by the store"), *NEW_UNITS]
+)
+"""Units as they are kept."""
