@@ -47,28 +47,34 @@ class ServicePeriods:
 def service_periods(history: Iterable[HistoryEntry]) -> ServicePeriods:
     """Read out of the history when versions were in service.
 
+    Changes follow each other by their sequence, whatever the clocks of those who made them said. A change is not later
+    than any that follows it, so a period begins by the earliest of these clocks; it is not earlier than any before it,
+    so a period ends by the latest of those. Where clocks contradict the sequence, a period is as wide as that allows: no
+    decision that was served is taken for one that was not.
+
     Args:
         history: All changes, in the order of their sequence.
 
     Returns:
-        The periods. A change whose clock lay behind that of the one before it ends a period where it began: such a
-        period is empty.
+        The periods.
     """
+    entries = tuple(history)
+    at = np.array([entry.at.replace(tzinfo=None) for entry in entries], "datetime64[us]")
+    earliest, latest = np.minimum.accumulate(at[::-1])[::-1], np.maximum.accumulate(at)
     serving: dict[tuple[str, str], np.datetime64] = {}
     periods: dict[tuple[str, str], list[tuple[np.datetime64, np.datetime64]]] = defaultdict(list)
     traffic: dict[tuple[str, str], float] = {}
-    for entry in history:
+    for entry, since, until in zip(entries, earliest, latest, strict=True):
         key = (entry.model_type, entry.version)
-        at = np.datetime64(round(entry.at.timestamp() * 1e6), "us")
         if entry.action == "traffic_set":
             traffic[key] = entry.to_value or 0.0
         elif entry.to_status != entry.from_status:
             traffic[key] = 0.0
         serves = entry.to_status == "active" or (entry.to_status == "staging" and traffic[key] > 0.0)
         if serves and key not in serving:
-            serving[key] = at
+            serving[key] = since
         elif not serves and key in serving:
-            periods[key].append((serving.pop(key), at))
+            periods[key].append((serving.pop(key), until))
     for key, since in serving.items():
         periods[key].append((since, _ALWAYS))
     return ServicePeriods({key: tuple(found) for key, found in periods.items()})

@@ -47,11 +47,22 @@ def test_a_staging_version_serves_while_it_has_traffic(store):
     assert served(store, "v1.1-real", 1, 2, 3, 4) == [False, True, True, False]
 
 
-def test_a_clock_that_was_ahead_serves_nothing_before_its_time(store):
+def test_what_was_promoted_on_a_clock_ahead_serves_by_the_clocks_of_the_changes_after_it(store):
     store.register(make_candidate("a", "v1.0-real"), now=hours(0), actor="a test")
     store.promote(MODEL, "v1.0-real", now=hours(240), **CHANGE)
-    store.register(make_candidate("b", "v1.1-real"), now=hours(1), actor="a test")
-    store.promote(MODEL, "v1.1-real", now=hours(2), **CHANGE)
+    assert served(store, "v1.0-real", 3, 240) == [False, True]
 
-    assert served(store, "v1.0-real", 1, 3, 241) == [False] * 3
-    assert served(store, "v1.1-real", 1, 3, 241) == [False, True, True]
+    store.register(make_candidate("b", "v1.1-real"), now=hours(1), actor="a test")
+    store.promote(MODEL, "v1.1-real", now=hours(4), **CHANGE)
+    assert served(store, "v1.0-real", 0, 1, 3, 239, 240) == [False, True, True, True, False]
+    assert served(store, "v1.1-real", 3, 4, 241) == [False, True, True]
+
+
+def test_what_was_replaced_on_a_clock_behind_served_until_the_latest_moment_before(store):
+    store.register(make_candidate("a", "v1.0-real"), now=hours(0), actor="a test")
+    store.promote(MODEL, "v1.0-real", now=hours(2), **CHANGE)
+    store.register(make_candidate("b", "v1.1-real"), now=hours(9), actor="a test")
+    store.promote(MODEL, "v1.1-real", now=hours(-240), **CHANGE)
+
+    assert served(store, "v1.0-real", 3, 8, 9) == [True, True, False]
+    assert served(store, "v1.1-real", -241, -240, 9) == [False, True, True]
