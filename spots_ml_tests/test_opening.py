@@ -5,8 +5,8 @@ import pytest
 from spots_ml.errors import ConfigError
 from spots_ml.opening import open_store, open_supabase
 from spots_ml.settings import Settings
-from spots_ml.stores.embedded.versions import EmbeddedVersionStore
-from spots_ml.stores.supabase.versions import SupabaseVersionStore
+from spots_ml.stores.embedded.registry.versions import EmbeddedVersionStore
+from spots_ml.stores.supabase.registry.versions import SupabaseVersionStore
 
 SUPABASE = {"supabase_url": "https://project.supabase.co", "supabase_key": "sb_secret_1"}
 

@@ -49,8 +49,8 @@ def service_periods(history: Iterable[HistoryEntry]) -> ServicePeriods:
 
     Changes follow each other by their sequence, whatever the clocks of those who made them said. A change is not later
     than any that follows it, so a period begins by the earliest of these clocks; it is not earlier than any before it,
-    so a period ends by the latest of those. Where clocks contradict the sequence, a period is as wide as that allows: no
-    decision that was served is taken for one that was not.
+    so a period ends by the latest of those. Where clocks contradict the sequence, a period is as wide as that allows:
+    no decision that was served is taken for one that was not.
 
     Args:
         history: All changes, in the order of their sequence.

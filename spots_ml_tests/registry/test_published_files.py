@@ -10,8 +10,8 @@ from spots_ml.registry.registration import register_version
 from spots_ml.registry.serving import read_version
 from spots_ml.scoring.fallback import ModelUnavailableError
 from spots_ml.stores.embedded.database import Database
+from spots_ml.stores.embedded.registry.versions import EmbeddedVersionStore
 from spots_ml.stores.embedded.store import embedded_store
-from spots_ml.stores.embedded.versions import EmbeddedVersionStore
 from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes
 
 NAMES = ("model.onnx", "manifest.json")

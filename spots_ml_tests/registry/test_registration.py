@@ -12,8 +12,8 @@ from spots_ml.registry import registration
 from spots_ml.registry.published_files import version_directory
 from spots_ml.registry.registration import propose_version, register_version
 from spots_ml.stores.embedded.database import Database
+from spots_ml.stores.embedded.registry.versions import EmbeddedVersionStore
 from spots_ml.stores.embedded.store import embedded_store
-from spots_ml.stores.embedded.versions import EmbeddedVersionStore
 from spots_ml_tests.registry.building import all_verdicts, hours, make_manifest, onnx_bytes
 
 FORK = multiprocessing.get_context("fork")

@@ -6,8 +6,8 @@ from spots_ml.errors import GateError, RegistryError
 from spots_ml.registry import records
 from spots_ml.registry.published_files import published_files
 from spots_ml.registry.registration import register_version
+from spots_ml.stores.embedded.registry.versions import EmbeddedVersionStore
 from spots_ml.stores.embedded.store import embedded_store
-from spots_ml.stores.embedded.versions import EmbeddedVersionStore
 from spots_ml.stores.sync import carry_over
 from spots_ml.stores.sync_moves import REASON
 from spots_ml_tests.registry.building import all_verdicts, hours, make_candidate, make_manifest, onnx_bytes

@@ -8,8 +8,8 @@ import pytest
 from spots_ml.errors import GateError, RegistryError
 from spots_ml.registry.lifecycle import TRANSITIONS
 from spots_ml.registry.records import STATUSES
+from spots_ml.stores.embedded.registry.versions import EmbeddedVersionStore
 from spots_ml.stores.embedded.store import embedded_store
-from spots_ml.stores.embedded.versions import EmbeddedVersionStore
 from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml_tests.registry.building import all_verdicts, hours, make_candidate

@@ -8,7 +8,7 @@ from spots_ml.stores.embedded.history import EmbeddedHistoryServer
 from spots_ml.stores.embedded.interactions import EmbeddedInteractionStore
 from spots_ml.stores.embedded.performance import EmbeddedPerformanceStore
 from spots_ml.stores.embedded.refusals import EmbeddedRefusalLog
-from spots_ml.stores.embedded.versions import EmbeddedVersionStore
+from spots_ml.stores.embedded.registry.versions import EmbeddedVersionStore
 from spots_ml.stores.store import Store
 
 

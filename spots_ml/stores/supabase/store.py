@@ -8,8 +8,8 @@ from spots_ml.stores.supabase.performance import SupabasePerformanceStore
 from spots_ml.stores.supabase.phones import SupabasePhoneDecisions
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.refusals import SupabaseRefusalLog
+from spots_ml.stores.supabase.registry.versions import SupabaseVersionStore
 from spots_ml.stores.supabase.transport.calls import Calls
-from spots_ml.stores.supabase.versions import SupabaseVersionStore
 
 
 def supabase_store(calls: Calls, direct: DirectReads | None = None) -> Store:

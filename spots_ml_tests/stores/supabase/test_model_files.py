@@ -16,6 +16,7 @@ from spots_ml.registry.registration import propose_version, register_version
 from spots_ml.registry.serving import open_scorer
 from spots_ml.registry.verification import verify_version
 from spots_ml.scoring.served import MissingModel, ServedModel
+from spots_ml.stores.supabase.registry.versions import SupabaseVersionStore
 from spots_ml.stores.supabase.storage.bucket import Bucket
 from spots_ml.stores.supabase.storage.model_files import BUCKET
 from spots_ml.stores.supabase.store import supabase_store
@@ -23,7 +24,6 @@ from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.connection import SupabaseConnection
 from spots_ml.stores.supabase.transport.refusals import UnavailableError
 from spots_ml.stores.supabase.transport.retries import RetryPolicy
-from spots_ml.stores.supabase.versions import SupabaseVersionStore
 from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes, register_network
 from spots_ml_tests.stores.supabase import scripted_server as script
 from spots_ml_tests.stores.supabase.relay import Relay

@@ -3,13 +3,10 @@
 Which changes are allowed is in `lifecycle`.
 """
 
-import json
 import sqlite3
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 
-from spots_ml.errors import RegistryError
 from spots_ml.interactions.kinds import SourceKind, StoreKind
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.registry.lifecycle import (
@@ -20,7 +17,6 @@ from spots_ml.registry.lifecycle import (
     promotion,
     reaffirmation,
     rollback,
-    traffic_of,
     unarchival,
     withdrawal,
 )
@@ -35,17 +31,15 @@ from spots_ml.registry.records import (
 from spots_ml.registry.registration import name_taken, proposed_name
 from spots_ml.registry.shares import rollout, weighing
 from spots_ml.stores.embedded.database import Database
+from spots_ml.stores.embedded.registry.version_rows import (
+    find_content,
+    make_change,
+    note_change,
+    read_history,
+    read_versions,
+)
 from spots_ml.stores.moments import to_text
 from spots_ml.stores.newest_version import newest_version
-from spots_ml.texts import require_line
-
-_VERSIONS = (
-    "SELECT * FROM model_versions WHERE (:model_type IS NULL OR model_type = :model_type) ORDER BY registered_order"
-)
-_HISTORY = (
-    "SELECT * FROM version_history WHERE (:model_type IS NULL OR model_type = :model_type)"
-    " AND (:version IS NULL OR version = :version) ORDER BY sequence"
-)
 
 
 class EmbeddedVersionStore:
@@ -84,14 +78,14 @@ class EmbeddedVersionStore:
         require_verdicts(content.model_type, content.version, candidate.verdicts, layout=candidate.layout)
         at = to_text(now)
         with self._database.writing() as connection:
-            known = _content(connection, content.model_type, content.content_digest)
+            known = find_content(connection, content.model_type, content.content_digest)
             if known is not None:
                 for change, reason in reaffirmation(known):
-                    _make(connection, content.model_type, change, at, actor, reason)
+                    make_change(connection, content.model_type, change, at, actor, reason)
                 _reaffirm(connection, known, candidate.watermark, at)
             else:
                 _insert(connection, content, candidate.watermark, at)
-                _note(
+                note_change(
                     connection,
                     at,
                     content.model_type,
@@ -100,7 +94,7 @@ class EmbeddedVersionStore:
                     "",
                 )
             name = content.version if known is None else known.version
-            version = find(_versions(connection, content.model_type), content.model_type, name)
+            version = find(read_versions(connection, content.model_type), content.model_type, name)
             return Registration(version=version, created=known is None)
 
     def get(self, model_type: ModelType, version: str) -> ModelVersion:
@@ -110,12 +104,12 @@ class EmbeddedVersionStore:
     def find_content(self, model_type: ModelType, content_digest: str) -> ModelVersion | None:
         """Look up the version of some content."""
         with self._database.reading() as connection:
-            return _content(connection, model_type, content_digest)
+            return find_content(connection, model_type, content_digest)
 
     def list_versions(self, model_type: ModelType | None = None) -> tuple[ModelVersion, ...]:
         """List versions in the order of their first registration."""
         with self._database.reading() as connection:
-            return _versions(connection, model_type)
+            return read_versions(connection, model_type)
 
     def newest(self, model_type: ModelType, *, learned_from: StoreKind | None = None) -> ModelVersion | None:
         """The version that was registered last, reaffirming counts."""
@@ -124,7 +118,7 @@ class EmbeddedVersionStore:
     def history(self, model_type: ModelType | None = None, version: str | None = None) -> tuple[HistoryEntry, ...]:
         """List changes in their order."""
         with self._database.reading() as connection:
-            return _history(connection, model_type, version)
+            return read_history(connection, model_type, version)
 
     def promote(self, model_type: ModelType, version: str, *, now: datetime, actor: str, reason: str) -> ModelVersion:
         """Make a staging or deprecated version the active one."""
@@ -162,10 +156,10 @@ class EmbeddedVersionStore:
         """Decide under the write lock, then make the changes in their order; the last one names the result."""
         at = to_text(now)
         with self._database.writing() as connection:
-            changes = plan(_versions(connection, model_type), _history(connection, model_type, None))
+            changes = plan(read_versions(connection, model_type), read_history(connection, model_type, None))
             for change in changes:
-                _make(connection, model_type, change, at, actor, reason)
-            return find(_versions(connection, model_type), model_type, changes[-1].version)
+                make_change(connection, model_type, change, at, actor, reason)
+            return find(read_versions(connection, model_type), model_type, changes[-1].version)
 
 
 def _insert(connection: sqlite3.Connection, content: VersionContent, watermark: str | None, at: str) -> None:
@@ -196,73 +190,3 @@ def _reaffirm(connection: sqlite3.Connection, known: ModelVersion, watermark: st
         " WHERE model_type = ? AND version = ?",
         (at, at, watermark, known.model_type, known.version),
     )
-
-
-def _make(
-    connection: sqlite3.Connection, model_type: ModelType, change: VersionChange, at: str, actor: str, reason: str
-) -> None:
-    """Make a change and note it."""
-    if _apply(connection, model_type, change, at) != 1:
-        raise RegistryError(
-            f"{model_type} {change.version} is no longer {change.from_status}; nothing was changed, try again"
-        )
-    _note(connection, at, model_type, change, actor, reason)
-
-
-def _apply(connection: sqlite3.Connection, model_type: ModelType, change: VersionChange, at: str) -> int:
-    """Change a row; tells how many were as they must be."""
-    columns: dict[str, str | float] = {}
-    if change.setting is not None:
-        columns = {change.setting.number: change.setting.after}
-    elif change.from_status != change.to_status:
-        columns = {"status": change.to_status, "traffic": traffic_of(change.to_status)}
-    changes = ", ".join(f"{name} = ?" for name in (*columns, "updated_at"))
-    return connection.execute(
-        f"UPDATE model_versions SET {changes} WHERE model_type = ? AND version = ? AND status = ?",  # noqa: S608 - names of columns
-        (*columns.values(), at, model_type, change.version, change.from_status),
-    ).rowcount
-
-
-def _note(
-    connection: sqlite3.Connection,
-    at: str,
-    model_type: ModelType,
-    change: VersionChange,
-    actor: str,
-    reason: str,
-) -> None:
-    who, why = require_line(actor, "actor"), require_line(reason, "reason")
-    values = (None, None) if change.setting is None else (change.setting.before, change.setting.after)
-    connection.execute(
-        "INSERT INTO version_history"
-        " (at, model_type, version, action, from_status, to_status, actor, reason, from_value, to_value)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            *(at, model_type, change.version, change.action, change.from_status, change.to_status, who, why),
-            *values,
-        ),
-    )
-
-
-def _versions(connection: sqlite3.Connection, model_type: ModelType | None) -> tuple[ModelVersion, ...]:
-    return tuple(_version(row) for row in connection.execute(_VERSIONS, {"model_type": model_type}))
-
-
-def _content(connection: sqlite3.Connection, model_type: ModelType, content_digest: str) -> ModelVersion | None:
-    row = connection.execute(
-        "SELECT * FROM model_versions WHERE model_type = ? AND content_digest = ?", (model_type, content_digest)
-    ).fetchone()
-    return None if row is None else _version(row)
-
-
-def _history(
-    connection: sqlite3.Connection, model_type: ModelType | None, version: str | None
-) -> tuple[HistoryEntry, ...]:
-    rows = connection.execute(_HISTORY, {"model_type": model_type, "version": version})
-    return tuple(HistoryEntry.model_validate(dict(row)) for row in rows)
-
-
-def _version(row: sqlite3.Row) -> ModelVersion:
-    columns = ModelVersion.model_fields.keys() - VersionContent.model_fields.keys()
-    document: dict[str, Any] = json.loads(row["content"])
-    return ModelVersion.model_validate(document | {name: row[name] for name in columns})

@@ -30,15 +30,15 @@ from spots_ml.registry.shares import require_share
 from spots_ml.release.phone_manifest import PhoneManifest
 from spots_ml.stores.moments import to_text
 from spots_ml.stores.newest_version import newest_version
-from spots_ml.stores.supabase.storage.model_files import ModelFiles
-from spots_ml.stores.supabase.transport.calls import Calls
-from spots_ml.stores.supabase.version_rows import (
+from spots_ml.stores.supabase.registry.version_rows import (
     VERSION_COLUMNS,
     VERSIONS,
     read_history,
     read_versions,
     version_of,
 )
+from spots_ml.stores.supabase.storage.model_files import ModelFiles
+from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.texts import require_line
 
 if TYPE_CHECKING:

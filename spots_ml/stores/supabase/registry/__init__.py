@@ -1,0 +1,1 @@
+"""Versions and rollouts on Supabase: what changes both does so in one call."""
