@@ -27,8 +27,9 @@ from scipy.special import betaincinv, ndtr, stdtrit
 
 from spots_ml.estimates.agents import effective_number
 
-Method = Literal["expanded_percentile", "binomial", "recovered_variance", "none"]
-"""How an interval came about; `none`: there is too little for one."""
+Method = Literal["expanded_percentile", "binomial", "recovered_variance", "linearised", "confidence_sequence", "none"]
+"""How an interval came about; `none`: there is too little for one. That of a confidence sequence holds at all moments
+together, the others at one."""
 
 _N_DIGITS: Final = 8
 

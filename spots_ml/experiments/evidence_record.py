@@ -17,6 +17,7 @@ class StageCounts(ReleaseDocument):
     n_entered_control: int = Field(ge=0)
     n_units_treated: int = Field(ge=0, description="Whole units.")
     n_units_control: int = Field(ge=0)
+    entered_by_day: tuple[int, ...] = Field(description="Fresh agents by days since the stage began, up to now.")
 
 
 class EValue(ReleaseDocument):
@@ -58,6 +59,10 @@ class Evidence(ReleaseDocument):
     harm: EValue = Field(description="Against: the effect is 0 or more.")
     not_much_worse: EValue = Field(description="Against: it is worse by the declared margin or more.")
     effect: Estimate = Field(description="Value per decision, treated minus others; its interval holds at every look.")
+    relative: Estimate = Field(description="The same as a share of the others' value; to be looked at.")
+    spread: float | None = Field(
+        ge=0.0, description="Standard deviation of what was not predicted of a unit's value; null without units."
+    )
     guardrails: tuple[Guardrail, ...]
     sample_ratio: EValue = Field(description="Against: agents came as they were assigned.")
     otherwise_share: float = Field(ge=0.0, le=1.0, description="Decisions of units that were not made as assigned.")

@@ -27,6 +27,11 @@ NEW_UNITS: Final = pa.schema(
         _column("n_phone", pa.int32(), "of these, decided by a phone"),
         _column("n_otherwise", pa.int32(), "of these, not decided by what the agent was assigned to"),
         _column("value", pa.float64(), "mean of called x value of the outcome, in [-1, 1]"),
+        _column(
+            "daily_values",
+            pa.list_(pa.field("item", pa.float64(), nullable=True)),
+            "the same by days since entered_at, from day 0 to the window's last; null: no decision on that day",
+        ),
         _column("called", pa.float64(), "share of its decisions that were called"),
         _column("negative", pa.float64(), "share that was called and came out negative"),
         _column("fallback", pa.float64(), "share in which a model did not answer"),
@@ -42,3 +47,13 @@ UNITS: Final = pa.schema(
     [_column("number", pa.int64(), "order within the rollout, from 1, given by the store"), *NEW_UNITS]
 )
 """Units as they are kept."""
+
+ENTERED: Final = pa.schema(
+    [
+        _column("stage", pa.int16(), "number of the stage, from 1"),
+        _column("agent_id", pa.string(), "one row per fresh agent with a decision in the stage, whole unit or not"),
+        _column("treated", pa.bool_(), "whether its place is below the stage's share"),
+        _column("entered_at", TIME, "its first decision in the stage; rows are in this order"),
+    ]
+)
+"""Fresh agents, as the log shows them at a look; they are counted and not kept."""
