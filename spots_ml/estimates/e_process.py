@@ -88,7 +88,7 @@ def log_e_above(payoffs: Payoffs, null: float, bets: tuple[float, ...] = BETS) -
 
     >>> sure = Payoffs(np.full(40, 0.5), np.ones(40), np.full(40, -1.0), np.ones(40))
     >>> log_e_above(sure, 0.0)[[0, 39]].round(2).tolist()
-    array([ 0.12, 12.39])
+    [0.12, 12.4]
     """
     running = np.zeros((len(bets), 1))
     told = []
