@@ -23,6 +23,7 @@ class OffPolicyRules(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    least_again: float = Field(default=0.8, gt=0.0, le=1.0, description="Share of decisions that can be made again.")
     least_overlap: float = Field(default=0.8, gt=0.0, le=1.0, description="Share of calls that were possible.")
     least_effective: float = Field(default=1_000.0, ge=1.0, description="Equal calls that its calls are worth.")
     least_effective_changed: float = Field(
@@ -57,6 +58,30 @@ class OffPolicyValue(BaseModel):
     effect: Estimate | None = Field(default=None, description="Candidate minus present service, doubly robust.")
     effect_snips: Estimate | None = Field(default=None, description="The same by normalised weights.")
     cannot: str | None = Field(default=None, description="Why nothing is estimated; null: it is.")
+
+    @classmethod
+    def nothing(cls, cannot: str) -> "OffPolicyValue":
+        """Say that nothing is estimated, because nothing could be looked at.
+
+        Args:
+            cannot: Why, after "because".
+
+        Returns:
+            An estimate of no decision.
+        """
+        return cls(
+            n_decisions=0,
+            n_agents=0,
+            n_chance=0,
+            n_changed=0,
+            called=None,
+            called_before=None,
+            overlap=None,
+            overlap_changed=None,
+            effective=0.0,
+            effective_changed=0.0,
+            cannot=cannot,
+        )
 
     def told(self) -> str:
         """Say it in a sentence without its full stop."""

@@ -70,7 +70,7 @@ def first_arrivals(table: pa.RecordBatch | pa.Table) -> np.ndarray:
     return times(pc.coalesce(table["first_outcome_at"], table["outcome_at"]))
 
 
-def outcome_codes(batch: pa.RecordBatch) -> np.ndarray:
+def outcome_codes(batch: pa.RecordBatch | pa.Table) -> np.ndarray:
     """Number the outcome types.
 
     Args:

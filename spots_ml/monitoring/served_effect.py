@@ -12,8 +12,7 @@ from spots_ml.estimates.agents import N_RESAMPLES, Resampling
 from spots_ml.estimates.estimate import Estimate
 from spots_ml.estimates.statistic import estimate_all, mean
 from spots_ml.interactions.columns import agents_by_name
-from spots_ml.requests.request_schema import TREND_BOOST_RANGE
-from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE
+from spots_ml.scoring.decision import CALLED_FROM
 from spots_ml.scoring.decision_effect import (
     BOUNDS,
     DecisionBounds,
@@ -23,6 +22,7 @@ from spots_ml.scoring.decision_effect import (
     too_few,
 )
 from spots_ml.scoring.decision_log.deciding_arms import deciding_arms
+from spots_ml.scoring.decision_log.trend import blended_scores, trend_factors
 
 _COLUMNS = (
     *("agent_id", "origin", "group", "version", "arm", "weight", "formula_score", "neural_score", "called", "explored"),
@@ -67,10 +67,9 @@ def measure_served(
 
 def _measure_arm(table: pa.Table, arm: str, bounds: DecisionBounds, resampling: Resampling) -> ServedEffect:
     agents = agents_by_name(table["agent_id"])
-    formula, called = _floats(table["formula_score"]), table["called"].to_numpy()
-    # The log holds the score after the filter; what was blended is there.
-    blended = (1.0 - _floats(table["weight"])) * formula + _floats(table["weight"]) * _floats(table["neural_score"])
-    boost = _boosts(table, blended)
+    formula, called = table["formula_score"].to_numpy(), table["called"].to_numpy()
+    blended = blended_scores(table)
+    boost = trend_factors(table)
     effect = measure_effect(
         agents,
         decides=arm,
@@ -88,32 +87,3 @@ def _measure_arm(table: pa.Table, arm: str, bounds: DecisionBounds, resampling: 
         too_few=few,
         problems=() if few else out_of_bounds(effect, bounds),
     )
-
-
-def _boosts(table: pa.Table, blended: np.ndarray) -> np.ndarray:
-    """Tell by what factor the trend, which is no work of a version, changed each score.
-
-    The log holds score and P(positive), not the boost, nor whether the filter was on: it was not in an arm that let a
-    row pass with a P(positive) that blocks. A blocked score was not boosted.
-
-    Args:
-        table: Decisions of one arm.
-        blended: `(n_rows,)` their scores before filter and boost.
-
-    Returns:
-        `(n_rows,)` factors, 1 + the boost; 1 where nothing tells one.
-    """
-    probability, blocked = _floats(table["outcome_probability"]), table["blocked"].to_numpy()
-    is_off = bool((~blocked & (probability <= OUTCOME_ABOVE)).any())
-    base = blended * (1.0 if is_off else probability)
-    factor = np.divide(_floats(table["score"]), base, out=np.ones(len(base)), where=~blocked & (base > 0.0))
-    least, most = TREND_BOOST_RANGE
-    # Rounded, so that no boost at all is exactly none.
-    boosts: np.ndarray = np.clip(np.round(factor, 9), 1.0 + least, 1.0 + most)
-    return boosts
-
-
-def _floats(column: pa.ChunkedArray) -> np.ndarray:
-    """Numbers; 0 where null, which is where the weight is 0, too."""
-    numbers: np.ndarray = pc.fill_null(pc.cast(column, pa.float64()), 0.0).to_numpy()
-    return numbers

@@ -143,7 +143,7 @@ def decision_table(
         "formula_score": scores.formula.score,
         "neural_score": pa.array(scores.neural_score, mask=np.isnan(scores.neural_score)),
         "propensity": pa.array(scores.propensity, mask=replayed),
-        "feature_digest": _feature_digests(inputs.features, history),
+        "feature_digest": feature_digests(inputs.features, history),
         "watermark": _watermarks(requests, watermark),
         "fallback": pa.array(scores.fallback_texts(), pa.string()),
     }
@@ -163,7 +163,16 @@ def _ids(agents: pa.Array, opportunities: pa.Array, decided_at: pa.Array, versio
     return pa.array([digest_bytes(canonical_json([_ID_BEGINS, *row]))[:_ID_DIGITS] for row in rows], pa.string())
 
 
-def _feature_digests(features: np.ndarray, history: np.ndarray) -> pa.Array:
+def feature_digests(features: np.ndarray, history: np.ndarray) -> pa.Array:
+    """Digest what decisions were made on.
+
+    Args:
+        features: `(n_rows, 39)` floats in [0, 1].
+        history: `(n_rows, 6)` floats in [0, 1].
+
+    Returns:
+        `(n_rows,)` SHA-256 of the 45 inputs as little-endian float32, as the log has it.
+    """
     inputs = np.concatenate([features, history], axis=1).astype("<f4")
     content, size = memoryview(inputs.tobytes()), inputs.shape[1] * inputs.itemsize
     return pa.array(
