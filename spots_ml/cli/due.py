@@ -11,6 +11,7 @@ from spots_ml.cli.tables import text_table
 from spots_ml.settings import Settings
 
 if TYPE_CHECKING:
+    from spots_ml.monitoring.causes.requests import OpenRequest
     from spots_ml.monitoring.refused_before import RefusedBefore
     from spots_ml.monitoring.retraining import Retrain, RetrainState, Wait
     from spots_ml.monitoring.run_history import EndedRun
@@ -66,6 +67,7 @@ def _document(state: "RetrainState", decision: "Retrain | Wait") -> dict[str, An
         "failed": [_ended(run) for run in state.runs.failed],
         "corrections": state.corrections,
         "refused": [_refused(source, before) for source, before in state.refused.items()],
+        "requests": [_request(one) for one in state.requests],
     }
 
 
@@ -85,6 +87,15 @@ def _refused(source: str, before: "RefusedBefore") -> dict[str, Any]:
         "new_labels": before.new_labels,
         "corrections": before.new_corrections,
         "changed": list(before.changed),
+    }
+
+
+def _request(request: "OpenRequest") -> dict[str, Any]:
+    taking = request.taking
+    return {
+        **request.model_dump(mode="json", exclude={"taking", "model_type"}),
+        "taken_at": None if taking is None else taking.taken_at.isoformat(),
+        "taker": None if taking is None else taking.taker,
     }
 
 

@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "local-supabase": "spots_ml.cli.local_supabase",
     "phone-manifest": "spots_ml.cli.registry.phone_manifest",
     "promote": "spots_ml.cli.registry.lifecycle",
+    "retrain": "spots_ml.cli.retrain",
     "rollback": "spots_ml.cli.registry.lifecycle",
     "run": "spots_ml.cli.run",
     "score": "spots_ml.cli.scoring.score",

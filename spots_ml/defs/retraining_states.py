@@ -31,6 +31,7 @@ def retraining_state(platform: Platform, store: "Store", runs: RunHistory, model
         labels=store.interactions,
         runs=runs,
         refusals=RefusalFacts(store.refusals, platform.attempts()),
+        requests=store.retraining_requests,
         sources=SourceChoice(settings.source, settings.store),
         now=platform.now(),
     )

@@ -11,6 +11,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from spots_ml.interactions.kinds import Source, StoreKind
+from spots_ml.monitoring.causes.requests import OpenRequest, told_numbers
 from spots_ml.monitoring.refused_before import Held, RefusedBefore, Thresholds, still_refused
 from spots_ml.monitoring.run_history import ModelRuns
 
@@ -78,6 +79,8 @@ class RetrainState:
         corrections: Labels that were corrected since the data behind that version; 0 where there is none.
         runs: What trains this model now, and what failed on this store since the newest registration.
         refused: By source, the last refusal of what it holds, where nothing has made it void.
+        requests: What somebody asked for and nothing has answered yet, whoever took it.
+        taker: The run history that asks, which may take requests.
     """
 
     now: datetime
@@ -88,6 +91,13 @@ class RetrainState:
     corrections: int = 0
     runs: ModelRuns = field(default_factory=ModelRuns)
     refused: Mapping[Source, RefusedBefore] = field(default_factory=dict)
+    requests: tuple[OpenRequest, ...] = ()
+    taker: str = ""
+
+    @property
+    def asked(self) -> tuple[OpenRequest, ...]:
+        """The requests that this run history may take now."""
+        return tuple(one for one in self.requests if one.is_to_take(self.taker, self.now))
 
 
 @dataclass(frozen=True)
@@ -95,14 +105,21 @@ class Retrain:
     """Retrain now.
 
     Attributes:
-        reasons: Every threshold that was reached, one sentence each; at least one.
+        reasons: Everything that calls for it, one sentence each; at least one.
         source: Which interactions to learn from.
         message: One line for a person.
+        requests: What is to be taken before a run is asked for. Where nothing of it can be had any more, another run
+            history was first, and a run for nothing else than these is its.
+        only_asked: Whether there is no other reason than requests.
+        anew: Whether a refusal of the very same is stepped around, as a request says.
     """
 
     reasons: tuple[str, ...]
     source: Source
     message: str
+    requests: tuple[OpenRequest, ...] = ()
+    only_asked: bool = False
+    anew: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,6 +145,9 @@ def decide(state: RetrainState, config: RetrainConfig) -> Retrain | Wait:
     hours (see `RetrainConfig`). A refusal by a gate is an answer: it is not asked for again while data, code and
     configuration are the same, and at once when they change (`refused_before`).
 
+    It is due, too, while somebody asks for it (`causes.requests`). A new request does not wait after failures, one that
+    was taken waits like everything else. It steps around a refusal only where it says so.
+
     It learns from the store once enough labels arrived there, for good; before, from what the settings name.
 
     Args:
@@ -145,7 +165,9 @@ def decide(state: RetrainState, config: RetrainConfig) -> Retrain | Wait:
     >>> decide(state, RetrainConfig()).message
     '742 of 1,000 new labels; next by time on 2026-11-28 10:00 UTC'
     """
-    reasons = _reasons(state, config)
+    asked = state.asked
+    counted = _reasons(state, config)
+    reasons = (*counted, *(one.told() for one in asked))
     progress = _progress(state, config)
     if state.runs.in_flight:
         runs = ", ".join(run.run_id for run in state.runs.in_flight)
@@ -155,16 +177,27 @@ def decide(state: RetrainState, config: RetrainConfig) -> Retrain | Wait:
     told, source = "; ".join(reasons), _source(state, config)
     before = state.refused.get(source)
     answer = still_refused(before, config.after_refusal, state.now) if before else ""
+    nevertheless = tuple(one for one in asked if one.anew)
     if isinstance(answer, Held):
-        return Wait(f"{told}; but {answer.told}", until=answer.until)
+        if not nevertheless:
+            hint = f"; {told_numbers(asked)} did not ask for it anew (--anew)" if asked else ""
+            return Wait(f"{told}; but {answer.told}{hint}", until=answer.until)
+        answer = f"{told_numbers(nevertheless)} asked for it anew, although {answer.told}"
     retry_at = _retry_at(state.runs, config)
-    if retry_at is not None and state.now < retry_at:
+    if retry_at is not None and state.now < retry_at and all(one.taking for one in asked):
         return Wait(
             f"{told}; but the last {len(state.runs.failed)} runs failed: next attempt on {_clock(retry_at)}",
             until=retry_at,
         )
     again = (answer, f"retry after {_counted(state.runs)}" if state.runs.failed else "")
-    return Retrain(reasons, source, "; ".join((told, *filter(None, again))))
+    return Retrain(
+        reasons,
+        source,
+        "; ".join((told, *filter(None, again))),
+        requests=asked,
+        only_asked=not counted,
+        anew=bool(nevertheless),
+    )
 
 
 def _reasons(state: RetrainState, config: RetrainConfig) -> tuple[str, ...]:
@@ -196,7 +229,15 @@ def _progress(state: RetrainState, config: RetrainConfig) -> str:
     else:
         by_time = f"next by time on {_clock(due)}"
     corrected = f"{state.corrections:,} of {config.corrected_labels:,} corrected; " if state.corrections else ""
-    return f"{state.new_labels:,} of {config.new_labels:,} new labels; {corrected}{by_time}"
+    return f"{state.new_labels:,} of {config.new_labels:,} new labels; {corrected}{by_time}{_taken(state)}"
+
+
+def _taken(state: RetrainState) -> str:
+    taken = [one for one in state.requests if one.taking is not None and one not in state.asked]
+    if not taken:
+        return ""
+    last = max(one.taking.taken_at for one in taken if one.taking is not None)
+    return f"; {told_numbers(taken)} taken on {_clock(last)}, not answered yet"
 
 
 def _due_at(state: RetrainState, config: RetrainConfig) -> datetime | None:

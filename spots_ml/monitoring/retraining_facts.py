@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from spots_ml.interactions.kinds import Source, StoreKind
 from spots_ml.models.declared import ModelType
+from spots_ml.monitoring.causes.requests import RetrainingRequestLog
 from spots_ml.monitoring.refusals import KeptRefusal, Recipe, RefusalLog, Step
 from spots_ml.monitoring.refused_before import RefusedBefore
 from spots_ml.monitoring.retraining import RetrainState, SourceChoice
@@ -60,6 +61,7 @@ def retrain_state(
     labels: "ArrivedLabels",
     runs: RunHistory,
     refusals: RefusalFacts,
+    requests: RetrainingRequestLog,
     sources: SourceChoice,
     now: datetime,
 ) -> RetrainState:
@@ -74,6 +76,7 @@ def retrain_state(
         labels: What has arrived.
         runs: What runs, and what failed.
         refusals: What was refused.
+        requests: What somebody asked for.
         sources: Where interactions can be read from.
         now: The present (UTC).
 
@@ -101,6 +104,8 @@ def retrain_state(
             **_refused_by_source(known, attempts, sources),
             **({sources.store: refused} if refused else {}),
         },
+        requests=requests.open_requests(model_type),
+        taker=runs.name,
     )
 
 

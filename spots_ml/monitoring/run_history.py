@@ -63,6 +63,11 @@ class RunHistory(Protocol):
     against `now` and against the moments that the registry keeps.
     """
 
+    @property
+    def name(self) -> str:
+        """Which history this is, the same for all who look into it; at most 256 characters."""
+        ...
+
     def runs(self, model_type: ModelType, *, store: StoreKind, now: datetime, since: datetime | None) -> ModelRuns:
         """Look up the runs of a model.
 
@@ -84,6 +89,11 @@ class RunHistory(Protocol):
 @dataclass(frozen=True)
 class NoRunHistory:
     """Where no runs are kept: none is under way, and none ever failed."""
+
+    @property
+    def name(self) -> str:
+        """No history has this name."""
+        return ""
 
     def runs(self, model_type: ModelType, *, store: StoreKind, now: datetime, since: datetime | None) -> ModelRuns:
         """Know of no runs.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from spots_ml.interactions.keeping.interaction_store import InteractionStore
+from spots_ml.monitoring.causes.requests import RetrainingRequestLog
 from spots_ml.monitoring.performance import PerformanceStore
 from spots_ml.monitoring.refusals import RefusalLog
 from spots_ml.registry.version_store import VersionStore
@@ -25,6 +26,7 @@ class Store:
         phones: What phones report that they decided.
         performance: Performance by day.
         refusals: What gates refused.
+        retraining_requests: Who asked for a retraining, and who took that up.
     """
 
     interactions: InteractionStore
@@ -34,3 +36,4 @@ class Store:
     phones: PhoneDecisions
     performance: PerformanceStore
     refusals: RefusalLog
+    retraining_requests: RetrainingRequestLog

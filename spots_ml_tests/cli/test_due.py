@@ -53,6 +53,7 @@ def test_a_model_is_due_with_its_reason_and_source_and_waits_with_the_moment_whe
         "failed": [],
         "corrections": 0,
         "refused": [],
+        "requests": [],
     }
     waits = told["calling_score"]
     assert (waits["due"], waits["reasons"], waits["source"], waits["new_labels"]) == (False, [], None, 0)

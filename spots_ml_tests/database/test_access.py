@@ -127,6 +127,7 @@ def test_every_table_has_row_level_security_and_every_view_asks_as_its_reader(sh
     assert all(row["relrowsecurity"] for row in tables)
     assert {row["relname"] for row in views} == {
         *("served_models", "decisions_with_outcomes", "interactions", "phone_decisions"),
+        "open_retraining_requests",
     }
     assert all("security_invoker=true" in row["reloptions"] for row in views)
 
@@ -162,7 +163,13 @@ def test_who_is_not_signed_in_reads_nothing(shared, name):
         connection.execute(f"select * from public.{name}")
 
 
-@pytest.mark.parametrize("name", ["version_history", "decisions", "performance", "refusals", *SERVICE_TABLES])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("version_history", "decisions", "performance", "refusals", "retraining_requests", "retraining_takings"),
+        *("open_retraining_requests", *SERVICE_TABLES),
+    ],
+)
 def test_an_agent_reads_nothing_of_what_is_the_services_own(shared, name):
     with shared.acting("authenticated", AGENT_A) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(f"select * from public.{name}")

@@ -11,9 +11,11 @@ import pytest
 from spots_ml.defs.history.run_history import ASKED_TAG
 from spots_ml.defs.history.runs import STORE_TAG
 from spots_ml.defs.resources import Platform
-from spots_ml.defs.sensors import MODEL_TAG, REASON_TAG, present_state, retraining_sensor
+from spots_ml.defs.sensors import MODEL_TAG, REASON_TAG, REQUESTS_TAG, present_state, retraining_sensor
+from spots_ml.stores.embedded.retraining.requests import EmbeddedRetrainingRequests
 from spots_ml.stores.supabase.transport.refusals import UnavailableError
 from spots_ml_tests.defs.building import World
+from spots_ml_tests.stores.keeping_requests import request
 
 
 @pytest.fixture
@@ -269,3 +271,66 @@ def test_a_project_that_cannot_be_reached_ends_the_tick_in_words_before_dagster_
     platform = Platform(settings, now=world.clock)
     with pytest.raises(UnavailableError, match=r"could not find the newest row .*, sent 2 times; check the network"):
         present_state(world.instance, platform, "calling_score")
+
+
+def ask(world, **changes):
+    return world.store.retraining_requests.ask(request(**changes), now=world.clock())
+
+
+def test_a_request_leads_to_one_run_and_is_answered_by_what_comes_of_it(due):
+    due.register("second", "v1.1-real", watermark=due.store.interactions.label_watermark())
+    number = ask(due)
+    asked = only_request(due.tick())
+    assert asked.tags[REQUESTS_TAG] == str(number)
+    assert asked.tags[REASON_TAG] == f"maria asked for it (request {number}): a new season"
+    due.launch(asked)
+    assert "is queued or running" in skipped(due.tick())
+
+    due.register("third", "v1.2-real", watermark=due.store.interactions.label_watermark())
+    due.instance.report_run_failed(due.instance.get_runs()[0])  # its last step, after the version stood
+    assert skipped(due.tick()).startswith("0 of 1,000 new labels; next by time")
+
+
+def test_a_daemon_that_died_before_its_run_was_there_takes_the_request_again(world):
+    number = ask(world)
+    only_request(world.tick())
+    assert f"request {number} taken on " in skipped(world.tick())
+
+    world.clock.advance(minutes=5)
+    assert only_request(world.tick()).tags[REQUESTS_TAG] == str(number)
+
+
+def test_a_request_whose_run_failed_is_tried_again_as_everything_is(world):
+    ask(world)
+    world.instance.report_run_failed(world.launch(only_request(world.tick())))
+    world.clock.advance(minutes=5)
+    assert only_request(world.tick()).tags[REASON_TAG].endswith("; retry after 1 failed run")
+
+
+def test_of_two_daemons_that_saw_the_same_request_one_asks_for_a_run(world, monkeypatch, tmp_path):
+    ask(world)
+    read = world.store.retraining_requests.open_requests("calling_score")
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        other = World(instance, world.settings, world.clock)
+        only_request(world.tick())
+        monkeypatch.setattr(
+            EmbeddedRetrainingRequests, "open_requests", lambda log, model_type: read
+        )  # as it was before the first tick
+        assert skipped(other.tick()) == f"request {read[0].number} was taken by another daemon just now"
+        monkeypatch.undo()
+        assert "not answered yet" in skipped(other.tick())
+
+
+def test_a_request_that_says_so_trains_what_was_refused_once_more(refused):
+    ask(refused)
+    assert "did not ask for it anew" in skipped(refused.tick())
+
+    number = ask(refused, anew=True)
+    asked = only_request(refused.tick())
+    assert f"; request {number} asked for it anew, although the gate 'enough_labels' refused" in asked.tags[REASON_TAG]
+    assert asked.run_config["ops"]["calling_score__trained_model"]["config"] == {"seed": 0, "anew": True}
+    assert dg.validate_run_config(refused.job("calling_score_training"), asked.run_config)
+    refused.job("calling_score_training").execute_in_process(
+        run_config=asked.run_config, tags=asked.tags, instance=refused.instance, raise_on_error=False
+    )
+    assert refused.store.retraining_requests.open_requests("calling_score") == ()

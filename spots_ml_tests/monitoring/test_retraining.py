@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
+from spots_ml.monitoring.causes.requests import OpenRequest, Taking
 from spots_ml.monitoring.refusals import KeptRefusal
 from spots_ml.monitoring.refused_before import RefusedBefore
 from spots_ml.monitoring.retraining import Retrain, RetrainConfig, RetrainState, SourceChoice, Wait, decide
@@ -250,3 +251,68 @@ def test_thresholds_come_from_the_configuration():
 def test_wrong_thresholds_are_refused(wrong):
     with pytest.raises(ValidationError):
         RetrainConfig(**wrong)
+
+
+def asked(number=7, *, taken_by=None, ago=timedelta(0), **changes):
+    """An open request, taken some time before REGISTERED plus a day."""
+    taking = Taking(1, taken_by, REGISTERED + timedelta(days=1) - ago) if taken_by else None
+    values = {"model_type": "outcome", "reason": "a new season", "actor": "maria", "asked_at": REGISTERED}
+    return OpenRequest(**(values | changes), number=number, taking=taking)
+
+
+def test_a_request_makes_it_due_and_is_to_be_taken_first():
+    decision = answer(requests=(asked(),))
+
+    assert decision.message == "maria asked for it (request 7): a new season"
+    assert (decision.requests, decision.only_asked, decision.anew) == ((asked(),), True, False)
+
+
+def test_what_is_due_anyway_takes_the_requests_with_it():
+    decision = answer(new_labels=1_000, requests=(asked(), asked(8)))
+
+    assert (len(decision.reasons), decision.requests, decision.only_asked) == (3, (asked(), asked(8)), False)
+
+
+@pytest.mark.parametrize(
+    ("taken_by", "ago", "is_due"),
+    [
+        ("us", timedelta(minutes=4), False),  # its run may be about to appear
+        ("us", timedelta(minutes=5), True),  # no run came of it
+        ("others", timedelta(hours=23), False),
+        ("others", timedelta(hours=24), True),
+        ("others", -timedelta(hours=23), False),
+        ("others", -timedelta(days=400), True),  # told by a wrong clock
+    ],
+)
+def test_a_taken_request_is_taken_again_only_when_nothing_can_come_of_it_any_more(taken_by, ago, is_due):
+    decision = answer(requests=(asked(taken_by=taken_by, ago=ago),), taker="us")
+
+    assert isinstance(decision, Retrain) == is_due
+    if not is_due:
+        assert "; request 7 taken on " in decision.message and decision.message.endswith(", not answered yet")
+
+
+def test_while_a_run_is_under_way_a_request_waits():
+    runs = ModelRuns(in_flight=(RunUnderWay("run1", REGISTERED),))
+
+    assert answer(requests=(asked(),), runs=runs).message.startswith("run run1 is queued or running; ")
+
+
+def test_a_request_does_not_step_around_a_refusal_unless_it_says_so():
+    refused_before = {"embedded": RefusedBefore(KeptRefusal(**refused().model_dump(), number=1, refused_at=REGISTERED))}
+
+    held = answer(requests=(asked(),), refused=refused_before)
+    assert isinstance(held, Wait)
+    assert "; but the gate 'beats_baselines' refused on " in held.message
+    assert held.message.endswith("; request 7 did not ask for it anew (--anew)")
+
+    tried = answer(requests=(asked(), asked(8, anew=True)), refused=refused_before)
+    assert tried.anew and "; request 8 asked for it anew, although the gate 'beats_baselines' refused " in tried.message
+
+
+def test_a_new_request_does_not_wait_after_failures_and_a_taken_one_does():
+    failed = ModelRuns(failed=ended(3))
+
+    assert isinstance(answer(requests=(asked(),), runs=failed), Retrain)
+    taken = answer(requests=(asked(taken_by="us", ago=timedelta(minutes=9)),), runs=failed, taker="us")
+    assert "the last 3 runs failed" in taken.message

@@ -48,6 +48,8 @@ class Kept:
 class Told:
     """A run history that notes what it was asked."""
 
+    name = "one history"
+
     def __init__(self):
         self.runs_of = ModelRuns(in_flight=(RunUnderWay("run1", NOW),))
 
@@ -84,6 +86,7 @@ def state(kept, runs=None, refusals=None):
         labels=kept,
         runs=runs or Told(),
         refusals=RefusalFacts(log, log),
+        requests=SimpleNamespace(open_requests=lambda model_type: ()),
         sources=SOURCES,
         now=NOW,
     )

@@ -57,7 +57,13 @@ MADE_BY: Final[dict[str, tuple[str, ...]]] = {
         "scoring/formula.py",
         "estimates",
     ),
-    "all_at_a_glance": ("pipeline/status_step.py", "monitoring/status.py", "monitoring/retraining.py", "registry"),
+    "all_at_a_glance": (
+        "pipeline/status_step.py",
+        "monitoring/status.py",
+        "monitoring/retraining.py",
+        "monitoring/causes",
+        "registry",
+    ),
     "data_sufficiency": (
         "pipeline/monitoring_steps.py",
         "monitoring/data_forecast.py",

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
+from dagster._core.storage.runs import SqlRunStorage
 
 from spots_ml.defs.history.problems import EVENTS, problems, was_refused
 from spots_ml.defs.history.runs import ACTIVE, MODEL_TAG, STORE_TAG, is_abandoned, touches, trains
@@ -46,6 +47,12 @@ class DagsterRunHistory:
 
     instance: dg.DagsterInstance
     dagster_now: Callable[[], datetime] = _dagster_now
+
+    @property
+    def name(self) -> str:
+        """The id of the storage of the runs, which all daemons of one instance share."""
+        storage = self.instance.run_storage
+        return storage.get_run_storage_id() if isinstance(storage, SqlRunStorage) else self.instance.root_directory
 
     def runs(self, model_type: ModelType, *, store: StoreKind, now: datetime, since: datetime | None) -> ModelRuns:
         """Look up the runs of a model.

@@ -284,6 +284,36 @@ WHERE numbered.identity = quarantined.identity;
 CREATE UNIQUE INDEX quarantined_by_arrival ON quarantined (row_sequence);
 """
 
+_RETRAINING_REQUESTS: Final = """
+-- A request is answered by a version or a refusal that came after it was taken, by these numbers and by no clock.
+CREATE TABLE retraining_requests (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    model_type TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    anew INTEGER NOT NULL CHECK (anew IN (0, 1)),
+    asked_at TEXT NOT NULL
+);
+CREATE INDEX retraining_requests_by_model ON retraining_requests (model_type, number);
+CREATE TABLE retraining_takings (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    request INTEGER NOT NULL REFERENCES retraining_requests (number),
+    taker TEXT NOT NULL,
+    taken_at TEXT NOT NULL,
+    after_change INTEGER NOT NULL,
+    after_refusal INTEGER NOT NULL
+);
+CREATE INDEX retraining_takings_by_request ON retraining_takings (request, number);
+CREATE TRIGGER retraining_requests_are_not_changed BEFORE UPDATE ON retraining_requests
+BEGIN SELECT RAISE(ABORT, 'retraining_requests is append-only'); END;
+CREATE TRIGGER retraining_requests_are_not_deleted BEFORE DELETE ON retraining_requests
+BEGIN SELECT RAISE(ABORT, 'retraining_requests is append-only'); END;
+CREATE TRIGGER retraining_takings_are_not_changed BEFORE UPDATE ON retraining_takings
+BEGIN SELECT RAISE(ABORT, 'retraining_takings is append-only'); END;
+CREATE TRIGGER retraining_takings_are_not_deleted BEFORE DELETE ON retraining_takings
+BEGIN SELECT RAISE(ABORT, 'retraining_takings is append-only'); END;
+"""
+
 STEPS: Final = (
     _INTERACTIONS_AND_VERSIONS,
     _DECISIONS_AND_PERFORMANCE,
@@ -297,6 +327,7 @@ STEPS: Final = (
     _OUTCOME_LOG,
     _CLAIMS,
     _QUARANTINE_BY_ARRIVAL,
+    _RETRAINING_REQUESTS,
 )
 """The first step makes version 1 out of an empty file, each further one the next version."""
 

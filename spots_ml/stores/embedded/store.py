@@ -7,8 +7,9 @@ from spots_ml.stores.embedded.decisions import EmbeddedDecisionLog, NoPhoneDecis
 from spots_ml.stores.embedded.history import EmbeddedHistoryServer
 from spots_ml.stores.embedded.interactions import EmbeddedInteractionStore
 from spots_ml.stores.embedded.performance import EmbeddedPerformanceStore
-from spots_ml.stores.embedded.refusals import EmbeddedRefusalLog
 from spots_ml.stores.embedded.registry.versions import EmbeddedVersionStore
+from spots_ml.stores.embedded.retraining.refusals import EmbeddedRefusalLog
+from spots_ml.stores.embedded.retraining.requests import EmbeddedRetrainingRequests
 from spots_ml.stores.store import Store
 
 
@@ -33,4 +34,5 @@ def embedded_store(path: Path) -> Store:
         phones=NoPhoneDecisions(),
         performance=EmbeddedPerformanceStore(database),
         refusals=EmbeddedRefusalLog(database),
+        retraining_requests=EmbeddedRetrainingRequests(database),
     )

@@ -7,8 +7,9 @@ from spots_ml.stores.supabase.interactions import SupabaseInteractionStore
 from spots_ml.stores.supabase.performance import SupabasePerformanceStore
 from spots_ml.stores.supabase.phones import SupabasePhoneDecisions
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
-from spots_ml.stores.supabase.refusals import SupabaseRefusalLog
 from spots_ml.stores.supabase.registry.versions import SupabaseVersionStore
+from spots_ml.stores.supabase.retraining.refusals import SupabaseRefusalLog
+from spots_ml.stores.supabase.retraining.requests import SupabaseRetrainingRequests
 from spots_ml.stores.supabase.transport.calls import Calls
 
 
@@ -30,4 +31,5 @@ def supabase_store(calls: Calls, direct: DirectReads | None = None) -> Store:
         phones=SupabasePhoneDecisions(calls),
         performance=SupabasePerformanceStore(calls),
         refusals=SupabaseRefusalLog(calls),
+        retraining_requests=SupabaseRetrainingRequests(calls),
     )

@@ -13,6 +13,7 @@ _TRAINING: Final = "public.calling_score_training_data"
 _AB_TEST: Final = "public.calling_score_ab_test_outcomes"
 
 _OUTCOME_COLUMNS: Final = ("outcome_id", "outcome_type", "outcome_score", "outcome_timestamp", "updated_at", "metadata")
+_REQUEST_COLUMNS: Final = ("request_id", "model_type", "reason", "actor", "anew", "asked_at")
 _PHONE_COLUMNS: Final = (
     *("model_type", "version", "status", "weight", "traffic", "file_path", "size_bytes", "sha256"),
     *("contract_digest", "client_runtime_floor", "filter_on"),
@@ -39,9 +40,13 @@ RELATION_RIGHTS: Final[dict[str, frozenset[tuple[str, str]]]] = {
             ("public.phone_decisions", "SELECT"),
             *(("public.performance", right) for right in ("SELECT", "INSERT", "UPDATE")),
             *(("public.refusals", right) for right in ("SELECT", "INSERT")),
+            *((f"public.{name}", "SELECT") for name in ("retraining_requests", "retraining_takings")),
+            ("public.open_retraining_requests", "SELECT"),
+            *((f"public.retraining_requests.{name}", "INSERT") for name in _REQUEST_COLUMNS),
             *(("public.incoming_rows", right) for right in ("SELECT", "INSERT")),
             ("public.quotas", "SELECT"),
             *((f"public.quotas.{name}", "UPDATE") for name in ("rows_added_per_day", "rows_changed_per_day")),
+            ("public.quotas.retraining_requests_per_day", "UPDATE"),
             *(("public.quarantined_interactions", right) for right in ("SELECT", "DELETE")),
         }
     ),
@@ -77,6 +82,7 @@ FUNCTION_RIGHTS: Final[dict[str, frozenset[str]]] = {
             *("public.label_watermark", "public.count_labels_after", "public.count_corrections_after"),
             "public.interaction_kinds",
             *("public.log_decisions", "public.import_interactions", "public.phone_manifest"),
+            *("private.is_line", "public.request_retraining", "public.take_retraining_requests"),
         }
     ),
     READER: frozenset({*_OF_EVERY_READER, "private.own_agent_id"}),
