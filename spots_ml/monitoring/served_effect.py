@@ -26,7 +26,7 @@ from spots_ml.scoring.decision_log.trend import blended_scores, trend_factors
 
 _COLUMNS = (
     *("agent_id", "origin", "group", "version", "arm", "weight", "formula_score", "neural_score", "called", "explored"),
-    *("outcome_probability", "score", "blocked", "fallback"),
+    *("outcome_probability", "score", "blocked", "fallback", "trend_boost"),
 )
 
 

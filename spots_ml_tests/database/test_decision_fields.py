@@ -80,6 +80,22 @@ def test_what_a_row_says_of_its_arm_is_content(database):
             assert log(connection, decision("1") | ARMS | other)["others"] == ["decision-1"]
 
 
+TREND = {"trend_boost": 0.1, "filter_on": False}
+
+
+def test_what_a_row_of_before_the_trend_was_told_does_not_say_is_no_other_content(database):
+    with database.service() as connection:
+        log(connection, decision("1"))
+        assert log(connection, decision("1") | TREND)["others"] == []
+
+
+@pytest.mark.parametrize("other", [{"trend_boost": 0.0}, {"filter_on": True}])
+def test_what_a_row_says_of_trend_and_filter_is_content(database, other):
+    with database.service() as connection:
+        log(connection, decision("1") | TREND)
+        assert log(connection, decision("1") | TREND | other)["others"] == ["decision-1"]
+
+
 def test_fields_that_the_table_lacks_are_refused_and_not_dropped(database):
     with database.service() as connection:
         batch = stage(connection, decision("1") | {"mood": 0.5})

@@ -34,6 +34,8 @@ _DEFAULTS = {
     "stage": None,
     "share": None,
     "claim": None,
+    "trend_boost": None,
+    "filter_on": None,
 }
 
 

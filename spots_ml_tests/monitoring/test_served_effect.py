@@ -24,6 +24,7 @@ def decisions(n_rows=400, **changes):
         "called": formula >= 0.7,
         "explored": np.zeros(n_rows, bool),
         "fallback": pa.nulls(n_rows, pa.string()),
+        "trend_boost": pa.nulls(n_rows, pa.float64()),
     }
     return pa.table(columns | changes)
 
@@ -86,3 +87,18 @@ def test_the_trend_is_no_work_of_a_version(boost, probability):
     assert found.effect.called_before.value == before
     if not passes:
         assert (found.effect.changed.value, found.effect.blocked.value, found.problems) == (0.0, 0.0, ())
+
+
+def test_the_trend_that_a_decision_tells_counts_also_where_the_filter_said_no():
+    formula = np.tile([0.65, 0.5, 0.5, 0.5, 0.9], 80)
+    found = the_one(
+        decisions(
+            formula_score=formula,
+            neural_score=formula,
+            score=formula,
+            blocked=np.ones(400, bool),
+            called=np.zeros(400, bool),
+            trend_boost=np.full(400, 0.2),
+        )
+    )
+    assert (found.effect.called_before.value, found.effect.blocked.value) == (0.4, 1.0)

@@ -188,10 +188,11 @@ def imported(store, rows):
     return report.n_new, report.n_updated, report.n_new_labels
 
 
-def with_arms(decisions):
-    """The same decisions as a program that knows arms makes them."""
-    share = pa.repeat(pa.scalar(1.0), decisions.num_rows)
-    for name, values in (("arm", deciding_arms(decisions)), ("share", share)):
+def as_today(decisions):
+    """The same decisions as today's program makes them."""
+    share, boost, on = (pa.repeat(pa.scalar(value), decisions.num_rows) for value in (1.0, 0.0, False))
+    columns = {"arm": deciding_arms(decisions), "share": share, "trend_boost": boost, "filter_on": on}
+    for name, values in columns.items():
         decisions = decisions.set_column(decisions.column_names.index(name), DECISIONS.field(name), values)
     return decisions
 
@@ -202,7 +203,7 @@ def decisions_are_known_and_go_on(store):
     assert {name: of_then[name] for name in OUTCOME} == dict.fromkeys(OUTCOME)
     assert set(logged["claim"].to_pylist()) == {"another_moment", "scored_again"}
 
-    again = store.decisions.log_decisions([with_arms(logged.select(DECISIONS.names))], now=LATER)
+    again = store.decisions.log_decisions([as_today(logged.select(DECISIONS.names))], now=LATER)
     more = store.decisions.log_decisions([decide([NEW], now=LATER, server=store.history)], now=LATER)
     assert (again.n_new, again.n_known, more.n_new) == (0, len(logged), 1)
 

@@ -27,6 +27,8 @@ from spots_ml_tests.stores.keeping_decisions import EVER, decided, log, outcome,
 from spots_ml_tests.stores.keeping_interactions import NOW, interaction, read, stream, take_in
 
 ARMS = ["arm", "experiment", "stage", "share"]
+UNSAID = [*ARMS, "trend_boost", "filter_on"]
+"""What a program of before there were arms did not say of a decision."""
 FORK = multiprocessing.get_context("fork")
 
 
@@ -45,7 +47,7 @@ def run(path, script):
 
 def log_without_arms(path, table, after=timedelta(0)):
     """Log decisions as a program did that knew no arms, some time after their moment."""
-    names = [name for name in COLUMNS if name not in (*ARMS, "claim")]
+    names = [name for name in COLUMNS if name not in (*UNSAID, "claim")]
     places = [COLUMNS.index(name) + 1 for name in names]
     connection = sqlite3.connect(path)
     connection.executemany(
@@ -205,8 +207,8 @@ def test_decisions_of_before_there_were_arms_are_read_as_they_are(file_without_a
     store, table = embedded_store(file_without_arms), decided(0, 1)
 
     read = store.decisions.read_decisions(*EVER)
-    assert read.drop_columns(ARMS).select(table.drop_columns(ARMS).column_names).equals(table.drop_columns(ARMS))
-    assert [[row[name] for name in ARMS] for row in read.to_pylist()] == [[None] * 4] * 2
+    assert read.select(table.drop_columns(UNSAID).column_names).equals(table.drop_columns(UNSAID))
+    assert [[row[name] for name in UNSAID] for row in read.to_pylist()] == [[None] * 6] * 2
     assert deciding_arms(read).to_pylist() == table["arm"].to_pylist()
 
 

@@ -4,13 +4,13 @@ What tables of decisions look like, which of them are refused, how a store keeps
 decisions differ: all of it follows from here. How a store writes a type is the store's business.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 import pyarrow as pa
 
 from spots_ml.features.contract import HISTORY_FEATURES
+from spots_ml.requests.request_schema import TREND_BOOST_RANGE
 from spots_ml.scoring.assignment import FORMULA_BASED, HYBRID
 from spots_ml.scoring.decision_log.claims import CLAIMS
 from spots_ml.scoring.decision_log.field_rules import Between, HexDigits, NotEmpty, OneOf, Rule
@@ -186,24 +186,24 @@ FIELDS: Final[tuple[DecisionField, ...]] = (
         content=False,
         since=3,
     ),
+    DecisionField(
+        "trend_boost",
+        pa.float64(),
+        "by what share the trend changed the score; null: logged by a program that does not say it",
+        rule=Between(*TREND_BOOST_RANGE),
+        since=4,
+    ),
+    DecisionField(
+        "filter_on",
+        pa.bool_(),
+        "whether the outcome filter could say no; null: logged by a program that does not say it",
+        since=4,
+    ),
 )
 """All fields of a decision in their order; new ones are added at the end, with the next layout."""
 
 LAYOUT_MARKS: Final = {field.since: field for field in reversed(FIELDS) if field.since > 1 and field.known}
 """Layout -> the field that tells by being known that a row is of that layout."""
-
-
-def said_by(row: Mapping[str, Any], field: DecisionField) -> bool:
-    """Tell whether the row of a log is of a layout that has a field.
-
-    Args:
-        row: A decision by the names of its fields.
-        field: A field.
-
-    Returns:
-        Whether what it says, also that there is nothing to say, is meant.
-    """
-    return field.since not in LAYOUT_MARKS or row[LAYOUT_MARKS[field.since].name] is not None
 
 
 DECISIONS: Final = pa.schema([field.arrow for field in FIELDS])

@@ -146,11 +146,12 @@ def decision_table(
         "feature_digest": feature_digests(inputs.features, history),
         "watermark": _watermarks(requests, watermark),
         "fallback": pa.array(scores.fallback_texts(), pa.string()),
+        "trend_boost": np.broadcast_to(np.asarray(inputs.trend_boost, dtype=np.float64), n_rows),
     }
     columns |= {name: np.ascontiguousarray(history[:, index]) for index, name in enumerate(HISTORY_FEATURES)}
     columns |= {
         name: getattr(scores, name)
-        for name in ("weight", "outcome_probability", "score", "called", "blocked", "explored")
+        for name in ("weight", "outcome_probability", "score", "called", "blocked", "explored", "filter_on")
     }
     arrays = (columns[field.name] for field in DECISIONS)
     return pa.table([each if isinstance(each, pa.Array) else pa.array(each) for each in arrays], schema=DECISIONS)

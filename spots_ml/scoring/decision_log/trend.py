@@ -1,4 +1,6 @@
-"""What the log does not hold, but tells: the score before filter and trend, and by what factor the trend changed it."""
+"""What the log tells without holding it: the score before filter and trend, and, of decisions of
+before it was held, by what factor the trend changed it.
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -26,8 +28,8 @@ def blended_scores(decisions: pa.Table) -> np.ndarray:
 def trend_factors(decisions: pa.Table) -> np.ndarray:
     """Tell by what factor the trend, which is no work of a version, changed each score.
 
-    The log holds score and P(positive), not the boost, nor whether the filter was on: it was not in an arm that let a
-    row pass with a P(positive) that blocks. A blocked score was not boosted.
+    A program that did not log the boost logged score and P(positive) all the same, and not whether the filter was on:
+    it was not in an arm that let a row pass with a P(positive) that blocks. A blocked score was not boosted.
 
     Args:
         decisions: `n` decisions of one arm, with the columns of `DECISIONS`.
@@ -42,8 +44,10 @@ def trend_factors(decisions: pa.Table) -> np.ndarray:
     factor = np.divide(_floats(decisions["score"]), base, out=np.ones(len(base)), where=~blocked & (base > 0.0))
     least, most = TREND_BOOST_RANGE
     # Rounded, so that no boost at all is exactly none.
-    boosts: np.ndarray = np.clip(np.round(factor, 9), 1.0 + least, 1.0 + most)
-    return boosts
+    inferred = np.clip(np.round(factor, 9), 1.0 + least, 1.0 + most)
+    told = pc.fill_null(decisions["trend_boost"], np.nan).to_numpy()
+    factors: np.ndarray = np.where(np.isnan(told), inferred, 1.0 + told)
+    return factors
 
 
 def _floats(column: pa.ChunkedArray) -> np.ndarray:

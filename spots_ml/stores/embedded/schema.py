@@ -328,6 +328,7 @@ STEPS: Final = (
     _CLAIMS,
     _QUARANTINE_BY_ARRIVAL,
     _RETRAINING_REQUESTS,
+    added_columns(since=4),
 )
 """The first step makes version 1 out of an empty file, each further one the next version."""
 
