@@ -1,6 +1,4 @@
-"""What the log tells without holding it: the score before filter and trend, and, of decisions of
-before it was held, by what factor the trend changed it.
-"""
+"""The score before filter and trend, and the trend's factor where a decision does not tell it: read out of the log."""
 
 import numpy as np
 import pyarrow as pa

@@ -204,5 +204,5 @@ def _told(field: DecisionField, values: Sequence[Any]) -> Any:
     if field.packing == "bytes":
         return map(bytes.hex, values)
     if pa.types.is_boolean(field.type):
-        return np.array(values, dtype=bool)
+        return pa.array(values, pa.int8()).cast(pa.bool_())
     return values
