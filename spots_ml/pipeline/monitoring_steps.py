@@ -97,7 +97,8 @@ def measure_day(store: Store, day: date, *, now: datetime, maturity: timedelta, 
     decisions = store.decisions.read_decisions(since, until)
     rows = measure_performance(decisions, day=day, now=now, maturity=maturity, seed=SEED)
     reports = store.phones.read_phone_decisions(since, until)
-    judged = judge_reports(reports, service_periods(store.versions.history()))
+    served = served_among(decisions)
+    judged = judge_reports(reports, service_periods(store.versions.history()), served)
     rows += measure_performance(
         counted_reports(reports, judged), day=day, now=now, maturity=maturity, origin=PHONE, seed=SEED
     )
@@ -107,9 +108,7 @@ def measure_day(store: Store, day: date, *, now: datetime, maturity: timedelta, 
         store.decisions, store.interactions, since=since, until=until, sample=HISTORY_SAMPLE, seed=SEED
     )
     # The outcome of what a phone reports is in the very row, whether or not the report counts.
-    decided = pa.concat_tables(
-        [found.select(_DECISION) for found in (served_among(decisions), reports)], promote_options="default"
-    )
+    decided = pa.concat_tables([found.select(_DECISION) for found in (served, reports)], promote_options="default")
     linking = link_outcomes(decided, store.interactions, since=since, until=until)
     return DayMeasured(
         since,

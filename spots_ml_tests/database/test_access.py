@@ -126,7 +126,7 @@ def test_every_table_has_row_level_security_and_every_view_asks_as_its_reader(sh
     assert len(tables) == len(read_inventory(migration_files()).names["table"])
     assert all(row["relrowsecurity"] for row in tables)
     assert {row["relname"] for row in views} == {
-        *("served_models", "decisions_with_outcomes", "interactions", "phone_decisions"),
+        *("served_models", "decisions_with_outcomes", "interactions", "phone_decisions", "phone_comparisons"),
         "open_retraining_requests",
     }
     assert all("security_invoker=true" in row["reloptions"] for row in views)
@@ -142,6 +142,7 @@ def test_every_policy_that_permits_names_a_condition_but_the_one_of_the_bulk_rea
         *((AB_TEST, command, "authenticated") for command in ("SELECT", "INSERT")),
         *((name, "SELECT", "authenticated") for name in ("model_versions", "model_kinds")),
         *((name, "SELECT", READER) for name in (TRAINING, "training_arrivals", "training_outcomes", "decisions")),
+        *((name, "SELECT", READER) for name in (AB_TEST, "comparison_arrivals")),
     }
     expected = {"model_versions": "file_path", "model_kinds": "audience"}
     for row in rows:

@@ -8,9 +8,10 @@ import psycopg
 import pytest
 
 from spots_ml.scoring.decision import FALLBACK_TEXTS
-from spots_ml_tests.database.roles import AGENT_A, hours, insert, interaction, outcome
+from spots_ml_tests.database.clock import set_clock
+from spots_ml_tests.database.roles import AGENT_A, ab_outcome, hours, insert, interaction, outcome
 
-TABLE = "calling_score_training_data"
+TABLE, COMPARISON = "calling_score_training_data", "calling_score_ab_test_outcomes"
 CONTRACT = Path(__file__).parents[2] / "docs" / "contract.md"
 
 
@@ -51,9 +52,60 @@ def test_every_fallback_that_a_decision_tells_is_one_to_the_table(shared):
     ],
 )
 def test_no_other_text_is_and_no_writer_gets_one_in(shared, text):
-    for connecting in (shared.acting("authenticated", AGENT_A), shared.service()):
-        with connecting as connection, pytest.raises(psycopg.errors.CheckViolation, match="fallback"):
-            insert(connection, TABLE, **interaction(AGENT_A, fallback=text))
+    for table, row in ((TABLE, interaction), (COMPARISON, ab_outcome)):
+        for connecting in (shared.acting("authenticated", AGENT_A), shared.service()):
+            with connecting as connection, pytest.raises(psycopg.errors.CheckViolation, match="fallback"):
+                insert(connection, table, **row(AGENT_A, fallback=text))
+
+
+@pytest.mark.parametrize(
+    "told", [{"experiment": ""}, {"experiment": " "}, {"experiment": "r" * 257}, {"stage": 0}, {"stage": 1001}], ids=str
+)
+def test_a_rollout_that_no_decision_can_name_gets_into_no_table_whoever_writes(shared, told):
+    for table, row in ((TABLE, interaction), (COMPARISON, ab_outcome)):
+        for connecting in (shared.acting("authenticated", AGENT_A), shared.service()):
+            with connecting as connection, pytest.raises(psycopg.errors.CheckViolation, match=r"experiment|stage"):
+                insert(connection, table, **row(AGENT_A, **told))
+
+
+@pytest.mark.parametrize(("table", "row"), [(TABLE, interaction), (COMPARISON, ab_outcome)], ids=["training", "ab"])
+def test_when_a_report_was_written_is_said_by_the_databases_clock_and_never_by_the_agent(database, table, row):
+    with database.owner() as owner:
+        set_clock(owner, f"timestamptz '{hours(3).isoformat()}'")
+    with database.acting("authenticated", AGENT_A) as agent:
+        insert(agent, table, **row(AGENT_A, reported_at=hours(0), experiment="rollout-1", stage=1))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            agent.execute(f"update public.{table} set reported_at = now()")
+        if table == TABLE:
+            agent.execute(f"update public.{table} set outcome_type = 'positive', outcome_score = 0.9")
+    with database.owner() as owner:
+        assert owner.execute(f"select reported_at from public.{table}").fetchall() == [{"reported_at": hours(3)}]
+
+
+def test_a_row_that_reports_nothing_was_reported_never_and_what_is_added_later_was_reported_then(database):
+    with database.owner() as owner:
+        set_clock(owner, f"timestamptz '{hours(3).isoformat()}'")
+    with database.service() as service:
+        insert(service, TABLE, **interaction(AGENT_A))
+        written = f"select reported_at, arm, experiment, stage from public.{TABLE}"
+        assert service.execute(written).fetchone()["reported_at"] is None
+        service.execute(f"update public.{TABLE} set arm = 'hybrid', experiment = 'rollout-1', stage = 1")
+        service.execute(f"update public.{TABLE} set reported_at = now(), experiment = null, stage = null")
+        assert tuple(service.execute(written).fetchone().values()) == (hours(3), "hybrid", "rollout-1", 1)
+
+
+def test_no_writer_waits_for_another_and_the_comparison_is_numbered_behind_all_that_was_numbered(database):
+    numbers = "select public.comparison_watermark() as reached"
+    with database.service() as one, database.connect() as open_one, database.service() as reader:
+        insert(one, COMPARISON, **ab_outcome(at=0))
+        insert(open_one, COMPARISON, **ab_outcome(at=1))
+        insert(one, COMPARISON, **ab_outcome(at=2))
+        assert reader.execute(numbers).fetchone()["reached"] == 2
+        open_one.commit()
+        assert reader.execute(numbers).fetchone()["reached"] == 3
+        assert reader.execute(numbers).fetchone()["reached"] == 3
+        found = reader.execute("select decided_at from public.phone_comparisons order by row_sequence").fetchall()
+    assert [row["decided_at"] for row in found] == [hours(0), hours(2), hours(1)]
 
 
 def test_an_agent_reports_when_it_adds_the_row_and_never_again(database):

@@ -8,14 +8,15 @@ import pytest
 from spots_ml.local_supabase.postgres import ADMIN
 from spots_ml.stores.supabase.migrations.account import apply_migrations, read_migrations
 from spots_ml.stores.supabase.migrations.rights import READER
-from spots_ml_tests.database.roles import AGENT_A, AGENT_B, START, decision, insert, interaction, outcome
+from spots_ml_tests.database.roles import AGENT_A, AGENT_B, START, ab_outcome, decision, insert, interaction, outcome
 
 READ = (
     *("calling_score_training_data", "interactions", "decisions", "decisions_with_outcomes"),
     *("training_arrivals", "training_outcomes", "phone_decisions"),
+    *("calling_score_ab_test_outcomes", "comparison_arrivals", "phone_comparisons"),
 )
 OTHERS = (
-    *("calling_score_ab_test_outcomes", "model_versions", "version_history", "performance", "incoming_rows"),
+    *("model_versions", "version_history", "performance", "incoming_rows"),
     *("quarantined_interactions", "model_kinds", "served_models"),
 )
 
@@ -27,9 +28,11 @@ def filled(database):
             insert(connection, "calling_score_training_data", **interaction(agent, is_called=True) | outcome())
         # Read as the record that it is, by a function of its own.
         insert(connection, "calling_score_training_data", **interaction(at=1, context_features=None))
+        for agent in (AGENT_A, AGENT_B):
+            insert(connection, "calling_score_ab_test_outcomes", **ab_outcome(agent))
     with database.owner() as connection:
         insert(connection, "decisions", **decision(), logged_at=START)
-        connection.execute("select public.label_watermark()")
+        connection.execute("select public.label_watermark(), public.comparison_watermark()")
     return database
 
 

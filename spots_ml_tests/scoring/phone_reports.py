@@ -24,10 +24,14 @@ GOOD = {
     "called": True,
     "propensity": 1.0,
     "fallback": None,
+    "reported_in": "training_data",
 }
 OF_THE_FORMULA = {"agent_id": FORMULA_AGENT, "group": "formulaBased", "weight": 0.0, "neural_score": None}
 
 
 def reports(*changes):
     rows = [dict.fromkeys(PHONE_DECISIONS.names) | GOOD | change for change in changes]
+    for row in rows:
+        # Written at once, where nothing else is said.
+        row["reported_at"] = row["reported_at"] or row["decided_at"]
     return pa.Table.from_pylist(rows, PHONE_DECISIONS)

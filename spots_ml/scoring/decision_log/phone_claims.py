@@ -14,14 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spots_ml.interactions.columns import times
-from spots_ml.interactions.judging.merging import truncated
 from spots_ml.models.declared import model_in
 from spots_ml.models.spec import Role
 from spots_ml.requests.request_schema import TREND_BOOST_RANGE
 from spots_ml.scoring.assignment import group_names, hybrid_mask
 from spots_ml.scoring.decision import FALLBACK_TEXTS
-from spots_ml.scoring.decision_log.claims import ServiceRecord, were_in_service
+from spots_ml.scoring.decision_log.claims import SERVED_WITHIN, ServiceRecord, were_in_service
 from spots_ml.scoring.decision_log.phone_decisions import PHONE
+from spots_ml.scoring.decision_log.same_decision import SAME_DECISION, repeated, same_decision
 from spots_ml.scoring.formula import CALLED_FROM
 
 PhoneClaim = Literal[
@@ -29,10 +29,12 @@ PhoneClaim = Literal[
     "incomplete",
     "out_of_range",
     "malformed_fallback",
+    "reported_late",
     "other_group",
     "not_in_service",
     "untold_fallback",
     "contradicts_itself",
+    "already_served",
     "decided_twice",
 ]
 """Why a report counts (the first) or is set aside; of several reasons the first in this order is told."""
@@ -45,10 +47,12 @@ PHONE_CLAIM_TEXTS: Final[Mapping[str, str]] = {
     "incomplete": "arm, weight, formula's score, score, is_called or propensity was not reported",
     "out_of_range": "a score or the weight is outside of [0, 1], or the propensity outside of (0, 1]",
     "malformed_fallback": "its fallback is not 'model: reason'",
+    "reported_late": "by the database's clock it was not written within 24 hours of its moment, or nobody knows when",
     "other_group": "its arm is not that of the agent's hash",
     "not_in_service": "a version that it names was not in service at its moment, nor shortly before",
     "untold_fallback": "the model did not answer, and no fallback says why",
     "contradicts_itself": "its scores, weight, fallback and is_called do not go together",
+    "already_served": "the service decided, and logged, the same agent, opportunity and moment",
     "decided_twice": "an earlier report tells the same agent, opportunity and moment",
 }
 
@@ -57,6 +61,13 @@ MAY_BE_BEHIND: Final = timedelta(hours=24)
 
 A phone asks for the manifest now and then, once a day where it can, and is offline meanwhile; in a day nearly every
 phone that is used has asked. A longer lag would let a version that was taken back count for longer than people saw it.
+"""
+
+REPORTED_WITHIN: Final = timedelta(hours=24)
+"""How long after its moment a decision may be reported, by the clock of the database that takes the report.
+
+Who may report later knows what came of the decision, and can leave out what came out badly. In a day nearly every phone
+that is used was online once.
 """
 
 _KNOWN: Final = (
@@ -69,12 +80,15 @@ _ROUNDING: Final = 1e-6
 """How far two runtimes may be apart (`docs/contract.md`)."""
 
 
-def judge_reports(reports: pa.Table, service: ServiceRecord) -> pa.Array:
+def judge_reports(reports: pa.Table, service: ServiceRecord, served: pa.Table) -> pa.Array:
     """Judge what phones report.
 
     Args:
-        reports: `n` rows of schema `PHONE_DECISIONS`; of those that tell the same decision, the first counts.
+        reports: `n` rows of schema `PHONE_DECISIONS`; of those that tell the same decision, the one that was written
+            first counts, the first row of several.
         service: Which versions were in service when.
+        served: What the service served in the same period, with `agent_id`, `opportunity_id` and `decided_at`: who
+            decided is the service then, whatever a phone says.
 
     Returns:
         `(n,)` strings, each a `PhoneClaim`.
@@ -94,6 +108,7 @@ def judge_reports(reports: pa.Table, service: ServiceRecord) -> pa.Array:
         "incomplete": ~np.logical_and.reduce([_is_true(pc.is_valid(reports[name])) for name in _KNOWN]),
         "out_of_range": np.logical_or.reduce([_outside(reports[name], name) for name in _NUMBERS]),
         "malformed_fallback": _is_true(pc.and_(pc.is_valid(texts), pc.invert(pc.is_in(texts, _TEXTS)))),
+        "reported_late": ~_in_time(times(reports["reported_at"]), moments),
         "other_group": ~_is_true(pc.equal(reports["group"], group_names(hybrid))),
         "not_in_service": unserved,
         "untold_fallback": hybrid & silent & ~fell_back,
@@ -107,7 +122,7 @@ def judge_reports(reports: pa.Table, service: ServiceRecord) -> pa.Array:
     claims = np.full(reports.num_rows, AS_REPORTED, object)
     for reason, rows in reasons.items():
         claims[(claims == AS_REPORTED) & rows] = reason
-    claims[_repeated(reports, claims == AS_REPORTED)] = "decided_twice"
+    _set_aside_known(claims, reports, served)
     return pa.array(claims, pa.string())
 
 
@@ -159,16 +174,21 @@ def _called_otherwise(reports: pa.Table, numbers: Mapping[str, np.ndarray]) -> n
     return otherwise
 
 
-def _repeated(reports: pa.Table, counted: np.ndarray) -> np.ndarray:
-    repeated = np.zeros(reports.num_rows, bool)
-    moments = truncated(times(reports["decided_at"]))
-    pairs = zip(reports["agent_id"].to_pylist(), reports["opportunity_id"].to_pylist(), moments.tolist(), strict=True)
-    seen = set()
-    for row, decision in enumerate(pairs):
-        if counted[row]:
-            repeated[row] = decision in seen
-            seen.add(decision)
-    return repeated
+def _in_time(written: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    """NaT is in no time."""
+    after = written - moments
+    in_time: np.ndarray = (after >= -np.timedelta64(SERVED_WITHIN)) & (after <= np.timedelta64(REPORTED_WITHIN))
+    return in_time
+
+
+def _set_aside_known(claims: np.ndarray, reports: pa.Table, served: pa.Table) -> None:
+    """Set aside what counts so far and tells a decision that is known already."""
+    told = pa.concat_tables([served.select(SAME_DECISION), reports.select(SAME_DECISION)], promote_options="default")
+    number = same_decision(told)
+    of_service, of_phones = number[: served.num_rows], number[served.num_rows :]
+    claims[(claims == AS_REPORTED) & np.isin(of_phones, of_service)] = "already_served"
+    by_writing = np.argsort(times(reports["reported_at"]), kind="stable")
+    claims[repeated(of_phones, by_writing, claims == AS_REPORTED)] = "decided_twice"
 
 
 def _outside(column: pa.ChunkedArray, name: str) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Final, Literal, Protocol
 
 import pyarrow as pa
 
-from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES
+from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES, TIME
 
 PhoneOrigin = Literal["phone"]
 PHONE: Final[PhoneOrigin] = "phone"
@@ -17,17 +17,31 @@ PHONE: Final[PhoneOrigin] = "phone"
 
 _REPORTED: Final = (
     *("decision_id", "agent_id", "opportunity_id", "decided_at", "group", "version", "outcome_version", "weight"),
-    *("formula_score", "neural_score", "score", "called", "propensity", "fallback"),
+    *("formula_score", "neural_score", "score", "called", "propensity", "fallback", "experiment", "stage"),
     *("outcome_type", "outcome_score", "outcome_at", "first_outcome_at"),
 )
 
 PHONE_DECISIONS: Final = pa.schema(
-    [pa.field(name, DECISIONS_WITH_OUTCOMES.field(name).type, nullable=name != "decision_id") for name in _REPORTED]
+    [
+        *(
+            DECISIONS_WITH_OUTCOMES.field(name).remove_metadata().with_nullable(name != "decision_id")
+            for name in _REPORTED
+        ),
+        pa.field("reported_at", TIME, metadata={"doc": "when it was written, by the clock of the database"}),
+        pa.field("reported_in", pa.string(), metadata={"doc": "where: see ReportedIn"}),
+        pa.field("outcome_by", pa.string(), metadata={"doc": "how its outcome was found: see OutcomeBy; null: none"}),
+    ]
 )
 """The fields of a decision with its outcome that a phone reports, as they are named there; any may be unknown.
 
 `decision_id` is the id of the row that the phone wrote.
 """
+
+ReportedIn = Literal["training_data", "comparison"]
+"""Beside the features of the pair, or in the app's own comparison of the two groups."""
+
+OutcomeBy = Literal["row", "id", "moment"]
+"""The outcome stands in the very row, in one with the same `outcome_id`, or in one of the same moment."""
 
 
 class PhoneDecisions(Protocol):

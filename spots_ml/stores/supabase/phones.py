@@ -7,12 +7,13 @@ import pyarrow as pa
 
 from spots_ml.scoring.decision_log.phone_decisions import PHONE_DECISIONS
 from spots_ml.stores.moments import check_period, to_text
-from spots_ml.stores.supabase.arrival import present
+from spots_ml.stores.supabase.arrival import present, present_comparison
 from spots_ml.stores.supabase.decision_rows import columns_of, decisions_of_rows
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.paging import Filter, KeysetRead, read_pages
 
-_VIEW: Final = "phone_decisions"
+_REPORTS: Final = "phone_decisions"
+_COMPARISONS: Final = "phone_comparisons"
 _NUMBER: Final = "row_sequence"
 
 
@@ -42,13 +43,20 @@ class SupabasePhoneDecisions:
             CallError: When a call ended in no answer.
         """
         check_period(since, until)
-        read = KeysetRead(
-            _VIEW,
-            columns_of(PHONE_DECISIONS),
-            key=("decided_at", "decision_id"),
-            # A phone may report an earlier moment at any time, but no report gets a number that was passed.
-            cutoff=Filter(_NUMBER, "lte", str(present(self._calls).rows)),
-            filters=(Filter("decided_at", "gte", to_text(since)), Filter("decided_at", "lt", to_text(until))),
+        period = (Filter("decided_at", "gte", to_text(since)), Filter("decided_at", "lt", to_text(until)))
+        # A phone may report an earlier moment at any time, but no report gets a number that was passed. Both tables are
+        # numbered before either is read: each tells outcomes of the other's reports.
+        reached = {_REPORTS: present(self._calls).rows, _COMPARISONS: present_comparison(self._calls)}
+        reads = (
+            KeysetRead(
+                view,
+                columns_of(PHONE_DECISIONS),
+                key=("decided_at", "decision_id"),
+                cutoff=Filter(_NUMBER, "lte", str(number)),
+                filters=period,
+            )
+            for view, number in reached.items()
         )
-        pages = (decisions_of_rows(rows, PHONE_DECISIONS) for rows in read_pages(self._calls, read))
-        return pa.Table.from_batches(pages, schema=PHONE_DECISIONS)
+        batches = [decisions_of_rows(rows, PHONE_DECISIONS) for read in reads for rows in read_pages(self._calls, read)]
+        table = pa.Table.from_batches(batches, schema=PHONE_DECISIONS)
+        return table.sort_by([("decided_at", "ascending"), ("decision_id", "ascending")])

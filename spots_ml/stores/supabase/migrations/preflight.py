@@ -48,11 +48,11 @@ ADDED: Final[dict[str, tuple[str, ...]]] = {
     "public.calling_score_training_data": (
         *("source_kind", "identity", "model_version", "outcome_model_version", "arm", "propensity", "weight"),
         *("neural_score", "calling_score", "row_sequence", "label_sequence", "features"),
-        *("first_outcome_timestamp", "is_called", "fallback"),
+        *("first_outcome_timestamp", "is_called", "fallback", "experiment", "stage", "reported_at"),
     ),
     "public.calling_score_ab_test_outcomes": (
         *("model_version", "outcome_model_version", "propensity", "weight", "formula_score", "neural_score"),
-        "row_sequence",
+        *("row_sequence", "outcome_id", "fallback", "experiment", "stage", "reported_at"),
     ),
 }
 """Columns that the migrations add to them."""

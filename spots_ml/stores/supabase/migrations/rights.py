@@ -37,7 +37,7 @@ RELATION_RIGHTS: Final[dict[str, frozenset[tuple[str, str]]]] = {
             *((f"public.{name}", "SELECT") for name in ("model_versions", "version_history", "model_kinds")),
             *((f"public.{name}", "SELECT") for name in ("served_models", "decisions", "decisions_with_outcomes")),
             *((f"public.{name}", "SELECT") for name in ("interactions", "training_arrivals", "training_outcomes")),
-            ("public.phone_decisions", "SELECT"),
+            *((f"public.{name}", "SELECT") for name in ("phone_decisions", "phone_comparisons", "comparison_arrivals")),
             *(("public.performance", right) for right in ("SELECT", "INSERT", "UPDATE")),
             *(("public.refusals", right) for right in ("SELECT", "INSERT")),
             *((f"public.{name}", "SELECT") for name in ("retraining_requests", "retraining_takings")),
@@ -55,6 +55,7 @@ RELATION_RIGHTS: Final[dict[str, frozenset[tuple[str, str]]]] = {
         for name in (
             *(_TRAINING, "public.training_arrivals", "public.training_outcomes", "public.interactions"),
             *("public.decisions", "public.decisions_with_outcomes", "public.phone_decisions"),
+            *(_AB_TEST, "public.comparison_arrivals", "public.phone_comparisons"),
         )
     ),
 }
@@ -66,6 +67,7 @@ _OF_EVERY_WRITER: Final = ("private.own_agent_id", "private.plain_features", "pr
 _OF_EVERY_READER: Final = (
     *("private.interaction_record", "private.interaction_key", "private.digest_id"),
     *("private.record_with_outcome", "private.sees_every_row", "public.reached_watermark"),
+    *("private.outcome_elsewhere", "private.reports_decision"),
 )
 """What the views compute with, and whether they hide rows."""
 
@@ -80,7 +82,7 @@ FUNCTION_RIGHTS: Final[dict[str, frozenset[str]]] = {
             *("public.archive_model_version", "public.withdraw_model_version", "public.unarchive_model_version"),
             *("public.set_rollout_traffic", "public.set_model_weight"),
             *("public.label_watermark", "public.count_labels_after", "public.count_corrections_after"),
-            "public.interaction_kinds",
+            *("public.interaction_kinds", "public.comparison_watermark"),
             *("public.log_decisions", "public.import_interactions", "public.phone_manifest"),
             *("private.is_line", "public.request_retraining", "public.take_retraining_requests"),
         }
