@@ -24,11 +24,12 @@ from spots_ml.release.documents import machine
 from spots_ml.release.onnx.graph import build_onnx
 from spots_ml.release.onnx.predictor import OnnxPredictor
 from spots_ml.release.onnx.sessions import open_session
-from spots_ml.scoring.arms import FORMULA_POSITION, Arm
+from spots_ml.scoring.arms import FORMULA_POSITION
 from spots_ml.scoring.assignment import hybrid_mask
+from spots_ml.scoring.challengers import Challenger
 from spots_ml.scoring.inputs import ScoringInputs
 from spots_ml.scoring.scorer import Scorer
-from spots_ml.scoring.served import ServedArm, ServedModel
+from spots_ml.scoring.served import ServedChallenger, ServedModel
 from spots_ml.training.network import ScoringNetwork
 
 VERSION, WEIGHT = "v1.0-synthetic", 0.1
@@ -51,15 +52,15 @@ def model_files(seed=0):
     return files
 
 
-def three_arms(champion):
-    """A scorer with two challengers beside the champion, each with versions of its own, and the formula as ever."""
+def four_arms(champion):
+    """A scorer with a version of each model rolled out to half of the hybrid group: champion, either one, both."""
     challengers = []
-    for number in (1, 2):
-        files, version = model_files(number), f"v1.{number}-synthetic"
-        models = [ServedModel(version, OnnxPredictor(files[kind], kind), WEIGHT) for kind in declared_types()]
-        arm = Arm(version, dict.fromkeys(declared_types(), version), WEIGHT, 1 / 3, "experiment", 1)
-        challengers.append(ServedArm(arm, *models))
-    return Scorer(champion.calling_score, champion.outcome, challengers=challengers, salt="experiment")
+    for number, kind in enumerate(declared_types(), start=1):
+        version = f"v1.{number}-synthetic"
+        model = ServedModel(version, OnnxPredictor(model_files(number)[kind], kind), WEIGHT)
+        drawn = Challenger(f"rollout-{number}", 1, 0.5, f"{number:032x}", kind, version, WEIGHT)
+        challengers.append(ServedChallenger(drawn, model))
+    return Scorer(champion.calling_score, champion.outcome, challengers=challengers)
 
 
 def assigned(scorer, raw, history, agents):
@@ -117,31 +118,31 @@ def main():
         "row at a time; plain_loop is written by hand over dictionaries, with default sessions, without fallback and "
         f"propensity; tuned_loop is the same over lists, with one-thread sessions; {N_LOOP_ROWS:,} rows each",
     )
-    several = three_arms(scorer)
+    several = four_arms(scorer)
     cpu_s = in_pairs(
         {
             "plain": sides["vectorised"][1],
             "one_arm": lambda: assigned(scorer, raw, history, agents),
-            "three_arms": lambda: assigned(several, raw, history, agents),
+            "four_arms": lambda: assigned(several, raw, history, agents),
         }
     )
-    arms_ratio = pair_ratio(cpu_s["three_arms"], cpu_s["one_arm"])
+    arms_ratio = pair_ratio(cpu_s["four_arms"], cpu_s["one_arm"])
     report(
         "arms",
         n_rows=n_rows,
         cpu_s={name: round(statistics.median(times), 3) for name, times in cpu_s.items()},
         ratio={
             "one_arm_to_plain": round(pair_ratio(cpu_s["one_arm"], cpu_s["plain"]), 3),
-            "three_arms_to_one": round(arms_ratio, 3),
+            "four_arms_to_one": round(arms_ratio, 3),
         },
-        bars={"ratio.three_arms_to_one": MOST_ARMS_RATIO},
+        bars={"ratio.four_arms_to_one": MOST_ARMS_RATIO},
         n_agents=len(agents.unique()),
         n_threads=scorer.n_threads,
         method=f"median over {N_PAIRS} rounds of the ratio of processor times within a round, all threads, "
         "one process, order reversed every other round, after one unmeasured round; from raw and history features in "
         "memory, as above. plain: the scorer without assignment, by group alone; one_arm: assigned to formula and "
-        "champion; three_arms: a champion and two challengers with a third of the hybrid group each, six files in all, "
-        "rows assigned by hash in the measured time",
+        "champion; four_arms: a version of each model rolled out to half of the hybrid group, four files in all, rows "
+        "assigned by three hashes an agent in the measured time",
     )
     p50, p99 = single_decisions(scorer, derive(raw[:N_SINGLE]), history, agents)
     report(

@@ -8,6 +8,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from spots_ml.scoring.arms import MAX_STAGE
+
 
 class _Rules(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -35,7 +37,10 @@ class RolloutPolicy(_Rules):
     """How a version is rolled out."""
 
     shares: tuple[float, ...] = Field(
-        default=(0.1, 0.5), min_length=1, description="Of the hybrid group, by stage; after the last comes promotion."
+        default=(0.1, 0.5),
+        min_length=1,
+        max_length=MAX_STAGE,
+        description="Of the hybrid group, by stage; after the last comes promotion.",
     )
     window_days: float = Field(default=7.0, gt=0.0, description="How long an agent's decisions make one unit.")
     maturity_hours: float = Field(default=48.0, ge=0.0, description="How long an outcome may take to count.")

@@ -4,7 +4,7 @@ The decision is the scorer's own, by the very functions that score batches; noth
 How one model's answer is explained is in `model_explanation`, how all of it is shown is the command line's business.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,10 +23,10 @@ from spots_ml.registry.version_store import ServableVersions
 from spots_ml.scoring import formula
 from spots_ml.scoring.answering.answers import Answers, answer_requests
 from spots_ml.scoring.assignment import FORMULA_BASED, HYBRID
+from spots_ml.scoring.challengers import Challenger
 from spots_ml.scoring.fallback import ANSWERED, FALLBACK_REASONS, REASON_TEXTS
 from spots_ml.scoring.inputs import given_history
-from spots_ml.scoring.scorer import Scorer
-from spots_ml.scoring.served import MissingModel
+from spots_ml.scoring.served import MissingModel, ServedModel
 from spots_ml.scoring.served_history import HistoryServer
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ class Explanation(Document):
     opportunity_id: str | None
     scored_at: datetime | None = Field(description="Null: the present.")
     group: str = Field(description="The agent's group: hybrid or formulaBased.")
+    arm: str = Field(description="What decided: the formula, the champion, or the rollouts that treat the agent.")
+    experiment: str | None = Field(description="Names of the rollouts that drew the agent; null: none did.")
     raw: tuple[Value, ...] = Field(description="The 34 raw features.")
     derived: dict[str, float] = Field(description="The 5 features computed from them.")
     history: tuple[Value, ...] = Field(description="The 6 history features.")
@@ -118,6 +120,7 @@ def explain_request(
     history: HistoryServer | None = None,
     versions: Mapping[ModelType, str | None] | None = None,
     by_confidence: bool = False,
+    challengers: Sequence[Challenger] = (),
 ) -> Explanation:
     """Explain one request.
 
@@ -131,6 +134,7 @@ def explain_request(
         history: Serves the history that the request does not bring along; None: `NO_HISTORY`.
         versions: Version by model, where another than the serving one is wanted; None: the serving one.
         by_confidence: Whether the neural weight follows the model's confidence.
+        challengers: Versions that are rolled out; without influence where a version is named.
 
     Returns:
         Everything from the raw record to the decision.
@@ -141,17 +145,21 @@ def explain_request(
         ConfigError: When a confidence profile is missing.
     """
     request = _find(requests, position)
-    scorer = open_scorer(store, models_dir, versions=versions, by_confidence=by_confidence)
+    scorer = open_scorer(store, models_dir, versions=versions, by_confidence=by_confidence, challengers=challengers)
     (answers,) = answer_requests([request], scorer, now=now, history=history)
     if answers.masks[0]:
         raise InputError(_refusal(request, position, int(answers.masks[0])))
     inputs, scores = answers.inputs, answers.scores
+    place = int(scores.position[0])
+    arm, models = scores.arms[place], scorer.models_of(place)
     return Explanation(
         position=position,
         agent_id=request["agent_id"][0].as_py(),
         opportunity_id=request["opportunity_id"][0].as_py(),
         scored_at=request["scored_at"][0].as_py(),
         group=HYBRID if inputs.hybrid[0] else FORMULA_BASED,
+        arm=arm.id,
+        experiment=arm.experiment,
         raw=tuple(_value(request, name, inputs.features[0, FEATURES.index(name)], "default") for name in RAW_FEATURES),
         derived={name: float(inputs.features[0, FEATURES.index(name)]) for name in DERIVED_FEATURES},
         history=_history(request, answers),
@@ -172,9 +180,9 @@ def explain_request(
                 models_dir=models_dir,
                 trained_dir=trained_dir,
             )
-            for model_type, model in scorer.models.items()
+            for model_type, model in models.items()
         ),
-        decision=_decision(scorer, answers),
+        decision=_decision(models, answers),
     )
 
 
@@ -240,7 +248,7 @@ def _why_not(model: object, code: int) -> str | None:
     return f"{reason}: {model.detail if isinstance(model, MissingModel) else REASON_TEXTS[reason]}"
 
 
-def _decision(scorer: Scorer, answers: Answers) -> DecisionSteps:
+def _decision(models: Mapping[str, ServedModel | MissingModel], answers: Answers) -> DecisionSteps:
     scores = answers.scores
     neural = float(scores.neural_score[0])
     outcome_filter = model_in(Role.OUTCOME_FILTER)
@@ -251,7 +259,9 @@ def _decision(scorer: Scorer, answers: Answers) -> DecisionSteps:
         weight=float(scores.weight[0]),
         hybrid_score=float(scores.hybrid_score[0]),
         outcome_probability=float(scores.outcome_probability[0]),
-        outcome_by=f"{outcome_filter.name} {scorer.outcome.version}" if answered else str(outcome_filter.stand_in),
+        outcome_by=f"{outcome_filter.name} {models[outcome_filter.name].version}"
+        if answered
+        else str(outcome_filter.stand_in),
         filter_on=bool(scores.filter_on[0]),
         blocked=bool(scores.blocked[0]),
         trend_boost=float(np.broadcast_to(answers.inputs.trend_boost, 1)[0]),

@@ -1,7 +1,7 @@
 """How each arm did: metrics per version, by day, over the last seven days, with intervals over agents.
 
-An arm is what decided (see `scoring.arms`): the formula for agents of the group `formulaBased`, a version of the
-calling-score model for those of the group `hybrid`. Decisions count that were served (see
+An arm is what decided (see `scoring.arms`): the formula for agents of the group `formulaBased`, for those of the group
+`hybrid` the champion, or the rollouts that treat them. Decisions count that were served (see
 `scoring.decision_log.claims`) and, apart from these, those that phones report and nothing speaks against
 (`phone_claims` there). A replay decided nothing, and what came of its moment is another arm's. Two arms are compared at
 equal maturity (see `interactions.learning.maturity`); whether a difference means anything is not decided here.
@@ -49,7 +49,9 @@ class PerformanceRow(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     day: date = Field(description="Last day (UTC) of the window.")
-    arm: str = Field(description="'formula', or 'calling_score <version>' ('none': no version was there).")
+    arm: str = Field(
+        description="'formula', 'calling_score <version>' ('none': no version was there), or the rollouts that treated."
+    )
     origin: MeasuredOrigin = Field(description="What is measured is served, or phone's; rows of before may be replays.")
     window_days: int = Field(ge=1, description="Days in the window.")
     maturity_hours: float = Field(ge=0, description="How long an outcome may take, in hours.")

@@ -5,7 +5,6 @@ that does not exist is an error.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from spots_ml.errors import ArtifactError, ConfigError
@@ -18,10 +17,10 @@ from spots_ml.registry.records import ModelVersion
 from spots_ml.registry.version_store import ServableVersions, VersionFiles, VersionLookup
 from spots_ml.release.manifest import Manifest
 from spots_ml.release.onnx.predictor import TIME_LIMIT_S, OnnxPredictor
-from spots_ml.scoring.arms import Arm
+from spots_ml.scoring.challengers import Challenger
 from spots_ml.scoring.fallback import ModelUnavailableError
 from spots_ml.scoring.scorer import Scorer
-from spots_ml.scoring.served import MissingModel, ServedArm, ServedModel
+from spots_ml.scoring.served import MissingModel, ServedChallenger, ServedModel
 
 
 def serving_version(store: VersionLookup, model_type: ModelType) -> ModelVersion | None:
@@ -113,27 +112,27 @@ def open_scorer(
     versions: Mapping[ModelType, str | None] | None = None,
     by_confidence: bool = False,
     exploration: float = 0.0,
-    challengers: Sequence[Arm] = (),
-    salt: str = "",
+    challengers: Sequence[Challenger] = (),
 ) -> Scorer:
-    """Open a scorer over the registry, with the versions of all arms.
+    """Open a scorer over the registry, with the champion's versions and those that are rolled out.
 
     Args:
         store: The registry.
         models_dir: The folder of all published versions.
-        versions: Version by model, where another than the serving one is wanted; None: the serving one.
+        versions: Version by model, where another than the serving one is wanted; None: the serving one. Whoever names
+            one stands outside of any rollout.
         by_confidence: Whether the neural weight follows the model's confidence.
         exploration: Share of decisions left to chance.
-        challengers: Arms beside the champion's; a kind of model that an arm does not name is the champion's.
-        salt: Of the hash that places agents; needed with challengers.
+        challengers: Versions that are rolled out, of any models, at most one of each; those of a model that decides
+            nothing are left out.
 
     Returns:
         The scorer; models that cannot answer are in it as `MissingModel`.
 
     Raises:
         RegistryError: When a version named does not exist.
-        ConfigError: When the exploration is out of range, a confidence profile is missing, or the arms do not divide
-            the hybrid group.
+        ConfigError: When the exploration is out of range, a confidence profile is missing, or challengers do not go
+            together.
     """
     named = versions or {}
     neural, outcome_filter = model_in(Role.NEURAL_SCORE).name, model_in(Role.OUTCOME_FILTER).name
@@ -143,16 +142,12 @@ def open_scorer(
         return serve_model(store, models_dir, model_type, version=version, by_confidence=confident)
 
     champion = {model_type: serve(model_type, named.get(model_type)) for model_type in (neural, outcome_filter)}
-    # One object per version, whichever arms it answers for: a scorer asks it once for all their rows.
-    opened = {(model_type, model.version): model for model_type, model in champion.items()}
     served = []
-    for arm in challengers:
-        models = {}
-        for model_type, model in champion.items():
-            asked = model_type, arm.versions.get(model_type) or model.version
-            if asked not in opened:
-                opened[asked] = serve(*asked)
-            models[model_type] = opened[asked]
-        told = replace(arm, versions={model_type: model.version for model_type, model in models.items()})
-        served.append(ServedArm(told, models[neural], models[outcome_filter]))
-    return Scorer(champion[neural], champion[outcome_filter], challengers=served, salt=salt, exploration=exploration)
+    if not any(named.values()):
+        for one in challengers:
+            if one.model_type in champion:
+                model = champion[one.model_type]
+                # One object per version: a scorer asks it once for the rows of all arms that have it.
+                same = one.version == model.version
+                served.append(ServedChallenger(one, model if same else serve(one.model_type, one.version)))
+    return Scorer(champion[neural], champion[outcome_filter], challengers=served, exploration=exploration)

@@ -1,14 +1,18 @@
 """Which group an agent is in and which arm it belongs to, reproducible bit by bit on every platform.
 
 The app's own group comes first: the first byte of SHA-256 of the agent's id (UTF-8) decides, below 128 the agent is in
-the group `hybrid`, else in `formulaBased`, for ever. The group `formulaBased` belongs to the formula. Agents of the
-group `hybrid` are placed in [0, 1) by a hash of their id and a salt; challengers take the lower end, one after another,
-the champion what they leave. With the same salt an agent that a challenger has stays with it when its share grows.
+the group `hybrid`, else in `formulaBased`, for ever. The group `formulaBased` belongs to the formula. For each rollout
+an agent of the group `hybrid` has a place in [0, 1), by a hash of its id and the rollout's salt, and is treated when
+that place is below the rollout's share. So an agent that is treated stays so while the share grows, and what one
+rollout draws says nothing about what another one does: two of them make four arms.
+
+Ids are texts of Unicode. Half of a surrogate pair, which is none, is taken as U+FFFD, as JavaScript and Dart do.
 """
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import compress
 from typing import Final, Literal, Protocol
@@ -18,10 +22,10 @@ import pyarrow as pa
 
 from spots_ml.errors import ConfigError
 from spots_ml.interactions.judging.merging import coded
-from spots_ml.scoring.arms import CHAMPION_POSITION, FORMULA_POSITION, Arm
-
-_ROUNDING: Final = 1e-9
-"""How far the sum of shares that were added in another order may lie above 1."""
+from spots_ml.models.declared import deciding_models, model_in
+from spots_ml.models.spec import Role
+from spots_ml.scoring.arms import CHAMPION_POSITION, FORMULA_POSITION, Arm, joined, stage_digits
+from spots_ml.scoring.challengers import Challenger
 
 
 class Assignment(Protocol):
@@ -29,7 +33,7 @@ class Assignment(Protocol):
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        """The formula, the champion, and any challengers."""
+        """The formula, the champion, and any others."""
         ...
 
     def assign(self, agent_ids: pa.Array | Sequence[str | None], moments: np.ndarray) -> np.ndarray:
@@ -55,62 +59,75 @@ def place_of(agent_id: str, salt: str) -> float:
     Returns:
         The first 53 bits of SHA-256 of `salt:agent_id` (UTF-8), as a fraction.
 
+    Raises:
+        ConfigError: When the salt is empty: every draw would be the same.
+
     >>> round(place_of("agent-1", "a"), 6), round(place_of("agent-1", "b"), 6)
     (0.112186, 0.81066)
     """
-    place: float = _places([agent_id.encode("utf-8", "surrogatepass")], salt)[0]
+    place: float = _places([_utf8(agent_id)], salt)[0]
     return float(place)
 
 
 def _places(agents: Iterable[bytes], salt: str) -> np.ndarray:
-    begin = f"{salt}:".encode("utf-8", "surrogatepass")
+    if not salt:
+        raise ConfigError("agents cannot be placed without a salt; give each rollout one of its own, and keep it")
+    begin = _utf8(f"{salt}:")
     sha256 = hashlib.sha256
     digests = b"".join([sha256(begin + agent).digest()[:8] for agent in agents])
     places: np.ndarray = (np.frombuffer(digests, ">u8") >> np.uint64(11)) * 2.0**-53
     return places
 
 
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
 @dataclass(frozen=True)
-class FixedAssignment:
-    """An assignment that does not depend on the moment.
+class FactorialAssignment:
+    """Each challenger draws its share of the hybrid group, independently of the others and of the moment.
 
     Attributes:
         formula: The arm of the group `formulaBased`.
-        champion: The arm of those of the group `hybrid` that no challenger takes; its share is what they leave.
-        challengers: Further arms, in the order in which they take their shares.
-        salt: Of the hash that places agents.
+        champion: The arm of those of the group `hybrid` that no challenger treats; what it says of share, experiment
+            and stage is told anew by `arms`.
+        challengers: In the order of the models that decide, at most one for each.
+        arms: The formula, the champion, then the arms of those that are treated: by the first challenger, the second,
+            both.
     """
 
     formula: Arm
     champion: Arm
-    challengers: tuple[Arm, ...] = ()
-    salt: str = ""
+    challengers: tuple[Challenger, ...] = ()
+    arms: tuple[Arm, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Check that the arms divide the group.
+        """Put the arms together.
 
         Raises:
-            ConfigError: When shares do not add up to 1, two arms have the same id, or challengers have no salt.
+            ConfigError: When two challengers are of one model, or have the same rollout or the same salt, or one is of
+                a model that decides nothing.
         """
-        ids = [arm.id for arm in self.arms]
-        if len(set(ids)) < len(ids):
-            raise ConfigError(f"arms are called {', '.join(ids)}; expected an id for each")
-        total = sum(arm.share for arm in (self.champion, *self.challengers))
-        if abs(total - 1.0) > _ROUNDING:
+        order = [spec.name for spec in deciding_models()]
+        kinds = [one.model_type for one in self.challengers]
+        if kinds != [kind for kind in order if kind in kinds]:
             raise ConfigError(
-                f"champion and challengers have {total:g} of the hybrid group together; expected shares that add up "
-                "to 1"
+                f"challengers are of {', '.join(kinds)}; expected at most one for each of {', '.join(order)}, in this "
+                "order"
             )
-        if self.challengers and not self.salt:
-            raise ConfigError("challengers have no salt; give each experiment one of its own, and keep it")
-
-    @property
-    def arms(self) -> tuple[Arm, ...]:
-        """The formula, the champion, and any challengers."""
-        return (self.formula, self.champion, *self.challengers)
+        for name in ("experiment", "salt"):
+            if len({getattr(one, name) for one in self.challengers}) < len(self.challengers):
+                raise ConfigError(
+                    f"two challengers have the same {name}; expected one of its own for each, or who is treated by one "
+                    "says who is treated by the other"
+                )
+        object.__setattr__(self, "arms", (self.formula, *map(self._arm, range(2 ** len(self.challengers)))))
 
     def assign(self, agent_ids: pa.Array | Sequence[str | None], moments: np.ndarray) -> np.ndarray:
-        """Assign many rows; each agent is hashed once, and with challengers each of the group `hybrid` once more.
+        """Assign many rows; each agent is hashed once, and of the group `hybrid` once more for each challenger.
 
         Args:
             agent_ids: `(n_rows,)` ids; null or None where the agent is unknown.
@@ -124,7 +141,11 @@ class FixedAssignment:
         hybrid = _are_hybrid(agents)
         of_agent = np.where(hybrid, np.int8(CHAMPION_POSITION), np.int8(FORMULA_POSITION))
         if self.challengers:
-            of_agent[hybrid] = self._positions(_places(compress(agents, hybrid.tolist()), self.salt))
+            drawn = list(compress(agents, hybrid.tolist()))
+            of_agent[hybrid] += sum(
+                (_places(drawn, one.salt) < one.share).astype(np.int8) << bit
+                for bit, one in enumerate(self.challengers)
+            )
         # The last place is for the unknown agent, whose code is -1.
         positions: np.ndarray = np.append(of_agent, np.int8(FORMULA_POSITION))[codes]
         return positions
@@ -141,13 +162,32 @@ class FixedAssignment:
         """
         if group_of(agent_id) != HYBRID:
             return self.formula
-        return self.arms[int(self._positions(np.array([place_of(agent_id, self.salt)]))[0])]
+        treated = [place_of(agent_id, one.salt) < one.share for one in self.challengers]
+        return self.arms[CHAMPION_POSITION + sum(1 << bit for bit, yes in enumerate(treated) if yes)]
 
-    def _positions(self, places: np.ndarray) -> np.ndarray:
-        ends = np.cumsum([arm.share for arm in self.challengers])
-        taken = np.searchsorted(ends, places, side="right")
-        positions: np.ndarray = np.where(taken < len(ends), taken + CHAMPION_POSITION + 1, CHAMPION_POSITION)
-        return positions
+    def treated_in(self, position: int) -> tuple[Challenger, ...]:
+        """Tell which challengers treat the agents of an arm.
+
+        Args:
+            position: Of the arm.
+
+        Returns:
+            The challengers; empty for the formula's and the champion's arm.
+        """
+        bits = max(position - CHAMPION_POSITION, 0)
+        return tuple(one for bit, one in enumerate(self.challengers) if bits >> bit & 1)
+
+    def _arm(self, bits: int) -> Arm:
+        treating = self.treated_in(CHAMPION_POSITION + bits)
+        weights = [one.weight for one in treating if one.model_type == model_in(Role.NEURAL_SCORE).name]
+        return Arm(
+            id=joined(one.experiment for one in treating) or self.champion.id,
+            versions={**self.champion.versions, **{one.model_type: one.version for one in treating}},
+            weight=weights[0] if weights else self.champion.weight,
+            share=math.prod(one.share if one in treating else 1.0 - one.share for one in self.challengers),
+            experiment=joined(one.experiment for one in self.challengers),
+            stage=stage_digits(one.stage for one in self.challengers),
+        )
 
 
 Group = Literal["hybrid", "formulaBased"]
@@ -170,7 +210,7 @@ def group_of(agent_id: str) -> Group:
     >>> group_of("agent-1"), group_of("agent-2")
     ('hybrid', 'formulaBased')
     """
-    return HYBRID if _are_hybrid([agent_id.encode()])[0] else FORMULA_BASED
+    return HYBRID if _are_hybrid([_utf8(agent_id)])[0] else FORMULA_BASED
 
 
 def hybrid_mask(agent_ids: pa.Array | pa.ChunkedArray | Sequence[str | None]) -> np.ndarray:

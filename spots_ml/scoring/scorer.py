@@ -15,15 +15,18 @@ import numpy as np
 
 from spots_ml.errors import ConfigError
 from spots_ml.features.contract import FEATURES, HISTORY_FEATURES
+from spots_ml.models.declared import deciding_models, model_in
+from spots_ml.models.spec import Role
 from spots_ml.requests.request_schema import TREND_BOOST_RANGE
 from spots_ml.scoring.arms import CHAMPION_POSITION, FORMULA_ARM, FORMULA_POSITION, Arm, arm_id
-from spots_ml.scoring.assignment import Assignment, FixedAssignment
+from spots_ml.scoring.assignment import FactorialAssignment
+from spots_ml.scoring.challengers import Challenger
 from spots_ml.scoring.decision import Scores, WholeScores, by_model, decide_calls
 from spots_ml.scoring.exploration import MAX_EXPLORATION, explore
 from spots_ml.scoring.fallback import ANSWERED, ModelUnavailableError, fallback_code, outcome_rule
 from spots_ml.scoring.formula import score_columns
 from spots_ml.scoring.inputs import ScoringInputs, check_range, check_shapes, check_unit
-from spots_ml.scoring.served import MissingModel, ServedArm, ServedModel
+from spots_ml.scoring.served import MissingModel, ServedChallenger, ServedModel
 
 _PIECE_ROWS: Final = 2048
 """Rows of a piece; twice as many where several versions answer, each for some: a call costs as much as many rows."""
@@ -35,13 +38,14 @@ class Scorer:
     Args:
         calling_score: The champion's calling-score model; the formula's arm asks it too, and does not use its answer.
         outcome: The champion's and the formula's outcome model.
-        challengers: Further arms; each takes its share of the hybrid group from the champion.
-        salt: Of the hash that places agents; needed with challengers.
+        challengers: Versions that are rolled out, at most one for each model; each treats its own share of the hybrid
+            group.
         exploration: Share of decisions left to chance, in [0, 0.2]; see `exploration`.
         n_threads: Threads for large batches; None: one per core this process may use.
 
     Raises:
-        ConfigError: When the exploration or a weight is out of its range, or the arms do not divide the hybrid group.
+        ConfigError: When the exploration is out of its range, or challengers do not go together, see
+            `assignment.FactorialAssignment`.
     """
 
     def __init__(
@@ -49,8 +53,7 @@ class Scorer:
         calling_score: ServedModel | MissingModel,
         outcome: ServedModel | MissingModel,
         *,
-        challengers: Sequence[ServedArm] = (),
-        salt: str = "",
+        challengers: Sequence[ServedChallenger] = (),
         exploration: float = 0.0,
         n_threads: int | None = None,
     ) -> None:
@@ -58,20 +61,40 @@ class Scorer:
             raise ConfigError(f"exploration is {exploration:g}; expected a share from 0 to {MAX_EXPLORATION:g}")
         self.calling_score = calling_score
         self.outcome = outcome
-        self.assignment: Assignment = _assignment(calling_score, outcome, [one.arm for one in challengers], salt)
+        order = {spec.name: place for place, spec in enumerate(deciding_models())}
+        challengers = sorted(challengers, key=lambda one: order.get(one.challenger.model_type, len(order)))
+        self.assignment = _assignment(calling_score, outcome, [one.challenger for one in challengers])
         self._arms = self.assignment.arms
         self._piece_rows = _PIECE_ROWS * (2 if challengers else 1)
         self._limits = np.array([arm.weight for arm in self._arms])
-        self._neural = _Asked([calling_score, calling_score, *(one.calling_score for one in challengers)])
-        self._filter = _Asked([outcome, outcome, *(one.outcome for one in challengers)])
+        answering = {one.challenger: one.model for one in challengers}
+        asked = [
+            {**self.models, **{one.model_type: answering[one] for one in self.assignment.treated_in(position)}}
+            for position in range(len(self._arms))
+        ]
+        self._neural, self._filter = (
+            _Asked([models[model_in(role).name] for models in asked])
+            for role in (Role.NEURAL_SCORE, Role.OUTCOME_FILTER)
+        )
         self._filter_on = np.array([model.filter_on for model in self._filter.models])
         self.exploration = exploration
         self.n_threads = n_threads or len(os.sched_getaffinity(0))
 
     @property
     def models(self) -> dict[str, ServedModel | MissingModel]:
-        """The versions that are to answer, by model."""
+        """The champion's versions that are to answer, by model."""
         return by_model(self.calling_score, self.outcome)
+
+    def models_of(self, position: int) -> dict[str, ServedModel | MissingModel]:
+        """Tell which versions are to answer for an arm.
+
+        Args:
+            position: Where it stands among the arms of the assignment.
+
+        Returns:
+            The versions, by model.
+        """
+        return by_model(self._neural.models[position], self._filter.models[position])
 
     def score(self, inputs: ScoringInputs) -> Scores:
         """Score rows.
@@ -171,19 +194,14 @@ class Scorer:
 
 
 def _assignment(
-    calling_score: ServedModel | MissingModel,
-    outcome: ServedModel | MissingModel,
-    challengers: Sequence[Arm],
-    salt: str,
-) -> FixedAssignment:
+    calling_score: ServedModel | MissingModel, outcome: ServedModel | MissingModel, challengers: Sequence[Challenger]
+) -> FactorialAssignment:
     versions = by_model(calling_score.version, outcome.version)
     weight = calling_score.weight if isinstance(calling_score, ServedModel) else 0.0
-    share = 1.0 - sum(arm.share for arm in challengers)
-    return FixedAssignment(
+    return FactorialAssignment(
         formula=Arm(FORMULA_ARM, versions, weight=0.0),
-        champion=Arm(arm_id(calling_score.version), versions, weight, share),
+        champion=Arm(arm_id(calling_score.version), versions, weight),
         challengers=tuple(challengers),
-        salt=salt,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from spots_ml.scoring.arms import Arm
+from spots_ml.scoring.challengers import Challenger
 from spots_ml.scoring.fallback import FallbackReason
 
 
@@ -85,15 +85,13 @@ class MissingModel:
 
 
 @dataclass(frozen=True)
-class ServedArm:
-    """An arm with the models that answer for it.
+class ServedChallenger:
+    """A challenger with the model that answers those that it treats.
 
     Attributes:
-        arm: The arm; its weight counts, not that of the model.
-        calling_score: Its calling-score model.
-        outcome: Its outcome model; the same object as another arm's where the version is the same.
+        challenger: The challenger; its weight counts, not that of the model.
+        model: Its version; the champion's own object where the version is the same.
     """
 
-    arm: Arm
-    calling_score: ServedModel | MissingModel
-    outcome: ServedModel | MissingModel
+    challenger: Challenger
+    model: ServedModel | MissingModel

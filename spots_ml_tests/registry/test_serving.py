@@ -1,7 +1,7 @@
 """Which version answers, and that whatever is wrong with its files is a reason, never an exception."""
 
 import json
-from dataclasses import replace
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -10,8 +10,9 @@ from spots_ml.errors import ConfigError, RegistryError
 from spots_ml.models.declared import declared_types
 from spots_ml.registry import serving
 from spots_ml.registry.serving import open_scorer, serve_model, serving_version
-from spots_ml.scoring.arms import Arm
+from spots_ml.scoring.answering.score_tally import ScoreTally, fallbacks_told, models_told
 from spots_ml.scoring.assignment import hybrid_mask
+from spots_ml.scoring.challengers import Challenger
 from spots_ml.scoring.inputs import ScoringInputs
 from spots_ml.scoring.served import MissingModel, ServedModel
 from spots_ml.stores.embedded.store import embedded_store
@@ -197,34 +198,99 @@ def test_a_scorer_over_both_models(place):
     assert json.dumps(scores.fallback_counts()) == "{}"
 
 
-def test_a_scorer_opens_the_versions_of_all_arms_and_each_once(place):
-    store, models_dir = place
-    for model_type in declared_types():
-        register_network(store, models_dir, model_type)
-    arms = [
-        Arm("same", {"calling_score": "v1.0-synthetic"}, 0.3, 0.25, "exp-1", 1),
-        Arm("champion's", {}, 0.2, 0.25, "exp-1", 1),
-    ]
-    scorer = open_scorer(store, models_dir, challengers=arms, salt="exp-1")
+SALTS = {"calling_score": "0a" * 16, "outcome": "1b" * 16}
 
-    *_, champion, same, other = scorer.assignment.arms
-    asked = dict.fromkeys(declared_types(), "v1.0-synthetic")
-    assert [arm.versions for arm in (champion, same, other)] == [asked] * 3
-    assert (champion.share, same.weight, other.weight, same.stage) == (0.5, 0.3, 0.2, 1)
-    agents = [f"agent-{number}" for number in range(200)]
-    hybrid = hybrid_mask(agents)
+
+def rolled_out(model_type="calling_score", version="v1.1-synthetic", **values):
+    told = {"stage": 1, "share": 0.5, "salt": SALTS.get(model_type, "x"), "weight": 0.3} | values
+    return Challenger(f"rollout-{model_type}", model_type=model_type, version=version, **told)
+
+
+@pytest.fixture
+def both(place):
+    """Two versions of each model, the first of them active."""
+    for model_type in declared_types():
+        register_network(*place, model_type)
+        register_network(*place, model_type, version="v1.1-synthetic", seed=1, active=False)
+    return place
+
+
+def scored(scorer, n_rows=200):
+    agents = [f"agent-{number}" for number in range(n_rows)]
     rng = np.random.default_rng(0)
-    inputs = ScoringInputs(rng.random((200, 39), dtype=np.float32), rng.random((200, 6), dtype=np.float32), hybrid)
-    inputs = replace(inputs, position=scorer.assignment.assign(agents, np.zeros(200, "datetime64[us]")))
-    scores = scorer.score(inputs)
+    features, history = rng.random((n_rows, 39), dtype=np.float32), rng.random((n_rows, 6), dtype=np.float32)
+    position = scorer.assignment.assign(agents, np.zeros(n_rows, "datetime64[us]"))
+    return scorer.score(ScoringInputs(features, history, hybrid_mask(agents), position=position))
+
+
+def test_a_scorer_opens_what_is_rolled_out_beside_the_champion(both):
+    scorer = open_scorer(*both, challengers=[rolled_out("outcome"), rolled_out()])
+    scores = scored(scorer)
+
+    first, second = "v1.0-synthetic", "v1.1-synthetic"
+    assert [tuple(arm.versions[kind] for kind in declared_types()) for arm in scorer.assignment.arms] == [
+        *((first, first), (first, first), (second, first), (first, second), (second, second))
+    ]
     assert not scores.fell_back.any()
-    assert [set(scores.weight[inputs.position == place].tolist()) for place in range(4)] == [{0.0}, {0.1}, {0.3}, {0.2}]
+    weights = [set(scores.weight[scores.position == place].tolist()) for place in range(5)]
+    assert weights == [{0.0}, {0.1}, {0.3}, {0.1}, {0.3}]
+    opened = {id(model) for place in range(5) for model in scorer.models_of(place).values()}
+    assert len(opened) == 4
 
 
-def test_an_arm_of_a_version_that_is_not_registered_is_an_error(place):
-    store, models_dir = place
-    for model_type in declared_types():
-        register_network(store, models_dir, model_type)
+def test_a_rollout_of_a_weight_asks_the_very_model_that_the_champion_has(both):
+    scorer = open_scorer(*both, challengers=[rolled_out(version="v1.0-synthetic")])
+    scores = scored(scorer)
 
+    assert scorer.models_of(2)["calling_score"] is scorer.calling_score
+    assert [set(scores.weight[scores.position == place].tolist()) for place in range(3)] == [{0.0}, {0.1}, {0.3}]
+
+
+def test_what_is_rolled_out_against_the_formula_decides_for_its_share(place):
+    register_network(*place, version="v1.1-synthetic", active=False)
+    scores = scored(open_scorer(*place, challengers=[rolled_out()]))
+
+    assert [arm.id for arm in scores.arms] == ["formula", "calling_score none", "rollout-calling_score"]
+    assert [set(scores.weight[scores.position == place].tolist()) for place in range(3)] == [{0.0}, {0.0}, {0.3}]
+
+
+def test_a_challenger_whose_files_are_damaged_falls_back_for_its_share_alone_and_is_told(both):
+    (directory(both[1], "v1.1-synthetic") / "model.onnx").write_bytes(b"damaged")
+    scorer = open_scorer(*both, challengers=[rolled_out()])
+    scores = scored(scorer)
+
+    assert (scores.fell_back == (scores.position == 2)).all() and (scores.position == 2).any()
+    tally = ScoreTally(n_read=200, fallbacks=Counter(scores.fallback_counts()))
+    (told,) = fallbacks_told(tally, scorer)
+    assert told.startswith("calling_score v1.1-synthetic: damaged: ")
+    assert "v1.0-synthetic; v1.1-synthetic: damaged: " in models_told(scorer)["calling_score"].replace(
+        " (weight 0.1)", ""
+    )
+
+
+def test_it_is_told_for_whom_a_version_is_rolled_out(both):
+    told = models_told(open_scorer(*both, challengers=[rolled_out(), rolled_out("outcome", share=0.1, stage=2)]))
+
+    assert told == {
+        "calling_score": "v1.0-synthetic (weight 0.1); v1.1-synthetic for 50% of the hybrid group "
+        "(rollout-calling_score, stage 1, weight 0.3)",
+        "outcome": "v1.0-synthetic; v1.1-synthetic for 10% of the hybrid group (rollout-outcome, stage 2)",
+    }
+
+
+def test_whoever_names_a_version_stands_outside_of_any_rollout(both):
+    challengers = [rolled_out(), rolled_out("outcome")]
+    for versions in ({"calling_score": "v1.1-synthetic"}, {"outcome": "v1.0-synthetic"}):
+        arms = open_scorer(*both, versions=versions, challengers=challengers).assignment.arms
+        assert [(arm.experiment, arm.share) for arm in arms] == [(None, 1.0), (None, 1.0)]
+    nobody = dict.fromkeys(declared_types())
+    assert len(open_scorer(*both, versions=nobody, challengers=challengers).assignment.arms) == 5
+
+
+def test_a_rollout_of_a_model_that_decides_nothing_is_left_out(both):
+    assert len(open_scorer(*both, challengers=[rolled_out("trend")]).assignment.arms) == 2
+
+
+def test_a_challenger_that_is_not_registered_is_an_error(both):
     with pytest.raises(RegistryError, match=r"there is no calling_score v9\.9-real"):
-        open_scorer(store, models_dir, challengers=[Arm("a", {"calling_score": "v9.9-real"}, 0.1, 0.5)], salt="s")
+        open_scorer(*both, challengers=[rolled_out(version="v9.9-real")])

@@ -36,7 +36,8 @@ def _heading(explanation: "Explanation") -> str:
     return (
         f"REQUEST {explanation.position}: agent {explanation.agent_id or 'unknown'}, "
         f"opportunity {explanation.opportunity_id or 'unknown'}, at {when}\n"
-        f"The agent is in the group {explanation.group}."
+        f"The agent is in the group {explanation.group}; the arm that decides is {explanation.arm}"
+        f"{f' of {explanation.experiment}' if explanation.experiment else ''}."
     )
 
 

@@ -25,7 +25,7 @@ _ANSWERS: Final[dict[str, tuple[pa.DataType, str]]] = {
     "group": (pa.string(), "the agent's group: hybrid or formulaBased"),
     "version": (pa.string(), "calling-score version that was to answer; null: none"),
     "outcome_version": (pa.string(), "outcome version that was to answer; null: none"),
-    "arm": (pa.string(), "what decided, such as 'formula' or 'calling_score v1.0-synthetic'"),
+    "arm": (pa.string(), "what decided, such as 'formula', 'calling_score v1.0-synthetic' or 'rollout-7'"),
     "weight": (pa.float64(), "share of the neural score, as it took effect"),
     "blocked": (pa.bool_(), "whether the outcome filter said no"),
     "explored": (pa.bool_(), "whether the decision was left to a coin"),

@@ -18,7 +18,7 @@ from spots_ml.scoring.decision_log.claims import CLAIM_TEXTS, CLAIMS, SERVED
 from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml.scoring.fallback import REASON_TEXTS
 from spots_ml.scoring.scorer import Scorer
-from spots_ml.scoring.served import MissingModel
+from spots_ml.scoring.served import MissingModel, ServedModel
 
 _DETAILED: Final = 1_000
 _EXAMPLES: Final = 5
@@ -196,22 +196,32 @@ def models_told(scorer: Scorer) -> dict[str, str]:
         scorer: The scorer.
 
     Returns:
-        One text per model of the champion, such as `v1.0-synthetic (weight 0.1)` or `v1.0-synthetic: damaged: …`.
+        One text per model, such as `v1.0-synthetic (weight 0.1)` or `v1.0-synthetic: damaged: …`, with the version that
+        is rolled out.
     """
-    told = {}
-    for model_type, model in scorer.models.items():
-        if isinstance(model, MissingModel):
-            parts = [model.version, model.reason, model.detail]
-            told[model_type] = ": ".join(part for part in parts if part)
-        else:
-            told[model_type] = model.version
+    told = {model_type: _model_told(model) for model_type, model in scorer.models.items()}
     if not scorer.outcome.filter_on:
         told[model_in(Role.OUTCOME_FILTER).name] += " (filter off: P(positive) blocks nothing)"
     neural = scorer.calling_score
     if not isinstance(neural, MissingModel):
         how = " by confidence, at most" if neural.confidence else ""
         told[model_in(Role.NEURAL_SCORE).name] += f" (weight{how} {neural.weight:g})"
+    assignment = scorer.assignment
+    for position in range(len(assignment.arms)):
+        if len(treating := assignment.treated_in(position)) == 1:
+            (one,) = treating
+            weight = f", weight {one.weight:g}" if one.model_type == model_in(Role.NEURAL_SCORE).name else ""
+            told[one.model_type] += (
+                f"; {_model_told(scorer.models_of(position)[one.model_type])} for {one.share:.0%} of the hybrid group "
+                f"({one.experiment}, stage {one.stage}{weight})"
+            )
     return told
+
+
+def _model_told(model: ServedModel | MissingModel) -> str:
+    if isinstance(model, MissingModel):
+        return ": ".join(part for part in (model.version, model.reason, model.detail) if part)
+    return model.version
 
 
 def fallbacks_told(tally: ScoreTally, scorer: Scorer) -> list[str]:
@@ -228,11 +238,13 @@ def fallbacks_told(tally: ScoreTally, scorer: Scorer) -> list[str]:
     sentences = []
     for cause, n_rows in sorted(tally.fallbacks.items(), key=lambda item: (-item[1], item[0])):
         model_type, _, reason = cause.partition(": ")
-        model = scorer.models[model_type]
-        asked = {arm.versions[model_type] for arm in scorer.assignment.arms}
-        # Of several versions, the rows do not say here which one did not answer.
-        why = model.detail if isinstance(model, MissingModel) and len(asked) == 1 else why_not[reason]
-        name = f"{model_type} {model.version}" if model.version and len(asked) == 1 else model_type
+        asked = [scorer.models_of(position)[model_type] for position in range(len(scorer.assignment.arms))]
+        missing = {one.version: one for one in asked if isinstance(one, MissingModel) and one.reason == reason}
+        # Of several versions that could be meant, the rows do not say here which one did not answer.
+        (meant,) = missing.values() if len(missing) == 1 else (None,)
+        versions = set(missing) or {one.version for one in asked}
+        why = meant.detail if meant else why_not[reason]
+        name = f"{model_type} {version}" if len(versions) == 1 and (version := min(versions, key=str)) else model_type
         sentences.append(
             f"{name}: {reason}: {why} - {model_spec(model_type).stand_in} answered "
             f"{n_rows:,} of {tally.n_scored:,} rows"

@@ -151,14 +151,15 @@ FIELDS: Final[tuple[DecisionField, ...]] = (
     DecisionField(
         "arm",
         pa.string(),
-        "what decided, such as 'formula' or 'calling_score v1.0-real'; null: logged before there were arms",
+        "what decided: 'formula', the champion such as 'calling_score v1.0-real', or the rollouts that treated the "
+        "agent, such as 'rollout-7' or 'rollout-7+rollout-8'; null: logged before there were arms",
         rule=_NAMED,
         since=2,
     ),
     DecisionField(
         "experiment",
         pa.string(),
-        "experiment that the arm belongs to; null: outside of any",
+        "rollouts that drew the agent, treated or not, such as 'rollout-7+rollout-8'; null: none did",
         known=False,
         rule=_NAMED,
         since=2,
@@ -166,7 +167,7 @@ FIELDS: Final[tuple[DecisionField, ...]] = (
     DecisionField(
         "stage",
         pa.int64(),
-        "number of the experiment's stage, from 1; null: outside of any",
+        "stage of each of these rollouts, one digit each in that order; null: none drew the agent",
         known=False,
         rule=Between(1, 1000),
         since=2,
@@ -174,7 +175,7 @@ FIELDS: Final[tuple[DecisionField, ...]] = (
     DecisionField(
         "share",
         pa.float64(),
-        "share of the agents of its group that were assigned to the arm; null: logged before there were arms",
+        "share of the agents of its group that the arm was to have; null: logged before there were arms",
         rule=_UNIT,
         since=2,
     ),
