@@ -94,6 +94,9 @@ def _named(_context: click.Context, _parameter: click.Parameter, actor: str) -> 
 actor_option = click.option(
     "--actor", default=_user, callback=_named, help="Who does this, for the history.  [default: you]"
 )
+force_option = click.option(
+    "--force", is_flag=True, help="Step around the blessing and what is measured; needs --reason, the history tells."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 

@@ -8,7 +8,7 @@ from spots_ml.errors import ArtifactError, GateError
 from spots_ml.models.declared import ModelType
 from spots_ml.pipeline.model_steps import rows_judged_on
 from spots_ml.places import Places
-from spots_ml.registry.decision_gate import answering_now, decision_effect
+from spots_ml.registry.gates.decision_gate import answering_now, decision_effect
 from spots_ml.registry.serving import serve_model
 from spots_ml.registry.version_store import ServableVersions
 from spots_ml.release.onnx.predictor import UNHURRIED_S
@@ -34,7 +34,7 @@ def promotion_effect(places: Places, store: ServableVersions, model_type: ModelT
     """
     row = store.get(model_type, version)
     unmeasured = f"what promoting {model_type} {version} would change cannot be measured here"
-    remedy = "promote it where it was trained, or with --unmeasured"
+    remedy = 'promote it where it was trained, or by `--force --reason "..."`'
     candidate = serve_model(store, places.models_dir, model_type, version=version, time_limit_s=UNHURRIED_S)
     if isinstance(candidate, MissingModel):
         raise GateError(f"{unmeasured}: {candidate.detail}; {remedy}")
@@ -55,6 +55,6 @@ def promotion_effect(places: Places, store: ServableVersions, model_type: ModelT
     if not found.verdict.passed or found.filter_on != row.filter_on:
         raise GateError(
             f"promoting {model_type} {version} would change the decision more than the bounds allow: "
-            f"{found.verdict.message}; train it again, or promote it with --unmeasured"
+            f'{found.verdict.message}; train it again, or promote it by `--force --reason "..."`'
         )
     return found.verdict.message

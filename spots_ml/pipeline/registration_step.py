@@ -10,8 +10,8 @@ from spots_ml.interactions.learning.validation import read_report
 from spots_ml.models.declared import model_spec
 from spots_ml.pipeline.model_steps import rows_judged_on
 from spots_ml.places import Places
-from spots_ml.registry.champion_gate import ChampionFound, against_champion
-from spots_ml.registry.decision_gate import EffectFound, answering_now, decision_effect
+from spots_ml.registry.gates.champion_gate import ChampionFound, against_champion
+from spots_ml.registry.gates.decision_gate import EffectFound, answering_now, decision_effect
 from spots_ml.registry.published_files import version_directory
 from spots_ml.registry.records import ModelVersion
 from spots_ml.registry.registration import propose_version, register_version

@@ -10,6 +10,7 @@
 - Archiving puts a staging or a deprecated version away, never the active one; unarchiving brings it back to staging, by
   hand or because the same content is registered again.
 - What was taken out of service is brought back by hand only with a reason.
+- Promotion needs a blessing against what is active then, or a person who steps around it; see `blessings`.
 
 Changes of weight and traffic are in `shares`, what follows from the history of changes in `in_service`.
 """
@@ -20,6 +21,7 @@ from typing import Final
 
 from spots_ml.errors import RegistryError
 from spots_ml.models.declared import ModelType
+from spots_ml.registry.blessings import Demanded, NewestBlessing, blessing_needed_since, require_blessing
 from spots_ml.registry.in_service import active_version, predecessors
 from spots_ml.registry.records import Action, HistoryEntry, ModelVersion, Number, Status
 
@@ -72,6 +74,7 @@ class VersionChange:
         from_status: The status it must have now; None: it does not exist yet.
         to_status: The status it gets.
         setting: The number that changes; None: the status does.
+        forced: Whether a person steps around the blessing that it would need.
     """
 
     version: str
@@ -79,6 +82,7 @@ class VersionChange:
     from_status: Status | None
     to_status: Status
     setting: Setting | None = None
+    forced: bool = False
 
     def __post_init__(self) -> None:
         """Insist on the table.
@@ -93,25 +97,42 @@ class VersionChange:
             )
 
 
-ChangePlan = Callable[[tuple[ModelVersion, ...], tuple[HistoryEntry, ...]], tuple[VersionChange, ...]]
-"""From all versions of one model and its history to the changes to make; raises `RegistryError` for none allowed."""
+@dataclass(frozen=True)
+class RegistryState:
+    """What is registered of one model, all of one moment.
+
+    Attributes:
+        versions: Its versions.
+        history: Its entries in their order.
+        newest_blessing: Looks a blessing up.
+    """
+
+    versions: tuple[ModelVersion, ...]
+    history: tuple[HistoryEntry, ...]
+    newest_blessing: NewestBlessing
 
 
-def promotion(model_type: ModelType, version: str, *, reason: str) -> ChangePlan:
+ChangePlan = Callable[[RegistryState], tuple[VersionChange, ...]]
+"""From what is registered of one model to the changes to make; raises `RegistryError` for none allowed."""
+
+
+def promotion(model_type: ModelType, version: str, *, reason: str, forced: bool = False) -> ChangePlan:
     """Decide how a version becomes the active one.
 
     Args:
         model_type: The model.
         version: Name of a staging or deprecated version.
-        reason: Why; a version that was taken out of service needs one.
+        reason: Why; a version that was taken out of service needs one, and so does one without a blessing.
+        forced: Whether a person steps around the blessing.
 
     Returns:
         A plan: the active version, if any, is superseded first, then the version is promoted. It raises
-        `RegistryError` when the version does not exist, is active or archived, or the reason is missing.
+        `RegistryError` when the version does not exist, is active or archived, or the reason or its blessing is
+        missing.
     """
 
-    def plan(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[VersionChange, ...]:
-        found = find(versions, model_type, version)
+    def plan(state: RegistryState) -> tuple[VersionChange, ...]:
+        found = find(state.versions, model_type, version)
         if found.status == "active":
             raise RegistryError(f"{model_type} {version} is active already; there is nothing to promote")
         if found.status == "archived":
@@ -124,11 +145,42 @@ def promotion(model_type: ModelType, version: str, *, reason: str) -> ChangePlan
                 f"{model_type} {version} was taken out of service; say why it is promoted again: "
                 f'`spots-ml promote {model_type} {version} --reason "..."`'
             )
-        active = active_version(versions)
+        demand_blessing(state, model_type, version, to_be="promoted", forced=forced, reason=reason)
+        active = active_version(state.versions)
         superseded = (VersionChange(active.version, "superseded", "active", "deprecated"),) if active else ()
-        return (*superseded, VersionChange(version, "promoted", found.status, "active"))
+        return (*superseded, VersionChange(version, "promoted", found.status, "active", forced=forced))
 
     return plan
+
+
+def demand_blessing(
+    state: RegistryState, model_type: ModelType, version: str, *, to_be: Demanded, forced: bool, reason: str
+) -> None:
+    """Insist that a version has its blessing against what is active now; see `blessings.require_blessing`.
+
+    Args:
+        state: What is registered of its model.
+        model_type: The model.
+        version: The version.
+        to_be: What it is to be.
+        forced: Whether a person steps around it.
+        reason: Why, in the actor's words.
+
+    Raises:
+        RegistryError: When it has none.
+    """
+    active = active_version(state.versions)
+    champion = None if active is None else active.version
+    require_blessing(
+        model_type,
+        version,
+        champion,
+        state.newest_blessing(version, champion),
+        since=blessing_needed_since(state.history, version),
+        forced=forced,
+        reason=reason,
+        to_be=to_be,
+    )
 
 
 def rollback(model_type: ModelType) -> ChangePlan:
@@ -142,14 +194,14 @@ def rollback(model_type: ModelType) -> ChangePlan:
         still. It raises `RegistryError` when no version is active.
     """
 
-    def plan(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[VersionChange, ...]:
-        active = active_version(versions)
+    def plan(state: RegistryState) -> tuple[VersionChange, ...]:
+        active = active_version(state.versions)
         if active is None:
             raise RegistryError(
                 f"no version of {model_type} is active, so there is nothing to roll back; promote one instead"
             )
         undone = VersionChange(active.version, "rolled_back", "active", "deprecated")
-        earlier = predecessors(versions, history)
+        earlier = predecessors(state.versions, state.history)
         return (undone, *(VersionChange(name, "restored", "deprecated", "active") for name in earlier[:1]))
 
     return plan
@@ -165,8 +217,8 @@ def withdrawal(model_type: ModelType) -> ChangePlan:
         A plan with the one change. It raises `RegistryError` when no version is active.
     """
 
-    def plan(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[VersionChange, ...]:
-        active = active_version(versions)
+    def plan(state: RegistryState) -> tuple[VersionChange, ...]:
+        active = active_version(state.versions)
         if active is None:
             raise RegistryError(f"no version of {model_type} is active, so there is nothing to withdraw")
         return (VersionChange(active.version, "withdrawn", "active", "deprecated"),)
@@ -186,8 +238,8 @@ def archival(model_type: ModelType, version: str) -> ChangePlan:
         archived already.
     """
 
-    def plan(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[VersionChange, ...]:
-        found = find(versions, model_type, version)
+    def plan(state: RegistryState) -> tuple[VersionChange, ...]:
+        found = find(state.versions, model_type, version)
         if found.status == "active":
             raise RegistryError(
                 f"{model_type} {version} is active and cannot be archived; promote another version, or take it out of "
@@ -213,8 +265,8 @@ def unarchival(model_type: ModelType, version: str, *, reason: str) -> ChangePla
         archived, or the reason is missing.
     """
 
-    def plan(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[VersionChange, ...]:
-        found = find(versions, model_type, version)
+    def plan(state: RegistryState) -> tuple[VersionChange, ...]:
+        found = find(state.versions, model_type, version)
         if found.status != "archived":
             raise RegistryError(f"{model_type} {version} is {found.status}; only an archived version is unarchived")
         if not reason.strip():

@@ -127,6 +127,7 @@ class HistoryEntry(_Record):
     reason: str = Field(description="Why, in the actor's words; may be empty.")
     from_value: float | None = Field(default=None, description="Weight or traffic before, where the action set one.")
     to_value: float | None = Field(default=None, description="Weight or traffic since.")
+    forced: bool = Field(default=False, description="Whether a person stepped around the blessing that it needed.")
 
 
 class Registration(_Record):

@@ -1,13 +1,13 @@
 """How the numbers of a version change while its status stays: its weight, and its traffic while it is rolled out.
 
 The weight of a staging or active version may be changed at any time. Traffic is given to one staging version at a time;
-the active version takes the rest, and a change of status ends a rollout.
+the active version takes the rest, and a change of status ends a rollout. Traffic needs a blessing as promotion does.
 """
 
 from spots_ml.errors import RegistryError
 from spots_ml.models.declared import ModelType
-from spots_ml.registry.lifecycle import ChangePlan, Setting, VersionChange, find
-from spots_ml.registry.records import HistoryEntry, ModelVersion, Number
+from spots_ml.registry.lifecycle import ChangePlan, RegistryState, Setting, VersionChange, demand_blessing, find
+from spots_ml.registry.records import Number
 
 
 def weighing(model_type: ModelType, version: str, weight: float) -> ChangePlan:
@@ -23,9 +23,9 @@ def weighing(model_type: ModelType, version: str, weight: float) -> ChangePlan:
         or is neither in staging nor active.
     """
 
-    def plan(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[VersionChange, ...]:
+    def plan(state: RegistryState) -> tuple[VersionChange, ...]:
         require_share("weight", weight)
-        found = find(versions, model_type, version)
+        found = find(state.versions, model_type, version)
         if found.status not in ("staging", "active"):
             raise RegistryError(
                 f"{model_type} {version} is {found.status}; only a staging or an active version is given a weight"
@@ -36,31 +36,45 @@ def weighing(model_type: ModelType, version: str, weight: float) -> ChangePlan:
     return plan
 
 
-def rollout(model_type: ModelType, version: str, traffic: float) -> ChangePlan:
+def rollout(
+    model_type: ModelType, version: str, traffic: float, *, reason: str = "", forced: bool = False
+) -> ChangePlan:
     """Decide how a version is offered to a share of the agents.
 
     Args:
         model_type: The model.
         version: Name of a staging version.
         traffic: Share of the hybrid group that is offered it before the active one, in [0, 1]; 0 takes it back.
+        reason: Why; one is needed without a blessing.
+        forced: Whether a person steps around the blessing.
 
     Returns:
         A plan with the one change. It raises `RegistryError` when the traffic is no share, the version does not exist
-        or is not in staging, or another one is being rolled out.
+        or is not in staging, another one is being rolled out, or its blessing is missing; traffic is taken back without
+        one.
     """
 
-    def plan(versions: tuple[ModelVersion, ...], history: tuple[HistoryEntry, ...]) -> tuple[VersionChange, ...]:
+    def plan(state: RegistryState) -> tuple[VersionChange, ...]:
         require_share("traffic", traffic)
-        found = find(versions, model_type, version)
+        found = find(state.versions, model_type, version)
         if found.status != "staging":
             raise RegistryError(f"{model_type} {version} is {found.status}; only a staging version is rolled out")
-        others = [one.version for one in versions if one.status == "staging" and one.traffic > 0.0]
+        others = [one.version for one in state.versions if one.status == "staging" and one.traffic > 0.0]
         if traffic > 0.0 and any(other != version for other in others):
             raise RegistryError(
                 f"{model_type} {others[0]} is being rolled out; promote it, archive it or take its traffic back first"
             )
+        if traffic > 0.0:
+            demand_blessing(
+                state,
+                model_type,
+                version,
+                to_be="offered to a share of the agents",
+                forced=forced,
+                reason=reason,
+            )
         setting = Setting("traffic", found.traffic, traffic)
-        return (VersionChange(version, "traffic_set", "staging", "staging", setting),)
+        return (VersionChange(version, "traffic_set", "staging", "staging", setting, forced=forced and traffic > 0.0),)
 
     return plan
 

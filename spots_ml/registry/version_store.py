@@ -6,6 +6,7 @@ from typing import Protocol
 
 from spots_ml.interactions.kinds import SourceKind, StoreKind
 from spots_ml.models.declared import ModelType
+from spots_ml.registry.blessings import Blessing, KeptBlessing
 from spots_ml.registry.records import (
     Candidate,
     FileLocation,
@@ -47,6 +48,19 @@ class VersionLookup(Protocol):
 
     def history(self, model_type: ModelType | None = None, version: str | None = None) -> tuple[HistoryEntry, ...]:
         """List changes in their order, of one version, one model or all."""
+        ...
+
+    def newest_blessing(self, model_type: ModelType, version: str, champion: str | None) -> KeptBlessing | None:
+        """The blessing with the highest number that compares a version with a champion; None: there is none.
+
+        Args:
+            model_type: The model.
+            version: The version.
+            champion: The version that was active then; None: none was.
+
+        Raises:
+            ArtifactError: When it is not what was kept.
+        """
         ...
 
 
@@ -133,7 +147,26 @@ class VersionRegistration(ServableVersions, Protocol):
 class VersionChanges(Protocol):
     """Changes which version rules. Every change is one transaction, safe with several processes."""
 
-    def promote(self, model_type: ModelType, version: str, *, now: datetime, actor: str, reason: str) -> ModelVersion:
+    def bless(self, blessing: Blessing, *, now: datetime, actor: str) -> KeptBlessing:
+        """Keep what comparing a version with the champion came to, under the next number.
+
+        Args:
+            blessing: What was found, for or against the version.
+            now: The present (UTC).
+            actor: Who compared.
+
+        Returns:
+            The blessing as it is kept.
+
+        Raises:
+            RegistryError: When there is no such version, it is neither in staging nor deprecated, or another version is
+                active than it was compared with; nothing is kept.
+        """
+        ...
+
+    def promote(
+        self, model_type: ModelType, version: str, *, now: datetime, actor: str, reason: str, forced: bool = False
+    ) -> ModelVersion:
         """Make a staging or deprecated version the active one; see `lifecycle.promotion`.
 
         Raises:
@@ -187,7 +220,15 @@ class VersionChanges(Protocol):
         ...
 
     def set_traffic(
-        self, model_type: ModelType, version: str, traffic: float, *, now: datetime, actor: str, reason: str
+        self,
+        model_type: ModelType,
+        version: str,
+        traffic: float,
+        *,
+        now: datetime,
+        actor: str,
+        reason: str,
+        forced: bool = False,
     ) -> ModelVersion:
         """Offer a staging version to a share of the hybrid group; see `shares.rollout`.
 

@@ -1,6 +1,6 @@
 """What a way to decide changes for people, and by how much it may: measured on rows, judged against declared bounds.
 
-It is asked of a version before it answers anything (`registry.decision_gate`), and daily of what was served
+It is asked of a version before it answers anything (`registry.gates.decision_gate`), and daily of what was served
 (`monitoring.served_effect`). Why the bounds are what they are: `docs/decisions/decision-effect.md`.
 """
 

@@ -95,7 +95,7 @@ def carry_over(
                 added.add(_key(version))
         except (ArtifactError, CertificationError, GateError) as error:
             refused[_key(version)] = str(error)
-    settings = CarriedSettings(versions, target, clock, actor)
+    settings = CarriedSettings(source, versions, target, clock, actor)
     settings.repeat_weights()
     moves = Moves(source, target, clock=clock, actor=actor)
     standings = {model_type: moves.repeat(model_type) for model_type in declared_types()}

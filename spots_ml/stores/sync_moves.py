@@ -14,6 +14,7 @@ from typing import Final
 
 from spots_ml.errors import RegistryError
 from spots_ml.models.declared import ModelType
+from spots_ml.registry.in_service import active_version
 from spots_ml.registry.records import Action, HistoryEntry
 from spots_ml.registry.version_store import VersionLookup, VersionStore
 
@@ -106,7 +107,10 @@ class Moves:
     def _move(self, entry: HistoryEntry) -> None:
         now, by = self._clock(), {"actor": self._actor, "reason": REASON}
         if entry.action == "promoted":
-            self._target.promote(entry.model_type, entry.version, now=now, **by)
+            forced = not carry_blessing(
+                self._source, self._target, entry.model_type, entry.version, now=now, actor=self._actor
+            )
+            self._target.promote(entry.model_type, entry.version, now=now, forced=forced, **by)
             return
         move = self._target.withdraw if entry.action == "withdrawn" else self._target.rollback
         changed = move(entry.model_type, now=now, **by)
@@ -115,6 +119,30 @@ class Moves:
                 f"the target's {changed.version} is {changed.status} after what made {entry.version} {entry.to_status} "
                 "here: somebody else changes the target's registry; look at `spots-ml history`, then decide by hand"
             )
+
+
+def carry_blessing(
+    source: VersionLookup, target: VersionStore, model_type: ModelType, version: str, *, now: datetime, actor: str
+) -> bool:
+    """Keep in the target the blessing that a version has in the source, beside what is active in the target now.
+
+    Args:
+        source: The registry to follow.
+        target: The registry that follows.
+        model_type: The model.
+        version: The version, which is there.
+        now: The present (UTC).
+        actor: Who does this.
+
+    Returns:
+        Whether the target's registry needs nobody to step around the blessing.
+    """
+    active = active_version(target.list_versions(model_type))
+    kept = source.newest_blessing(model_type, version, None if active is None else active.version)
+    if kept is None or not kept.passed or target.get(model_type, version).status not in ("staging", "deprecated"):
+        return False
+    target.bless(kept.blessing, now=now, actor=actor)
+    return True
 
 
 def _moves(history: Sequence[HistoryEntry]) -> list[HistoryEntry]:

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from spots_ml.errors import RegistryError
 from spots_ml.registry.records import Action, ModelVersion
-from spots_ml.registry.version_store import VersionStore
-from spots_ml.stores.sync_moves import REASON
+from spots_ml.registry.version_store import VersionLookup, VersionStore
+from spots_ml.stores.sync_moves import REASON, carry_blessing
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,14 @@ class CarriedSettings:
     """Repeats weights and traffic.
 
     Attributes:
-        versions: The versions of the registry to follow.
+        source: The registry to follow; it is only read.
+        versions: Its versions.
         target: The registry that follows.
         clock: Tells the present (UTC).
         actor: Who does this, for the history.
     """
 
+    source: VersionLookup
     versions: Sequence[ModelVersion]
     target: VersionStore
     clock: Callable[[], datetime]
@@ -58,9 +60,11 @@ class CarriedSettings:
                 continue
             if self._follows(known, "traffic_set"):
                 try:
-                    self.target.set_traffic(
-                        one.model_type, one.version, one.traffic, now=self.clock(), actor=self.actor, reason=REASON
+                    now, by = self.clock(), {"actor": self.actor, "reason": REASON}
+                    forced = one.traffic > 0.0 and not carry_blessing(
+                        self.source, self.target, one.model_type, one.version, now=now, actor=self.actor
                     )
+                    self.target.set_traffic(one.model_type, one.version, one.traffic, now=now, forced=forced, **by)
                 except RegistryError as error:
                     refused[one.model_type, one.version] = str(error)
         return refused

@@ -14,7 +14,7 @@ from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.registry.building import two_versions_in
 
 MODEL = "calling_score"
-PROMOTE = ("promote", "--unmeasured", MODEL)
+PROMOTE = ("promote", "--force", "--reason", "sure", MODEL)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_what_cannot_be_measured_is_not_promoted_unless_somebody_says_so(spots_m
     refused = spots_ml("promote", MODEL, "v1.0-synthetic")
     assert refused.exit_code == 1
     assert "what promoting calling_score v1.0-synthetic would change cannot be measured here" in refused.stderr
-    assert "--unmeasured" in refused.stderr
+    assert "`--force --reason" in refused.stderr
     assert spots_ml("versions", "--json").stdout.count('"active"') == 0
     assert spots_ml(*PROMOTE, "v1.0-synthetic").exit_code == 0
 
@@ -98,6 +98,7 @@ def test_the_life_of_a_version_by_hand(spots_ml, two_versions):
         "archived",
     ]
     assert (history[2]["actor"], history[4]["reason"]) == ("ann", "better")
+    assert [entry["forced"] for entry in history][2:] == [True, False, True, False, False, False]
     entries, _ = spots_ml("history", MODEL, "v1.1-synthetic").stdout.split("\n\n")
     assert len(entries.splitlines()) == 5
 
@@ -106,7 +107,7 @@ def test_weight_and_traffic_are_set_by_hand_and_told_with_who_and_why(spots_ml, 
     spots_ml(*PROMOTE, "v1.0-synthetic")
     weighed = spots_ml("weight", MODEL, "v1.0-synthetic", 0.3, "--actor", "ann", "--reason", "trusted")
     assert "calling_score v1.0-synthetic is active, weight 0.3 now" in weighed.stdout
-    offered = spots_ml("traffic", MODEL, "v1.1-synthetic", 0.25, "--actor", "bob", "--reason", "try")
+    offered = spots_ml("traffic", MODEL, "v1.1-synthetic", 0.25, "--force", "--actor", "bob", "--reason", "try")
     assert "calling_score v1.1-synthetic is staging, traffic 0.25 now" in offered.stdout
 
     versions = json.loads(spots_ml("versions", "--json").stdout)

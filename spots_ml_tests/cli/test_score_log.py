@@ -13,6 +13,7 @@ from spots_ml.cli import main
 from spots_ml.cli.scoring import score as command
 from spots_ml.scoring.answering import logged_answers
 from spots_ml.stores.embedded.store import embedded_store
+from spots_ml_tests.registry.blessing import promote_blessed
 from spots_ml_tests.registry.building import register_network
 from spots_ml_tests.scoring.asking import lines, make_request
 from spots_ml_tests.stores.keeping_decisions import EVER
@@ -159,7 +160,7 @@ def registered(store, tmp_path, version, *, seed, promoted):
             store.versions, tmp_path / "artifacts" / "models", model_type, version, seed=seed, active=False
         )
         if promoted is not None:
-            store.versions.promote(model_type, version, now=promoted, actor="a test", reason="")
+            promote_blessed(store.versions, model_type, version, now=promoted, actor="a test", reason="")
 
 
 def test_four_requests_of_before_a_version_are_not_served_by_it(score, store, tmp_path):

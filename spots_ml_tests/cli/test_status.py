@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from spots_ml.cli import main
 from spots_ml.places import Places
 from spots_ml.stores.embedded.store import embedded_store
+from spots_ml_tests.registry.blessing import promote_blessed
 from spots_ml_tests.registry.building import hours, register_network
 
 
@@ -43,7 +44,7 @@ def test_people_read_sentences_within_a_terminals_width_and_scripts_the_same_fac
     store = embedded_store(places.database)
     for number in range(2):
         register_network(store.versions, places.models_dir, version=f"v1.{number}-synthetic", seed=number)
-    store.versions.promote("calling_score", "v1.0-synthetic", now=hours(1), actor="anna", reason="better")
+    promote_blessed(store.versions, "calling_score", "v1.0-synthetic", now=hours(1), actor="anna", reason="better")
     told = status()
     assert max(map(len, told.splitlines())) <= 118
     assert "answers   v1.0-synthetic, active since" in told

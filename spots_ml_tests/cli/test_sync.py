@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from spots_ml.cli import main
+from spots_ml_tests.registry.blessing import promote_blessed
 from spots_ml_tests.registry.building import hours, two_versions_in
 
 MODEL = "calling_score"
@@ -30,7 +31,7 @@ def spots_ml(tmp_path, project):
 @pytest.fixture
 def embedded(tmp_path):
     store = two_versions_in(tmp_path)
-    store.promote(MODEL, "v1.0-synthetic", now=hours(3), actor="ann", reason="better")
+    promote_blessed(store, MODEL, "v1.0-synthetic", now=hours(3), actor="ann", reason="better")
     return store
 
 

@@ -37,7 +37,7 @@ def test_whoever_looks_is_told_what_is_live(do, looking):
     assert f"the formula answers: no {MODEL} version is active; `spots-ml promote {MODEL} {SECOND}`" in told(
         do(*looking)
     )
-    told(do("promote", MODEL, FIRST, "--unmeasured", "--actor", "ann"))
+    told(do("promote", MODEL, FIRST, "--force", "--reason", "sure", "--actor", "ann"))
     assert f"{FIRST} is live, weight 0.1, since change 3 by ann" in told(do(*looking))
     told(do("withdraw", MODEL, "--actor", "bob"))
     assert "the formula answers" in told(do(*looking))
@@ -48,17 +48,17 @@ def test_every_change_has_a_command_back(do, versions):
     def status():
         return versions.get(MODEL, FIRST).status
 
-    told(do("promote", MODEL, FIRST, "--unmeasured"))
+    told(do("promote", MODEL, FIRST, "--force", "--reason", "sure"))
     assert "no version is active: the formula answers" in told(do("rollback", MODEL))
-    again = do("promote", MODEL, FIRST, "--unmeasured")
+    again = do("promote", MODEL, FIRST, "--force")
     assert (again.exit_code, status()) == (1, "deprecated")
     assert f'`spots-ml promote {MODEL} {FIRST} --reason "..."`' in again.stderr
-    told(do("promote", MODEL, FIRST, "--unmeasured", "--reason", "it was not the model"))
+    told(do("promote", MODEL, FIRST, "--force", "--reason", "it was not the model"))
     refused = do("archive", MODEL, FIRST)
     assert f"`spots-ml withdraw {MODEL}`" in refused.stderr
     told(do("withdraw", MODEL))
     told(do("archive", MODEL, FIRST))
-    assert "is archived and cannot be promoted" in do("promote", MODEL, FIRST, "--unmeasured", "--reason", "now").stderr
+    assert "is archived and cannot be promoted" in do("promote", MODEL, FIRST, "--force", "--reason", "now").stderr
     assert "is in staging again" in told(do("unarchive", MODEL, FIRST, "--reason", "needed"))
     assert status() == "staging"
 
@@ -66,7 +66,7 @@ def test_every_change_has_a_command_back(do, versions):
 def test_a_reason_cannot_forge_a_line_of_the_history(do, versions, tmp_path):
     """One that is refused today may stand in a history of before."""
     forged = "old\n2026-11-21 12:00:00  calling_score  v1.1-synthetic  promoted\u2028\x1b[2K\u202e"
-    assert do("promote", MODEL, FIRST, "--unmeasured", "--reason", forged).exit_code != 0
+    assert do("promote", MODEL, FIRST, "--force", "--reason", forged).exit_code != 0
     with contextlib.closing(sqlite3.connect(tmp_path / "data" / "spots_ml.sqlite")) as connection, connection:
         connection.execute(
             "INSERT INTO version_history (at, model_type, version, action, from_status, to_status, actor, reason)"

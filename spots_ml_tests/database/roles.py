@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -173,6 +174,29 @@ def call(connection: psycopg.Connection, function: str, **values: Any) -> dict[s
     row = connection.execute(f"select * from public.{function}({arguments})", [*map(_adapted, values.values())])
     answer: dict[str, Any] = row.fetchone()
     return answer
+
+
+def bless(connection: psycopg.Connection, model_type: str, version: str, **changes: Any) -> dict[str, Any]:
+    """Bless a version beside what is active now, without comparing anything; a refusal is for who asks to look at."""
+    active = connection.execute(
+        "select version from public.model_versions where model_type = %s and status = 'active'", (model_type,)
+    ).fetchone()
+    values = {
+        "model_type": model_type,
+        "version": version,
+        "champion": None if active is None else active["version"],
+        "passed": True,
+        "sentence": "better by 0.1",
+        "comparison": {},
+    } | changes
+    return call(
+        connection,
+        "bless_model_version",
+        p_document=json.dumps(values),
+        p_at=START,
+        p_actor="test",
+        p_request_id=uuid.uuid4(),
+    )
 
 
 def _adapted(value: Any) -> Any:

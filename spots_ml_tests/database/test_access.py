@@ -13,6 +13,7 @@ from spots_ml_tests.database.roles import (
     AGENT_B,
     START,
     ab_outcome,
+    bless,
     call,
     content,
     insert,
@@ -333,7 +334,9 @@ def test_the_phone_sees_what_it_may_be_given_and_nothing_else(database):
                 **file,
             )
         for number in (0, 1):
+            bless(connection, "calling_score", f"v1.{number}-real")
             _change(connection, "promote_model_version", p_version=f"v1.{number}-real")
+        bless(connection, "calling_score", "v1.2-real")
         _change(connection, "set_rollout_traffic", p_version="v1.2-real", p_traffic=0.1)
     with database.acting("authenticated", AGENT_A) as connection:
         seen = connection.execute("select * from public.served_models order by version").fetchall()
@@ -359,6 +362,7 @@ def test_an_active_version_without_a_file_is_not_offered(database):
             p_at=START,
             p_actor="test",
         )
+        bless(connection, "calling_score", "v1.0-synthetic")
         _change(connection, "promote_model_version", p_version="v1.0-synthetic")
         assert connection.execute("select * from public.served_models").fetchall() == []
 

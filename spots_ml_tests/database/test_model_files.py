@@ -8,7 +8,7 @@ import pytest
 
 from spots_ml.release.phone_manifest import PhoneManifest, PhoneModel
 from spots_ml.stores.supabase.migrations.account import apply_migrations
-from spots_ml_tests.database.roles import AGENT_A, START, Database, call, content, model_file
+from spots_ml_tests.database.roles import AGENT_A, START, Database, bless, call, content, model_file
 
 
 @pytest.fixture
@@ -111,6 +111,7 @@ def register(connection, number, model_type="calling_score"):
 
 
 def change(connection, function, number, **values):
+    bless(connection, "calling_score", f"v1.{number}-real")
     call(
         connection,
         function,

@@ -7,7 +7,7 @@ import pytest
 
 from spots_ml.models.declared import DECLARED
 from spots_ml.stores.supabase.migrations.account import MIGRATIONS_DIR, apply_migrations
-from spots_ml_tests.database.roles import AGENT_A, call, content, hours, model_file
+from spots_ml_tests.database.roles import AGENT_A, bless, call, content, hours, model_file
 
 TREND = "insert into public.model_kinds (name, audience, role, initial_weight) values ('trend', 'server', 'none', 0.25)"
 
@@ -26,6 +26,7 @@ def register(connection, model_type):
 
 
 def promote(connection, model_type):
+    bless(connection, model_type, "v1.0-synthetic")
     return call(
         connection,
         "promote_model_version",

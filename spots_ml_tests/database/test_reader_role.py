@@ -78,6 +78,7 @@ def test_it_reads_nothing_else(writer, name):
         "select public.archive_model_version('calling_score', 'v1.0-real', now(), 'me', '')",
         "select public.set_rollout_traffic('calling_score', 'v1.0-real', 1, now(), 'me', '')",
         "select public.set_model_weight('calling_score', 'v1.0-real', 1, now(), 'me', '')",
+        "select public.bless_model_version('{}', now(), 'me', gen_random_uuid())",
         f"select public.import_interactions('{uuid.UUID(int=1)}', 0, 'real', 'me', now())",
         f"select public.log_decisions('{uuid.UUID(int=1)}', 0, now())",
         "select nextval('public.decision_rows')",

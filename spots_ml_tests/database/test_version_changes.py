@@ -18,12 +18,13 @@ from spots_ml.errors import RegistryError
 from spots_ml.registry.lifecycle import TRANSITIONS
 from spots_ml.registry.records import STATUSES, Action, Candidate, HistoryEntry, ModelVersion, VersionContent
 from spots_ml.stores.embedded.store import embedded_store
-from spots_ml_tests.database.roles import call, content, hours, model_file
+from spots_ml_tests.database.roles import bless, call, content, hours, model_file
+from spots_ml_tests.registry import blessing as blessed
 from spots_ml_tests.registry.building import all_verdicts
 
 MODEL = "calling_score"
-KINDS = ("register", "promote", "rollback", "withdraw", "archive", "unarchive", "set_weight", "set_traffic")
-NUMBERS = {"set_weight": ("set_model_weight", "p_weight"), "set_traffic": ("set_rollout_traffic", "p_traffic")}
+FORCEABLE = ("promote", "set_traffic")
+KINDS = (*FORCEABLE, "register", "rollback", "withdraw", "archive", "unarchive", "set_weight", "bless")
 
 
 def register(connection, name="a", version="v1.0-synthetic", at=0, watermark=None, model=MODEL, **values):
@@ -44,6 +45,12 @@ def fill(connection, *names):
 
 
 def change(connection, kind, number=None, at=10, model=MODEL, **values):
+    if kind in ("promote", "set_rollout_traffic"):
+        bless(connection, model, f"v1.{number}-synthetic")
+    return change_as_it_is(connection, kind, number, at, model, **values)
+
+
+def change_as_it_is(connection, kind, number=None, at=10, model=MODEL, **values):
     named = {} if number is None else {"p_version": f"v1.{number}-synthetic"}
     told = {"p_model_type": model, "p_at": hours(at), "p_actor": "ann", "p_reason": "better"}
     return call(connection, kind if "_" in kind else f"{kind}_model_version", **(told | named | values))
@@ -214,11 +221,11 @@ def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_pat
     embedded = embedded_store(tmp_path / "store.sqlite")
     clock, n_refused = count(1), 0
     with database.service() as connection:
-        for _ in range(70):
+        for _ in range(100):
             at, number = next(clock), random_.randrange(5)
             name, model = f"v1.{number}-synthetic", random_.choice([MODEL, MODEL, "outcome"])
             arguments = {"now": hours(at), "actor": "ann"}
-            kind = random_.choice([*KINDS, "register", "promote", "rollback"])
+            kind = random_.choice([*KINDS, "register", "promote", "rollback", "bless", "bless"])
             share = random_.choice([0.0, 0.1, 0.3, 1.0, 1.5, -0.25])
             expected = None
             try:
@@ -234,14 +241,31 @@ def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_pat
                 elif kind in ("rollback", "withdraw"):
                     answer = change(connection, kind, None, at, model)
                     expected = getattr(embedded.versions, kind)(model, **arguments, reason="better")
-                elif kind in NUMBERS:
-                    function, argument = NUMBERS[kind]
-                    answer = change(connection, function, number, at, model, **{argument: share})
-                    expected = getattr(embedded.versions, kind)(model, name, share, **arguments, reason="better")
+                elif kind == "bless":
+                    found = {"champion": random_.choice([active_of(embedded, model)] * 5 + [None, "v1.1-synthetic"])}
+                    found["passed"] = random_.random() < 0.8
+                    answer = bless(connection, model, name, **found)
+                    blessed_there = embedded.versions.bless(
+                        blessed.blessing(name, model_type=model, **found), now=hours(at), actor="ann"
+                    )
+                    assert (answer["status"], answer["blessing"]["number"]) == ("ok", blessed_there.number)
+                    continue
+                elif kind == "set_weight":
+                    answer = change_as_it_is(connection, "set_model_weight", number, at, model, p_weight=share)
+                    expected = embedded.versions.set_weight(model, name, share, **arguments, reason="better")
                 else:
-                    reason = random_.choice(["better", "better", " "])
-                    answer = change(connection, kind, number, at, model, p_reason=reason)
-                    expected = getattr(embedded.versions, kind)(model, name, **arguments, reason=reason)
+                    told = {"reason": random_.choice(["better", "better", " "])}
+                    named = {"p_reason": told["reason"]}
+                    if kind in FORCEABLE:
+                        told["forced"] = named["p_forced"] = random_.random() < 0.25
+                    if kind == "set_traffic":
+                        answer = change_as_it_is(
+                            connection, "set_rollout_traffic", number, at, model, p_traffic=share, **named
+                        )
+                        expected = embedded.versions.set_traffic(model, name, share, **arguments, **told)
+                    else:
+                        answer = change_as_it_is(connection, kind, number, at, model, **named)
+                        expected = getattr(embedded.versions, kind)(model, name, **arguments, **told)
             except RegistryError as error:
                 n_refused += 1
                 assert (answer["status"], answer["reason"]) == ("refused", str(error))
@@ -257,7 +281,11 @@ def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_pat
         assert [_entry(row) for row in history(connection)] == [
             _without_number(one) for one in embedded.versions.history()
         ]
-    assert 0 < n_refused < 70
+    assert 0 < n_refused < 100
+
+
+def active_of(store, model):
+    return blessed.champion_of(store.versions, model)
 
 
 def _version(row):
@@ -303,7 +331,7 @@ def test_eight_at_once_promote_and_one_is_active(database):
     def promote(number):
         with database.service() as connection:
             start.wait(30)
-            return change(connection, "promote", number)["status"]
+            return change_as_it_is(connection, "promote", number, p_forced=True)["status"]
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(promote, range(8)))
@@ -327,12 +355,13 @@ def test_eight_at_once_promote_and_one_is_active(database):
 def test_eight_at_once_promote_the_same_and_one_does(database):
     with database.service() as connection:
         fill(connection, "a")
+        bless(connection, MODEL, "v1.0-synthetic")
     start = threading.Barrier(8)
 
     def promote(_):
         with database.service() as connection:
             start.wait(30)
-            return change(connection, "promote", 0)["status"]
+            return change_as_it_is(connection, "promote", 0)["status"]
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(promote, range(8)))

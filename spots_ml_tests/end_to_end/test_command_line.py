@@ -187,15 +187,16 @@ def test_the_life_of_two_versions(copy_of_user: Sandbox) -> None:
     second = do("run", "--model", MODEL)
     assert (second.returncode, "v1.1-synthetic" in second.stdout) == (0, True), second.stderr
 
-    assert do("promote", MODEL, VERSION, "--actor", "ann", "--reason", "the first").returncode == 0
-    assert do("promote", MODEL, "v1.1-synthetic").returncode == 0
+    assert do("promote", MODEL, VERSION, "--force", "--actor", "ann", "--reason", "the first").returncode == 0
+    refused(do("promote", MODEL, "v1.1-synthetic"), 1, "it was never compared with the active v1.0-synthetic")
+    assert do("promote", MODEL, "v1.1-synthetic", "--force", "--reason", "sure").returncode == 0
     refused(do("archive", MODEL, "v1.1-synthetic"), 1, "active")
     refused(do("promote", MODEL, "v1.1-synthetic"), 1, "active")
     assert do("rollback", MODEL, "--reason", "worse").returncode == 0
     assert do("archive", MODEL, "v1.1-synthetic").returncode == 0
     assert "no version is active: the formula answers" in do("rollback", MODEL).stdout
     refused(do("promote", MODEL, VERSION), 1, "taken out of service; say why")
-    assert do("promote", MODEL, VERSION, "--reason", "it was not the model").returncode == 0
+    assert do("promote", MODEL, VERSION, "--force", "--reason", "it was not the model").returncode == 0
     refused(do("rollback", "outcome"), 1, "no version of outcome is active")
 
     statuses = {(row["model_type"], row["version"]): row["status"] for row in copy_of_user.read("versions")}

@@ -18,6 +18,7 @@ from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.training.config import TrainingConfig
 from spots_ml_tests.end_to_end.counted_trace import modules_on_the_way
 from spots_ml_tests.pipeline.chosen_data import N_ROWS, Told, export, interactions
+from spots_ml_tests.registry.blessing import promote_blessed
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 MOST_TO_A_VERSION, MOST_TO_A_DECISION = 84, 32
@@ -44,7 +45,7 @@ def world(tmp_path_factory):
         )
     registered = result.models[0].registered
     assert registered, result.models[0].refusal
-    store.versions.promote("calling_score", registered.version.version, now=NOW, actor="a test", reason="")
+    promote_blessed(store.versions, "calling_score", registered.version.version, now=NOW, actor="a test", reason="")
     (record,) = json.loads(export(rows.slice(0, 1), folder / "one.json").read_bytes())["training_data"]
     request = folder / "request.jsonl"
     request.write_text(json.dumps(record) + "\n")

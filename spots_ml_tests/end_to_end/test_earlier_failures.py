@@ -36,6 +36,7 @@ from spots_ml_tests.end_to_end.registered import (
     seed_export,
 )
 from spots_ml_tests.end_to_end.sandbox import PROFILE
+from spots_ml_tests.registry.blessing import promote_blessed
 from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -293,7 +294,7 @@ def test_failure_10_rollback_goes_to_the_version_that_was_active_before_and_the_
             store, tmp_path / "models", onnx=onnx_bytes(f"{number}"), manifest=manifest, now=hours(number), actor="test"
         )
         if number != 2:
-            store.promote("calling_score", name, now=hours(number), actor="test", reason="")
+            promote_blessed(store, "calling_score", name, now=hours(number), actor="test", reason="")
 
     reopened = embedded_store(tmp_path / "registry.sqlite").versions
     reopened.rollback("calling_score", now=hours(9), actor="test", reason="")

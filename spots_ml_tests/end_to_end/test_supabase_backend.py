@@ -118,7 +118,7 @@ def test_a_machine_that_has_no_files_scores_with_the_promoted_models_out_of_stor
     another_machine: Sandbox, trainer: Sandbox
 ) -> None:
     for model_type in declared_types():
-        promoted = trainer.spots_ml("promote", model_type, VERSION, "--reason", "a test", "--unmeasured")
+        promoted = trainer.spots_ml("promote", model_type, VERSION, "--reason", "a test", "--force")
         assert promoted.returncode == 0, promoted.stderr
     export = another_machine.root / "requests.json.gz"
     write_export(SeedLaw().generate(200, seed=7), export)

@@ -29,6 +29,7 @@ from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.training.config import TrainingConfig
 from spots_ml_tests.models.third_kind import TREND, declaring
 from spots_ml_tests.pipeline.chosen_data import N_ROWS, Told
+from spots_ml_tests.registry.blessing import promote_blessed
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 STEPS = ("trained_model", "onnx_model", "latency_benchmark", "registered_version")
@@ -116,7 +117,7 @@ def test_its_latency_is_held_against_the_declared_limit(walked: Walked) -> None:
 @pytest.mark.slow
 def test_it_is_promoted_and_rolled_back_like_any_but_no_decision_and_no_phone_hears_of_it(walked: Walked) -> None:
     with declaring(TREND):
-        promoted = walked.store.promote("trend", "v1.0-synthetic", now=NOW, actor="a test", reason="")
+        promoted = promote_blessed(walked.store, "trend", "v1.0-synthetic", now=NOW, actor="a test", reason="")
         assert promoted.status == "active"
         assert [one.model_type for one in walked.store.list_versions()] == ["trend"]
         assert sorted(open_scorer(walked.store, walked.places.models_dir).models) == ["calling_score", "outcome"]

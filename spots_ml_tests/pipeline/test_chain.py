@@ -23,6 +23,7 @@ from spots_ml.settings import Settings
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.training.config import TrainingConfig
 from spots_ml_tests.pipeline.chosen_data import N_ROWS, Told, derived_features, export, interactions, misleading
+from spots_ml_tests.registry.blessing import promote_blessed
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 RUNTIMES = default_runtimes(Settings().client_python)
@@ -120,7 +121,7 @@ def test_a_platform_with_both_models_calls_about_as_many_as_the_formula(tmp_path
     for model_type, manifest in manifests.items():
         told = promotion_effect(world.places, world.store, model_type, manifest.version)
         assert "of the decisions differ" in told
-        world.store.promote(model_type, manifest.version, now=world.clock(), actor="a test", reason="")
+        promote_blessed(world.store, model_type, manifest.version, now=world.clock(), actor="a test", reason="")
     features = derived_features(3_000, seed=99)
     inputs = ScoringInputs(features, np.full((3_000, 6), 0.5, np.float32), np.ones(3_000, bool))
     scores = open_scorer(world.store, world.places.models_dir).score(inputs)

@@ -8,6 +8,7 @@ import pytest
 from spots_ml.defs.pages.performance import phones_metadata
 from spots_ml.pipeline.monitoring_steps import measure_day
 from spots_ml.stores.embedded.store import embedded_store
+from spots_ml_tests.registry.blessing import promote_blessed
 from spots_ml_tests.registry.building import make_candidate
 from spots_ml_tests.scoring.phone_reports import MOMENT, OF_THE_FORMULA, reports
 
@@ -28,7 +29,7 @@ class Phones:
 def store(tmp_path):
     store = embedded_store(tmp_path / "store.sqlite")
     store.versions.register(make_candidate("a", "v1.0-real"), now=MOMENT - 2 * DAY, actor="a test")
-    store.versions.promote("calling_score", "v1.0-real", now=MOMENT - DAY, actor="a test", reason="")
+    promote_blessed(store.versions, "calling_score", "v1.0-real", now=MOMENT - DAY, actor="a test", reason="")
     return store
 
 

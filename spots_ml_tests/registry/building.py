@@ -22,6 +22,7 @@ from spots_ml.release.onnx.graph import build_onnx
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.training.network import ScoringNetwork
 from spots_ml.verdicts import Verdict
+from spots_ml_tests.registry.blessing import promote_blessed
 
 START = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
@@ -131,7 +132,7 @@ def register_network(
     manifest = make_manifest(name, version, model_type, onnx=onnx, **changes)
     register_version(store, models_dir, onnx=onnx, manifest=manifest, now=START, actor="test")
     if active:
-        store.promote(model_type, version, now=START, actor="test", reason="")
+        promote_blessed(store, model_type, version, now=START, actor="test", reason="")
     return onnx
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spots_ml.registry.champion_gate import against_champion
+from spots_ml.registry.gates.champion_gate import against_champion
 from spots_ml.release.onnx.predictor import OnnxPredictor
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.registry.building import register_network

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spots_ml.interactions.learning.dataset import LabelledRows
-from spots_ml.registry.decision_gate import decision_effect
+from spots_ml.registry.gates.decision_gate import decision_effect
 from spots_ml.scoring.decision_effect import DecisionBounds
 from spots_ml.scoring.formula import formula_score
 from spots_ml.scoring.served import MissingModel, ServedModel

@@ -9,6 +9,7 @@ from spots_ml.registry.registration import register_version
 from spots_ml.release.certification.certificate import RuntimeReport
 from spots_ml.release.phone_manifest import PhoneManifest, PhoneModel
 from spots_ml.stores.embedded.store import embedded_store
+from spots_ml_tests.registry.blessing import offer_blessed, promote_blessed
 from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes
 
 NOTHING = PhoneModel(active=None, rolling_out=None)
@@ -27,13 +28,13 @@ def models_dir(tmp_path):
 def activate(store, models_dir, model_type="calling_score"):
     manifest = make_manifest("first", model_type=model_type)
     register_version(store, models_dir, onnx=onnx_bytes("first"), manifest=manifest, now=hours(0), actor="test")
-    return store.promote(model_type, "v1.0-synthetic", now=hours(1), actor="test", reason="")
+    return promote_blessed(store, model_type, "v1.0-synthetic", now=hours(1), actor="test", reason="")
 
 
 def test_a_filter_that_is_off_is_told_beside_its_version(store, models_dir):
     manifest = make_manifest("first", model_type="outcome", filter_on=False)
     register_version(store, models_dir, onnx=onnx_bytes("first"), manifest=manifest, now=hours(0), actor="test")
-    store.promote("outcome", "v1.0-synthetic", now=hours(1), actor="test", reason="")
+    promote_blessed(store, "outcome", "v1.0-synthetic", now=hours(1), actor="test", reason="")
     active = phone_manifest(store, models_dir).models["outcome"].active
     assert active is not None
     assert not active.filter_on
@@ -68,7 +69,7 @@ def test_a_version_that_is_rolled_out_is_told_beside_the_active_one(store, model
     manifest = make_manifest("second", version="v1.1-synthetic")
     register_version(store, models_dir, onnx=onnx_bytes("second"), manifest=manifest, now=hours(2), actor="test")
     assert phone_manifest(store, models_dir).models["calling_score"].rolling_out is None
-    store.set_traffic("calling_score", "v1.1-synthetic", 0.25, now=hours(3), actor="test", reason="")
+    offer_blessed(store, "calling_score", "v1.1-synthetic", 0.25, now=hours(3), actor="test", reason="")
 
     told = phone_manifest(store, models_dir).models["calling_score"]
     assert (told.active.version, told.active.traffic) == ("v1.0-synthetic", 1.0)

@@ -5,6 +5,7 @@ import pytest
 
 from spots_ml.registry.service import service_periods
 from spots_ml.stores.embedded.store import embedded_store
+from spots_ml_tests.registry.blessing import offer_blessed, promote_blessed
 from spots_ml_tests.registry.building import hours, make_candidate
 
 MODEL = "calling_score"
@@ -27,8 +28,8 @@ def served(store, version, *numbers, model=MODEL):
 def test_a_version_serves_from_its_promotion_to_what_replaces_it(store):
     store.register(make_candidate("a", "v1.0-real"), now=hours(0), actor="a test")
     store.register(make_candidate("b", "v1.1-real"), now=hours(1), actor="a test")
-    store.promote(MODEL, "v1.0-real", now=hours(2), **CHANGE)
-    store.promote(MODEL, "v1.1-real", now=hours(4), **CHANGE)
+    promote_blessed(store, MODEL, "v1.0-real", now=hours(2), **CHANGE)
+    promote_blessed(store, MODEL, "v1.1-real", now=hours(4), **CHANGE)
     store.rollback(MODEL, now=hours(6), **CHANGE)
 
     assert served(store, "v1.0-real", 1, 2, 3, 4, 5, 6, 99) == [False, True, True, False, False, True, True]
@@ -38,31 +39,31 @@ def test_a_version_serves_from_its_promotion_to_what_replaces_it(store):
 
 def test_a_staging_version_serves_while_it_has_traffic(store):
     store.register(make_candidate("a", "v1.0-real"), now=hours(0), actor="a test")
-    store.promote(MODEL, "v1.0-real", now=hours(1), **CHANGE)
+    promote_blessed(store, MODEL, "v1.0-real", now=hours(1), **CHANGE)
     store.register(make_candidate("b", "v1.1-real"), now=hours(1), actor="a test")
-    store.set_traffic(MODEL, "v1.1-real", 0.1, now=hours(2), **CHANGE)
+    offer_blessed(store, MODEL, "v1.1-real", 0.1, now=hours(2), **CHANGE)
     store.set_weight(MODEL, "v1.1-real", 0.2, now=hours(3), **CHANGE)
-    store.set_traffic(MODEL, "v1.1-real", 0.0, now=hours(4), **CHANGE)
+    offer_blessed(store, MODEL, "v1.1-real", 0.0, now=hours(4), **CHANGE)
 
     assert served(store, "v1.1-real", 1, 2, 3, 4) == [False, True, True, False]
 
 
 def test_what_was_promoted_on_a_clock_ahead_serves_by_the_clocks_of_the_changes_after_it(store):
     store.register(make_candidate("a", "v1.0-real"), now=hours(0), actor="a test")
-    store.promote(MODEL, "v1.0-real", now=hours(240), **CHANGE)
+    promote_blessed(store, MODEL, "v1.0-real", now=hours(240), **CHANGE)
     assert served(store, "v1.0-real", 3, 240) == [False, True]
 
     store.register(make_candidate("b", "v1.1-real"), now=hours(1), actor="a test")
-    store.promote(MODEL, "v1.1-real", now=hours(4), **CHANGE)
+    promote_blessed(store, MODEL, "v1.1-real", now=hours(4), **CHANGE)
     assert served(store, "v1.0-real", 0, 1, 3, 239, 240) == [False, True, True, True, False]
     assert served(store, "v1.1-real", 3, 4, 241) == [False, True, True]
 
 
 def test_what_was_replaced_on_a_clock_behind_served_until_the_latest_moment_before(store):
     store.register(make_candidate("a", "v1.0-real"), now=hours(0), actor="a test")
-    store.promote(MODEL, "v1.0-real", now=hours(2), **CHANGE)
+    promote_blessed(store, MODEL, "v1.0-real", now=hours(2), **CHANGE)
     store.register(make_candidate("b", "v1.1-real"), now=hours(9), actor="a test")
-    store.promote(MODEL, "v1.1-real", now=hours(-240), **CHANGE)
+    promote_blessed(store, MODEL, "v1.1-real", now=hours(-240), **CHANGE)
 
     assert served(store, "v1.0-real", 3, 8, 9) == [True, True, False]
     assert served(store, "v1.1-real", -241, -240, 9) == [False, True, True]

@@ -16,6 +16,7 @@ from spots_ml.scoring.challengers import Challenger
 from spots_ml.scoring.inputs import ScoringInputs
 from spots_ml.scoring.served import MissingModel, ServedModel
 from spots_ml.stores.embedded.store import embedded_store
+from spots_ml_tests.registry.blessing import promote_blessed
 from spots_ml_tests.registry.building import hours, make_candidate, register_network
 
 
@@ -29,7 +30,7 @@ def directory(models_dir, version="v1.0-synthetic"):
 
 
 def promote(store, version):
-    store.promote("calling_score", version, now=hours(1), actor="test", reason="")
+    promote_blessed(store, "calling_score", version, now=hours(1), actor="test", reason="")
 
 
 def register_at(store, name, version, hour, model_type="calling_score"):

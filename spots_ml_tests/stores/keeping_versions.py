@@ -1,5 +1,6 @@
 """Versions as the tests of stores register and change them."""
 
+from spots_ml_tests.registry.blessing import offer_blessed, promote_blessed
 from spots_ml_tests.registry.building import hours, make_candidate
 
 MODEL = "calling_score"
@@ -11,7 +12,7 @@ def fill(store, *names):
 
 
 def promote(store, number, at=10):
-    return store.versions.promote(MODEL, f"v1.{number}-synthetic", now=hours(at), actor="ann", reason="better")
+    return promote_blessed(store.versions, MODEL, f"v1.{number}-synthetic", now=hours(at), actor="ann", reason="better")
 
 
 def rollback(store, at=20):
@@ -37,6 +38,6 @@ def weigh(store, number, weight, at=40):
 
 
 def offer(store, number, traffic, at=50):
-    return store.versions.set_traffic(
-        MODEL, f"v1.{number}-synthetic", traffic, now=hours(at), actor="eva", reason="try"
+    return offer_blessed(
+        store.versions, MODEL, f"v1.{number}-synthetic", traffic, now=hours(at), actor="eva", reason="try"
     )

@@ -22,6 +22,7 @@ from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.connection import SupabaseConnection
+from spots_ml_tests.registry.blessing import promote_blessed
 from spots_ml_tests.registry.building import make_candidate
 from spots_ml_tests.scoring.deciding import decide
 from spots_ml_tests.stores import keeping_interactions, keeping_performance
@@ -213,7 +214,7 @@ def versions_are_known_and_go_on(versions):
     assert versions.register(make_candidate("z", "v1.5-real"), now=LATER, actor="a test").created
 
     change = {"now": LATER, "actor": "a test", "reason": ""}
-    assert versions.promote(MODEL, "v1.5-real", **change).status == "active"
+    assert promote_blessed(versions, MODEL, "v1.5-real", **change).status == "active"
     assert versions.rollback(MODEL, **change).version == "v1.1-hybrid"
     assert [entry.action for entry in versions.history(MODEL)[-6:]] == [
         *("reaffirmed", "registered", "superseded", "promoted", "rolled_back", "restored")

@@ -8,6 +8,7 @@ import pytest
 
 from spots_ml.errors import ArtifactError, RegistryError
 from spots_ml.stores.embedded.store import embedded_store
+from spots_ml_tests.registry.blessing import bless, promote_blessed
 from spots_ml_tests.registry.building import hours, make_candidate
 from spots_ml_tests.stores.behind import file_of
 
@@ -37,7 +38,8 @@ def run_at_once(function, arguments):
 def promote_one(barrier, path, number):
     store = embedded_store(path)
     barrier.wait()
-    store.versions.promote(MODEL, f"v1.{number}-synthetic", now=hours(number), actor=f"process {number}", reason="race")
+    name, who = f"v1.{number}-synthetic", f"process {number}"
+    store.versions.promote(MODEL, name, now=hours(number), actor=who, reason="race", forced=True)
 
 
 def try_to_promote_the_same(barrier, path):
@@ -74,6 +76,7 @@ def test_eight_processes_promoting_at_once_leave_one_active_and_lose_no_history(
 
 def test_of_eight_processes_promoting_the_same_version_one_succeeds(embedded):
     fill(embedded, 1)
+    bless(embedded.versions, MODEL, "v1.0-synthetic")
 
     assert sorted(run_at_once(try_to_promote_the_same, [(file_of(embedded),)] * 8)) == [0] + [7] * 7
     assert [entry.action for entry in embedded.versions.history()] == ["registered", "promoted"]
@@ -88,7 +91,7 @@ def promote_and_roll_back_forever(path):
     for number in range(1, 1000):
         name = f"v1.{number}-synthetic"
         store.versions.register(make_candidate(str(number), name), now=hours(number), actor="busy")
-        store.versions.promote(MODEL, name, now=hours(number), actor="busy", reason="")
+        promote_blessed(store.versions, MODEL, name, now=hours(number), actor="busy", reason="")
 
 
 @pytest.mark.parametrize("delay_s", [0.05, 0.1, 0.15, 0.2, 0.25])

@@ -10,6 +10,7 @@ from spots_ml.stores.embedded.registry.versions import EmbeddedVersionStore
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.stores.sync import carry_over
 from spots_ml.stores.sync_moves import REASON
+from spots_ml_tests.registry.blessing import offer_blessed, promote_blessed
 from spots_ml_tests.registry.building import all_verdicts, hours, make_candidate, make_manifest, onnx_bytes
 
 MODEL = "calling_score"
@@ -50,7 +51,7 @@ def fill(store, models_dir, n, model_type=MODEL):
 
 
 def promote(store, number):
-    store.promote(MODEL, name(number), now=hours(50), actor="ann", reason="better")
+    promote_blessed(store, MODEL, name(number), now=hours(50), actor="ann", reason="better")
 
 
 def rollback(store):
@@ -349,7 +350,7 @@ def test_a_target_that_has_gone_on_keeps_its_own_choice(source, models_dir, targ
 
 def test_a_target_with_an_active_version_of_its_own_keeps_it(source, models_dir, target):
     target.register(make_candidate("own", "v9.0-real"), now=hours(0), actor="test")
-    target.promote(MODEL, "v9.0-real", now=hours(1), actor="bob", reason="ours")
+    promote_blessed(target, MODEL, "v9.0-real", now=hours(1), actor="bob", reason="ours")
     fill(source, models_dir, 2)
     promote(source, 0)
     carried = carry(source, models_dir, target)
@@ -375,7 +376,7 @@ def weigh(store, number, weight, **by):
 
 
 def offer(store, number, traffic, **by):
-    store.set_traffic(MODEL, name(number), traffic, now=hours(54), **{"actor": "ann", "reason": "a trial"} | by)
+    offer_blessed(store, MODEL, name(number), traffic, now=hours(54), **{"actor": "ann", "reason": "a trial"} | by)
 
 
 def settings(store):

@@ -12,6 +12,7 @@ from spots_ml.stores.embedded.registry.versions import EmbeddedVersionStore
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml_tests.registry.blessing import offer_blessed, promote_blessed
 from spots_ml_tests.registry.building import all_verdicts, hours, make_candidate
 from spots_ml_tests.stores.behind import calls_of, file_of
 from spots_ml_tests.stores.keeping_versions import (
@@ -64,7 +65,7 @@ def test_a_filter_that_is_off_is_kept_off_and_every_other_one_is_on(store):
         store.versions.register(candidate, now=hours(number), actor="test")
     told = {one.version: one.filter_on for one in store.versions.list_versions("outcome")}
     assert told == {"v1.0-synthetic": False, "v1.1-synthetic": True}
-    promoted = store.versions.promote("outcome", "v1.0-synthetic", now=hours(3), actor="ann", reason="")
+    promoted = promote_blessed(store.versions, "outcome", "v1.0-synthetic", now=hours(3), actor="ann", reason="")
     assert not promoted.filter_on
 
 
@@ -190,7 +191,7 @@ def test_a_version_that_was_rolled_back_comes_back_by_promotion_with_a_reason(st
     promote(store, 1)
     rollback(store)
     with pytest.raises(RegistryError, match=r"say why .*: `spots-ml promote calling_score v1\.1-synthetic --reason"):
-        store.versions.promote(MODEL, "v1.1-synthetic", now=hours(21), actor="ann", reason=" ")
+        promote_blessed(store.versions, MODEL, "v1.1-synthetic", now=hours(21), actor="ann", reason=" ")
 
     assert promote(store, 1, at=22).status == "active"
     assert statuses(store) == ["deprecated", "active"]
@@ -424,7 +425,7 @@ def test_one_version_of_a_model_is_rolled_out_at_a_time(store):
     with pytest.raises(RegistryError, match=r"v1\.0-synthetic is being rolled out; promote it, archive it or take"):
         offer(store, 1, 0.1)
     assert offer(store, 1, 0.0).traffic == 0.0
-    store.versions.set_traffic("outcome", "v1.0-synthetic", 0.1, now=hours(9), actor="eva", reason="")
+    offer_blessed(store.versions, "outcome", "v1.0-synthetic", 0.1, now=hours(9), actor="eva", reason="")
     offer(store, 0, 0.0)
     assert offer(store, 1, 0.1).traffic == 0.1
 
@@ -479,7 +480,7 @@ def test_a_refused_change_changes_nothing(store):
 def test_another_model_is_never_touched(store):
     fill(store, "a", "b")
     store.versions.register(make_candidate("x", model_type="outcome"), now=hours(0), actor="test")
-    store.versions.promote("outcome", "v1.0-synthetic", now=hours(1), actor="test", reason="")
+    promote_blessed(store.versions, "outcome", "v1.0-synthetic", now=hours(1), actor="test", reason="")
     promote(store, 1)
 
     assert [one.status for one in store.versions.list_versions("outcome")] == ["active"]

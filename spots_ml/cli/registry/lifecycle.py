@@ -4,7 +4,7 @@ from typing import Final
 
 import click
 
-from spots_ml.cli.options import model_argument, open_versions, utc_now, version_argument, who_and_why
+from spots_ml.cli.options import force_option, model_argument, open_versions, utc_now, version_argument, who_and_why
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.settings import Settings
 from spots_ml.texts import require_line
@@ -16,22 +16,23 @@ _PROMOTED_FROM: Final = ("staging", "deprecated")
 @click.command("promote")
 @model_argument()
 @version_argument()
-@click.option("--unmeasured", is_flag=True, help="Do not measure what it changes, nor refuse it for that.")
+@force_option
 @who_and_why
-def promote_command(model_type: ModelType, version: str, unmeasured: bool, actor: str, reason: str) -> None:
+def promote_command(model_type: ModelType, version: str, force: bool, actor: str, reason: str) -> None:
     """Make a staging version the active one, or a deprecated one again; the active one becomes deprecated.
 
-    First says what that changes for people, measured on the version's test rows beside what answers now.
+    It needs a blessing against the version that is active now, see `bless`. First says what it changes for people,
+    measured on the version's test rows beside what answers now.
     """
     settings = Settings.from_env()
     store = open_versions(settings)
-    if not unmeasured and store.get(model_type, version).status in _PROMOTED_FROM:
+    if not force and store.get(model_type, version).status in _PROMOTED_FROM:
         from spots_ml.pipeline.promotion_step import promotion_effect
 
         for told, what in ((actor, "actor"), (reason, "reason")):
             require_line(told, what)  # before anything takes its time
         click.echo(promotion_effect(settings.places, store, model_type, version))
-    changed = store.promote(model_type, version, now=utc_now(), actor=actor, reason=reason)
+    changed = store.promote(model_type, version, now=utc_now(), actor=actor, reason=reason, forced=force)
     click.echo(f"{model_type} {changed.version} is {changed.status} now, weight {changed.weight:g}")
 
 
@@ -98,8 +99,11 @@ def weight_command(model_type: ModelType, version: str, weight: float, actor: st
 @model_argument()
 @version_argument()
 @click.argument("traffic", metavar="SHARE", type=float)
+@force_option
 @who_and_why
-def traffic_command(model_type: ModelType, version: str, traffic: float, actor: str, reason: str) -> None:
+def traffic_command(model_type: ModelType, version: str, traffic: float, force: bool, actor: str, reason: str) -> None:
     """Offer a staging version to a share of the hybrid group, 0 to 1; 0 takes it back."""
-    changed = open_versions().set_traffic(model_type, version, traffic, now=utc_now(), actor=actor, reason=reason)
+    changed = open_versions().set_traffic(
+        model_type, version, traffic, now=utc_now(), actor=actor, reason=reason, forced=force
+    )
     click.echo(f"{model_type} {changed.version} is {changed.status}, traffic {changed.traffic:g} now")

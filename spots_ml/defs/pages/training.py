@@ -113,7 +113,7 @@ def decision_metadata(manifest: "Manifest") -> dict[str, dg.MetadataValue]:
     """
     if manifest.decision is None:
         return {}
-    from spots_ml.registry.decision_gate import EffectReport
+    from spots_ml.registry.gates.decision_gate import EffectReport
 
     report = EffectReport.model_validate(manifest.decision)
     return {

@@ -314,6 +314,29 @@ CREATE TRIGGER retraining_takings_are_not_deleted BEFORE DELETE ON retraining_ta
 BEGIN SELECT RAISE(ABORT, 'retraining_takings is append-only'); END;
 """
 
+_BLESSINGS: Final = """
+-- What comparing a version with the champion came to. The log only grows; its numbers are its order, and each says the
+-- last change of the history that there was then.
+CREATE TABLE blessings (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    after_change INTEGER NOT NULL,
+    at TEXT NOT NULL,
+    actor TEXT NOT NULL CHECK (actor <> ''),
+    model_type TEXT NOT NULL,
+    version TEXT NOT NULL,
+    champion TEXT,
+    digest TEXT NOT NULL CHECK (length(digest) = 64),
+    document TEXT NOT NULL CHECK (json_valid(document)),
+    FOREIGN KEY (model_type, version) REFERENCES model_versions (model_type, version)
+);
+CREATE INDEX blessings_of_version ON blessings (model_type, version, number);
+CREATE TRIGGER blessings_are_not_changed BEFORE UPDATE ON blessings
+BEGIN SELECT RAISE(ABORT, 'blessings is append-only'); END;
+CREATE TRIGGER blessings_are_not_deleted BEFORE DELETE ON blessings
+BEGIN SELECT RAISE(ABORT, 'blessings is append-only'); END;
+ALTER TABLE version_history ADD COLUMN forced INTEGER NOT NULL DEFAULT 0 CHECK (forced IN (0, 1));
+"""
+
 STEPS: Final = (
     _INTERACTIONS_AND_VERSIONS,
     _DECISIONS_AND_PERFORMANCE,
@@ -329,6 +352,7 @@ STEPS: Final = (
     _QUARANTINE_BY_ARRIVAL,
     _RETRAINING_REQUESTS,
     added_columns(since=4),
+    _BLESSINGS,
 )
 """The first step makes version 1 out of an empty file, each further one the next version."""
 

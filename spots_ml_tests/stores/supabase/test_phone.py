@@ -13,6 +13,7 @@ from spots_ml.release.phone_manifest import PhoneManifest
 from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.connection import SupabaseConnection
+from spots_ml_tests.registry.blessing import bless, promote_blessed
 from spots_ml_tests.registry.building import hours, register_network
 
 MODEL = "calling_score"
@@ -35,7 +36,7 @@ def served(store, tmp_path):
         for number in range(3)
     }
     register_network(store, tmp_path / "models", "outcome", active=False)
-    store.promote(MODEL, "v1.1-synthetic", now=hours(1), actor="test", reason="")
+    promote_blessed(store, MODEL, "v1.1-synthetic", now=hours(1), actor="test", reason="")
     return files
 
 
@@ -80,7 +81,7 @@ def test_a_phone_is_told_the_active_version_and_downloads_it(client, phone, stor
 
 
 def test_the_manifest_follows_the_registry(client, phone, store, served):
-    store.promote(MODEL, "v1.2-synthetic", now=hours(2), actor="test", reason="")
+    promote_blessed(store, MODEL, "v1.2-synthetic", now=hours(2), actor="test", reason="")
     assert manifest(client, phone).models[MODEL].active.version == "v1.2-synthetic"
 
     store.rollback(MODEL, now=hours(3), actor="test", reason="")
@@ -96,6 +97,7 @@ def test_a_version_being_rolled_out_is_told_with_its_share(client, phone, store,
         "p_actor": "test",
         "p_reason": "",
     }
+    bless(store, MODEL, "v1.2-synthetic")
     store._calls.execute(
         "roll out", "set_rollout_traffic", lambda api: api.rpc("set_rollout_traffic", change), repeat="once"
     )

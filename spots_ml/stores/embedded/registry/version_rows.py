@@ -115,11 +115,12 @@ def note_change(
     values = (None, None) if change.setting is None else (change.setting.before, change.setting.after)
     connection.execute(
         "INSERT INTO version_history"
-        " (at, model_type, version, action, from_status, to_status, actor, reason, from_value, to_value)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " (at, model_type, version, action, from_status, to_status, actor, reason, from_value, to_value, forced)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(at, model_type, change.version, change.action, change.from_status, change.to_status, who, why),
             *values,
+            change.forced,
         ),
     )
 

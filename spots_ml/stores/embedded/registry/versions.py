@@ -6,11 +6,15 @@ Which changes are allowed is in `lifecycle`.
 import sqlite3
 from collections.abc import Collection
 from datetime import datetime
+from functools import partial
 
 from spots_ml.interactions.kinds import SourceKind, StoreKind
 from spots_ml.models.declared import ModelType, model_spec
+from spots_ml.registry.blessings import Blessing, KeptBlessing, require_blessable
+from spots_ml.registry.in_service import active_version
 from spots_ml.registry.lifecycle import (
     ChangePlan,
+    RegistryState,
     VersionChange,
     archival,
     find,
@@ -30,6 +34,7 @@ from spots_ml.registry.records import (
 )
 from spots_ml.registry.registration import name_taken, proposed_name
 from spots_ml.registry.shares import rollout, weighing
+from spots_ml.stores.embedded.registry.blessings import keep_blessing, newest_blessing
 from spots_ml.stores.embedded.database import Database
 from spots_ml.stores.embedded.registry.version_rows import (
     find_content,
@@ -120,9 +125,25 @@ class EmbeddedVersionStore:
         with self._database.reading() as connection:
             return read_history(connection, model_type, version)
 
-    def promote(self, model_type: ModelType, version: str, *, now: datetime, actor: str, reason: str) -> ModelVersion:
+    def newest_blessing(self, model_type: ModelType, version: str, champion: str | None) -> KeptBlessing | None:
+        """The blessing with the highest number that compares a version with a champion."""
+        with self._database.reading() as connection:
+            return newest_blessing(connection, model_type, version, champion)
+
+    def bless(self, blessing: Blessing, *, now: datetime, actor: str) -> KeptBlessing:
+        """Keep what comparing a version with the champion came to, under the next number."""
+        with self._database.writing() as connection:
+            versions = read_versions(connection, blessing.model_type)
+            found = find(versions, blessing.model_type, blessing.version)
+            require_blessable(blessing, found, active_version(versions))
+            return keep_blessing(connection, blessing, now=now, actor=actor)
+
+    def promote(
+        self, model_type: ModelType, version: str, *, now: datetime, actor: str, reason: str, forced: bool = False
+    ) -> ModelVersion:
         """Make a staging or deprecated version the active one."""
-        return self._change(model_type, promotion(model_type, version, reason=reason), now, actor, reason)
+        plan = promotion(model_type, version, reason=reason, forced=forced)
+        return self._change(model_type, plan, now, actor, reason)
 
     def rollback(self, model_type: ModelType, *, now: datetime, actor: str, reason: str) -> ModelVersion:
         """Make what answered before the active version answer again."""
@@ -147,16 +168,30 @@ class EmbeddedVersionStore:
         return self._change(model_type, weighing(model_type, version, weight), now, actor, reason)
 
     def set_traffic(
-        self, model_type: ModelType, version: str, traffic: float, *, now: datetime, actor: str, reason: str
+        self,
+        model_type: ModelType,
+        version: str,
+        traffic: float,
+        *,
+        now: datetime,
+        actor: str,
+        reason: str,
+        forced: bool = False,
     ) -> ModelVersion:
         """Offer a staging version to a share of the hybrid group."""
-        return self._change(model_type, rollout(model_type, version, traffic), now, actor, reason)
+        plan = rollout(model_type, version, traffic, reason=reason, forced=forced)
+        return self._change(model_type, plan, now, actor, reason)
 
     def _change(self, model_type: ModelType, plan: ChangePlan, now: datetime, actor: str, reason: str) -> ModelVersion:
         """Decide under the write lock, then make the changes in their order; the last one names the result."""
         at = to_text(now)
         with self._database.writing() as connection:
-            changes = plan(read_versions(connection, model_type), read_history(connection, model_type, None))
+            state = RegistryState(
+                read_versions(connection, model_type),
+                read_history(connection, model_type, None),
+                partial(newest_blessing, connection, model_type),
+            )
+            changes = plan(state)
             for change in changes:
                 make_change(connection, model_type, change, at, actor, reason)
             return find(read_versions(connection, model_type), model_type, changes[-1].version)

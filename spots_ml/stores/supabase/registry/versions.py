@@ -7,14 +7,15 @@ id of its own, so that one whose answer is lost may be sent again.
 """
 
 import uuid
-from collections.abc import Collection
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from spots_ml.digests import canonical_json
 from spots_ml.errors import RegistryError
 from spots_ml.interactions.kinds import SourceKind, StoreKind
 from spots_ml.models.declared import ModelType
+from spots_ml.registry.blessings import Blessing, KeptBlessing, read_blessing, require_size
 from spots_ml.registry.lifecycle import find
 from spots_ml.registry.records import (
     Candidate,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from postgrest import SyncPostgrestClient, SyncRPCFilterRequestBuilder, SyncSelectRequestBuilder
 
 _PHONE_MANIFEST: Final = "phone_manifest"
+_BLESSINGS: Final = "blessings"
+_BLESSING_COLUMNS: Final = ("number", "after_change", "at", "actor", "digest", "document")
 
 
 class SupabaseVersionStore:
@@ -133,9 +136,34 @@ class SupabaseVersionStore:
         """List changes in their order."""
         return read_history(self._calls, model_type, version)
 
-    def promote(self, model_type: ModelType, version: str, *, now: datetime, actor: str, reason: str) -> ModelVersion:
+    def newest_blessing(self, model_type: ModelType, version: str, champion: str | None) -> KeptBlessing | None:
+        """The blessing with the highest number that compares a version with a champion."""
+
+        def build(client: "SyncPostgrestClient") -> "SyncSelectRequestBuilder":
+            wanted = client.from_(_BLESSINGS).select(*_BLESSING_COLUMNS)
+            wanted = wanted.eq("model_type", model_type).eq("version", version)
+            wanted = wanted.is_("champion", "null") if champion is None else wanted.eq("champion", champion)
+            return wanted.order("number", desc=True).limit(1)
+
+        rows = self._calls.execute("look up a blessing", _BLESSINGS, build, repeat="read").data
+        return _blessing_of(rows[0]) if rows else None
+
+    def bless(self, blessing: Blessing, *, now: datetime, actor: str) -> KeptBlessing:
+        """Keep what comparing a version with the champion came to, under the next number."""
+        answer = self._change(
+            "bless a version",
+            "bless_model_version",
+            p_document=require_size(blessing),
+            p_at=to_text(now),
+            p_actor=require_line(actor, "actor"),
+        )
+        return _blessing_of(answer["blessing"])
+
+    def promote(
+        self, model_type: ModelType, version: str, *, now: datetime, actor: str, reason: str, forced: bool = False
+    ) -> ModelVersion:
         """Make a staging or deprecated version the active one."""
-        return self._changed("promote", model_type, now, actor, reason, p_version=version)
+        return self._changed("promote", model_type, now, actor, reason, p_version=version, p_forced=forced)
 
     def rollback(self, model_type: ModelType, *, now: datetime, actor: str, reason: str) -> ModelVersion:
         """Make what answered before the active version answer again."""
@@ -161,14 +189,31 @@ class SupabaseVersionStore:
         return self._set("set_model_weight", model_type, now, actor, reason, p_version=version, p_weight=weight)
 
     def set_traffic(
-        self, model_type: ModelType, version: str, traffic: float, *, now: datetime, actor: str, reason: str
+        self,
+        model_type: ModelType,
+        version: str,
+        traffic: float,
+        *,
+        now: datetime,
+        actor: str,
+        reason: str,
+        forced: bool = False,
     ) -> ModelVersion:
         """Offer a staging version to a share of the hybrid group."""
         require_share("traffic", traffic)
-        return self._set("set_rollout_traffic", model_type, now, actor, reason, p_version=version, p_traffic=traffic)
+        return self._set(
+            "set_rollout_traffic",
+            model_type,
+            now,
+            actor,
+            reason,
+            p_version=version,
+            p_traffic=traffic,
+            p_forced=forced,
+        )
 
     def _changed(
-        self, verb: str, model_type: ModelType, now: datetime, actor: str, reason: str, **named: str
+        self, verb: str, model_type: ModelType, now: datetime, actor: str, reason: str, **named: str | bool
     ) -> ModelVersion:
         return self._set(f"{verb}_model_version", model_type, now, actor, reason, **named)
 
@@ -209,3 +254,15 @@ class SupabaseVersionStore:
 
         rows = self._calls.execute("look up a version", VERSIONS, build, repeat="read").data
         return version_of(rows[0]) if rows else None
+
+
+def _blessing_of(row: Mapping[str, Any]) -> KeptBlessing:
+    at = datetime.fromisoformat(row["at"]).astimezone(UTC)
+    return read_blessing(
+        row["document"],
+        row["digest"],
+        number=row["number"],
+        after_change=row["after_change"],
+        at=at,
+        actor=row["actor"],
+    )
