@@ -34,8 +34,8 @@ from spots_ml.registry.records import (
 )
 from spots_ml.registry.registration import name_taken, proposed_name
 from spots_ml.registry.shares import rollout, weighing
-from spots_ml.stores.embedded.registry.blessings import keep_blessing, newest_blessing
 from spots_ml.stores.embedded.database import Database
+from spots_ml.stores.embedded.registry.blessings import keep_blessing, newest_blessing
 from spots_ml.stores.embedded.registry.version_rows import (
     find_content,
     make_change,
