@@ -22,7 +22,7 @@ from spots_ml.interactions.columns import agents_by_name
 from spots_ml.interactions.keeping.interaction_store import EmptyStoreError
 from spots_ml.models.declared import ModelType, model_in
 from spots_ml.models.spec import Role
-from spots_ml.registry.decision_gate import answering_now
+from spots_ml.registry.gates.decision_gate import answering_now
 from spots_ml.registry.serving import serve_model
 from spots_ml.release.onnx.predictor import UNHURRIED_S
 from spots_ml.scoring.scorer import Scorer
