@@ -16,16 +16,14 @@ from spots_ml.estimates.agents import effective_number
 from spots_ml.estimates.e_process import Payoffs, confidence_sequence, log_e_above, log_e_below, running_peak
 from spots_ml.estimates.estimate import Estimate, binomial_interval, kept
 from spots_ml.estimates.ratio import relative_difference
-from spots_ml.estimates.sample_ratio import log_e_of_agents
-from spots_ml.experiments.evidence_record import EValue, Evidence, Guardrail, StageCounts
-from spots_ml.experiments.policy import RolloutPolicy
+from spots_ml.experiments.evidence_record import EValue, Evidence, Guardrail
 from spots_ml.experiments.rollout import RolloutStart, StagePeriod
+from spots_ml.experiments.weighing.arrivals import arrivals_in, sample_ratio, stage_counts
 from spots_ml.experiments.weighing.day_effects import effects_by_day
 from spots_ml.experiments.weighing.payoffs import GUARDED, JUDGED, VALUE, UnitPayoffs, unit_payoffs
 
 LEVEL: Final = 0.95
 """Of the interval of the effect, at all looks together."""
-_DAY_S: Final = 86_400.0
 
 
 def evidence(
@@ -97,21 +95,24 @@ class Trail:
         """
         payoffs, paid = self._payoffs, self._paid[VALUE]
         part = slice(0, n_units)
+        came = [arrivals_in(entered, period) for period in self._periods]
         total = float(payoffs.weight[part].sum())
         first = _first(paid, n_units)
         effect = _effect(first, self._units["n_decisions"].slice(0, n_units), intervals=intervals)
         squares = float(np.square(paid.payoff[part]).sum())
-        ones, others = payoffs.both_means()
         none = Estimate(value=None, low=None, high=None, method="none", n_rows=n_units, n_agents=n_units)
         margins = self._policy.guardrails.model_dump()
         return Evidence(
             as_of=as_of,
-            stages=tuple(_counts(payoffs, n_units, period, entered, as_of) for period in self._periods),
+            stages=tuple(
+                stage_counts(period, arrivals, payoffs.treated[part][payoffs.stage[part] == period.stage], as_of)
+                for period, arrivals in zip(self._periods, came, strict=True)
+            ),
             benefit=self._e_value("benefit", n_units),
             harm=self._e_value("harm", n_units),
             not_much_worse=self._e_value("not_much_worse", n_units),
             effect=effect,
-            relative=relative_difference(ones[part], others[part]) if intervals else none,
+            relative=relative_difference(*(each[part] for each in payoffs.both_means())) if intervals else none,
             spread=kept(math.sqrt(squares / total)) if n_units else None,
             guardrails=tuple(
                 Guardrail(
@@ -123,7 +124,7 @@ class Trail:
                 )
                 for name in GUARDED
             ),
-            sample_ratio=_sample_ratio(self._policy, self._periods, entered),
+            sample_ratio=sample_ratio(self._policy, self._periods, came),
             otherwise_share=_otherwise(self._units.slice(0, n_units)),
             by_day=effects_by_day(self._units.slice(0, n_units), payoffs) if intervals else (),
         )
@@ -169,50 +170,6 @@ def _mean(payoffs: UnitPayoffs, name: str, n_units: int, *, treated: bool) -> Es
     value = float(weight @ payoffs.values[:n_units, JUDGED.index(name)][mine] / weight.sum())
     low, high = binomial_interval(min(max(value, 0.0), 1.0), effective_number(weight))
     return Estimate(value=kept(value), low=kept(low), high=kept(high), method="binomial", n_rows=n, n_agents=n)
-
-
-def _counts(payoffs: UnitPayoffs, n_units: int, period: StagePeriod, entered: pa.Table, as_of: datetime) -> StageCounts:
-    units = payoffs.treated[:n_units][payoffs.stage[:n_units] == period.stage]
-    treated, moments = _came(entered, period)
-    days = ((moments - period.since.timestamp()) // _DAY_S).astype(np.int64)
-    until = as_of if period.until is None else min(as_of, period.until)
-    n_days = max(math.ceil((until - period.since).total_seconds() / _DAY_S), 0)
-    by_day = np.bincount(np.clip(days, 0, max(n_days - 1, 0)), minlength=n_days)
-    return StageCounts(
-        stage=period.stage,
-        conditional_share=period.conditional_share,
-        n_entered_treated=int(treated.sum()),
-        n_entered_control=int((~treated).sum()),
-        n_units_treated=int(units.sum()),
-        n_units_control=int((~units).sum()),
-        entered_by_day=tuple(by_day.tolist()),
-    )
-
-
-def _came(entered: pa.Table, period: StagePeriod) -> tuple[np.ndarray, np.ndarray]:
-    """Who came in a stage, in order: treated or not, and when, in seconds since 1970."""
-    rows = entered["stage"].to_numpy() == period.stage
-    moments = entered["entered_at"].combine_chunks().cast(pa.int64()).to_numpy(zero_copy_only=False)[rows]
-    order = np.argsort(moments, kind="stable")
-    scale = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[entered.schema.field("entered_at").type.unit]
-    return entered["treated"].to_numpy()[rows][order], moments[order] / scale
-
-
-def _sample_ratio(policy: RolloutPolicy, periods: Sequence[StagePeriod], entered: pa.Table) -> EValue:
-    """The mean over all stages, of which those that have not begun have said nothing."""
-    now, peak = np.zeros(len(policy.shares)), 0.0
-    for period in periods:
-        treated, moments = _came(entered, period)
-        if not len(treated):
-            continue
-        log_e = log_e_of_agents(treated, period.conditional_share)
-        others = np.logaddexp.reduce(np.delete(now, period.stage - 1)) if len(now) > 1 else -np.inf
-        together = np.logaddexp(log_e, others) - math.log(len(now))
-        ends = np.append(moments[1:] != moments[:-1], True)
-        peak = max(peak, float(running_peak(together, ends)[-1]))
-        now[period.stage - 1] = log_e[-1]
-    log_e_now = float(np.logaddexp.reduce(now)) - math.log(len(now))
-    return EValue(log_e=kept(log_e_now), peak=kept(peak), needed=kept(-math.log(policy.sample_ratio_level)))
 
 
 def _otherwise(units: pa.Table) -> float:

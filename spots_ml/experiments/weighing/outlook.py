@@ -20,6 +20,7 @@ LEAST_UNITS: Final = 30
 
 _MIXTURE_COSTS: Final = 1.5
 """Logarithm of what averaging over bets costs, at the evidence that is asked for."""
+_MOSTLY: Final = 0.95
 _RECENT_DAYS: Final = 3
 _DAY: Final = timedelta(days=1)
 
@@ -107,7 +108,9 @@ def _before_the_last(
     chance_widened = 1.0 if known else _chance(away, information[0], information[latest], not_worse)
     if not enough[latest]:
         chance_widened = 0.0
-    begins = latest if widened is None else min(widened, latest)
+    # An effect that is larger than it seems would widen it once most of what this stage can tell is told.
+    mostly = _first(information >= _MOSTLY * information[latest])
+    begins = min(latest if mostly is None else mostly, latest if widened is None else widened)
     low, following = policy.shares[rollout.stage - 1], policy.shares[rollout.stage]
     before = 0.0 if rollout.stage == 1 else policy.shares[rollout.stage - 2]
     share = (following - low) / (1.0 - low)
