@@ -12,16 +12,16 @@ in their order, the first that applies:
 7. It holds.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from spots_ml.errors import ConfigError
-from spots_ml.experiments.evidence_record import EValue, Evidence
+from spots_ml.experiments.evidence_record import Evidence
 from spots_ml.experiments.rollout import ON_THE_WAY, Cause, Rollout, RolloutChange, RolloutEvent, stage_periods
-from spots_ml.experiments.weighing.outlook import Outlook, outlook
+from spots_ml.experiments.weighing.outlook import outlook
+from spots_ml.experiments.weighing.words import came_told, day_told, e_told, effect_told, expected, known_so_far
 
 Step = Literal["hold", "widen", "promote", "roll_back", "end", "freeze"]
 _ACTION: Final = {
@@ -31,7 +31,6 @@ _ACTION: Final = {
     "end": "ended",
     "freeze": "paused",
 }
-_MOST_TOLD: Final = 1e6
 
 
 @dataclass(frozen=True)
@@ -84,16 +83,17 @@ def decide_rollout(
         return mistrusted
     otherwise = evidence.otherwise_share > policy.most_otherwise
     if running and not otherwise and _is_last(rollout) and evidence.benefit.rejects and _enough(rollout, evidence):
-        return RolloutDecision("promote", "evidence", f"better: {_effect(evidence)}, e {_of(evidence.benefit)}")
+        return RolloutDecision("promote", "evidence", f"better: {effect_told(evidence)}, e {e_told(evidence.benefit)}")
     lasts = now - rollout.started_at
     if lasts >= timedelta(days=policy.longest_days):
         return RolloutDecision(
             "end",
             "too_long",
-            f"not shown to be better in {policy.longest_days:g} days: {_effect(evidence)}, e {_of(evidence.benefit)}",
+            f"not shown to be better in {policy.longest_days:g} days: {effect_told(evidence)}, "
+            f"e {e_told(evidence.benefit)}",
         )
     if not running:
-        return RolloutDecision("hold", None, f"hold: paused; {_known(evidence)}")
+        return RolloutDecision("hold", None, f"hold: paused; {known_so_far(evidence)}")
     if otherwise:
         return RolloutDecision(
             "hold",
@@ -106,7 +106,7 @@ def decide_rollout(
         return RolloutDecision(
             "widen",
             "evidence",
-            f"not {policy.much_worse:g} worse: {_effect(evidence)}, e {_of(evidence.not_much_worse)}; from "
+            f"not {policy.much_worse:g} worse: {effect_told(evidence)}, e {e_told(evidence.not_much_worse)}; from "
             f"{rollout.share:.0%} to {following:.0%} of the hybrid group",
         )
     ahead = outlook(rollout, stage_periods(events)[-1], evidence, now=now)
@@ -115,14 +115,14 @@ def decide_rollout(
             "end",
             "futile",
             f"a promotion within {policy.longest_days:g} days has a chance of {ahead.chance:.1%} by now, below "
-            f"{policy.futile_below:.1%}: {_effect(evidence)}, e {_of(evidence.benefit)}",
+            f"{policy.futile_below:.1%}: {effect_told(evidence)}, e {e_told(evidence.benefit)}",
         )
-    return RolloutDecision("hold", None, f"hold: {_known(evidence)}; {_expected(rollout, ahead)}")
+    return RolloutDecision("hold", None, f"hold: {known_so_far(evidence)}; {expected(rollout, ahead)}")
 
 
 def _harm(evidence: Evidence) -> RolloutDecision | None:
     if evidence.harm.rejects:
-        return RolloutDecision("roll_back", "harm", f"harm: {_effect(evidence)}, e {_of(evidence.harm)}")
+        return RolloutDecision("roll_back", "harm", f"harm: {effect_told(evidence)}, e {e_told(evidence.harm)}")
     for guardrail in evidence.guardrails:
         if guardrail.worse.rejects:
             treated, control = guardrail.treated.value, guardrail.control.value
@@ -131,7 +131,7 @@ def _harm(evidence: Evidence) -> RolloutDecision | None:
                 "roll_back",
                 "guardrail",
                 f"{guardrail.name} is worse by more than {guardrail.margin:.1%} of decisions: {apart}"
-                f"e {_of(guardrail.worse)}",
+                f"e {e_told(guardrail.worse)}",
             )
     return None
 
@@ -144,7 +144,7 @@ def _mistrust(
     resumed = [event for event in events if event.action == "resumed"]
     seen = sum(any(event.number < later.number for later in resumed) for event in frozen)
     alarm = evidence.sample_ratio.peak >= evidence.sample_ratio.needed * (1 + seen)
-    told = f"agents did not come as they were assigned: {_came(evidence)}, e {_of(evidence.sample_ratio)}"
+    told = f"agents did not come as they were assigned: {came_told(evidence)}, e {e_told(evidence.sample_ratio)}"
     if rollout.status == "running":
         return RolloutDecision("freeze", "sample_ratio", told) if alarm else None
     since = frozen[-1].at if frozen and len(frozen) > seen else None
@@ -156,7 +156,7 @@ def _mistrust(
             "roll_back", "sample_ratio", f"frozen for {rollout.policy.grace_days:g} days and nobody resumed it; {told}"
         )
     return RolloutDecision(
-        "hold", None, f"hold: frozen, {told}; rolled back at {_when(since + grace)} unless somebody resumes it"
+        "hold", None, f"hold: frozen, {told}; rolled back at {day_told(since + grace)} unless somebody resumes it"
     )
 
 
@@ -171,54 +171,3 @@ def _enough(rollout: Rollout, evidence: Evidence) -> bool:
         and min(counts.n_units_treated, counts.n_units_control) >= rollout.policy.least_units
         for counts in evidence.stages
     )
-
-
-def _known(evidence: Evidence) -> str:
-    n_units = sum(counts.n_units_treated + counts.n_units_control for counts in evidence.stages)
-    if not n_units:
-        return "no unit is whole yet"
-    return (
-        f"{n_units:,} units, {_effect(evidence)}; e for better {_of(evidence.benefit)}, for harm {_of(evidence.harm)}, "
-        f"for not much worse {_of(evidence.not_much_worse)}"
-    )
-
-
-def _expected(rollout: Rollout, ahead: Outlook) -> str:
-    if ahead.first_whole_at is not None and ahead.promoted_at is None:
-        return f"the first units of this stage are whole at about {_when(ahead.first_whole_at)}"
-    longest = rollout.policy.longest_days
-    if ahead.promoted_at is not None:
-        widened = f"widened at about {_when(ahead.widened_at)}, " if ahead.widened_at else ""
-        return f"known at about {_when(ahead.promoted_at)} if the effect is this ({widened}then promoted)"
-    if ahead.widened_at is not None:
-        return f"widened at about {_when(ahead.widened_at)}; not promoted within {longest:g} days at this effect"
-    return f"known within {longest:g} days only if the effect is larger than it seems"
-
-
-def _effect(evidence: Evidence) -> str:
-    effect = evidence.effect
-    if effect.value is None:
-        return "effect unknown"
-    between = "" if effect.low is None or effect.high is None else f" ({effect.low:+.3f} to {effect.high:+.3f})"
-    return f"effect {effect.value:+.3f}{between} a decision"
-
-
-def _of(asked: EValue) -> str:
-    return f"{_number(asked.peak)} of {_number(asked.needed)}"
-
-
-def _number(log_e: float) -> str:
-    value = math.exp(min(log_e, math.log(_MOST_TOLD)))
-    return f"over {value:,.0f}" if log_e > math.log(_MOST_TOLD) else f"{value:,.3g}" if value < 10 else f"{value:,.0f}"
-
-
-def _came(evidence: Evidence) -> str:
-    return "; ".join(
-        f"stage {counts.stage}: {counts.n_entered_treated:,} of "
-        f"{counts.n_entered_treated + counts.n_entered_control:,} treated, {counts.conditional_share:.1%} expected"
-        for counts in evidence.stages
-    )
-
-
-def _when(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d")
