@@ -18,6 +18,7 @@ from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.registry.records import ModelVersion
 from spots_ml.registry.serving import read_version
 from spots_ml.registry.version_store import VersionFiles
+from spots_ml.release.certification.certificate import Certificate, CertificationLimits
 from spots_ml.release.onnx.graph import training_means
 from spots_ml.scoring.fallback import ModelUnavailableError
 from spots_ml.scoring.served import MissingModel, ServedModel
@@ -25,8 +26,8 @@ from spots_ml.scoring.served import MissingModel, ServedModel
 if TYPE_CHECKING:
     from spots_ml.explaining.attribution import Attribution
 
-PARITY_LIMIT: Final = 1e-6
-"""Most by which torch and ONNX may differ."""
+TOLERANCE: Final = CertificationLimits().tolerance
+"""Most by which torch and ONNX may differ, where nothing is known of the model's own rounding."""
 INTEGRATION_LIMIT: Final = 1e-6
 """Most by which integrated gradients may miss the answer."""
 SHAPLEY_LIMIT: Final = 1e-12
@@ -94,6 +95,7 @@ class _Torch:
 class _Onnx:
     answer: float
     shapley: GroupShapley
+    parity_limit: float
 
 
 def explain_model(
@@ -128,8 +130,8 @@ def explain_model(
     onnx = None
     if fallback is None and isinstance(model, ServedModel) and row is not None:
         try:
-            content, _ = read_version(store, models_dir, row)
-            onnx = _from_onnx(model, content, model_type, inputs, answer)
+            content, manifest = read_version(store, models_dir, row)
+            onnx = _from_onnx(model, content, manifest.certificate, inputs, answer)
         except (ModelUnavailableError, ArtifactError) as error:
             fallback = str(error)
     names = model_spec(model_type).inputs
@@ -184,12 +186,15 @@ def _from_torch(trained_dir: Path, row: ModelVersion | None, inputs: np.ndarray)
     return _Torch(float(model.predict(inputs)[0]), model.network.shift.numpy(), attribution), None
 
 
-def _from_onnx(model: ServedModel, content: bytes, model_type: ModelType, inputs: np.ndarray, answer: float) -> _Onnx:
-    background = training_means(content)[None]
-    shapley = group_shapley(model.predictor.predict, inputs, background, input_groups(model_spec(model_type).inputs))
+def _from_onnx(
+    model: ServedModel, content: bytes, certificate: Certificate, inputs: np.ndarray, answer: float
+) -> _Onnx:
+    background, groups = training_means(content)[None], input_groups(model_spec(certificate.model_type).inputs)
+    shapley = group_shapley(model.predictor.predict, inputs, background, groups)
     if not np.isfinite(shapley.contributions).all():
         raise ModelUnavailableError("bad_answer", "it answers some coalition of groups with no number in [0, 1]")
-    return _Onnx(answer, shapley)
+    # Either is that near to the exact answer: torch by its own rounding, ONNX by what is allowed.
+    return _Onnx(answer, shapley, certificate.tolerance + (certificate.rounding or 0.0))
 
 
 def _checks(torch: _Torch | None, onnx: _Onnx | None) -> list[Completeness]:
@@ -200,7 +205,7 @@ def _checks(torch: _Torch | None, onnx: _Onnx | None) -> list[Completeness]:
     )
     adds_up = "contributions add up to answer - answer at the training means"
     return [
-        _check("parity", difference, PARITY_LIMIT, "torch and ONNX give the same answer"),
+        _check("parity", difference, onnx.parity_limit if onnx else TOLERANCE, "torch and ONNX give the same answer"),
         _check("integrated gradients", integrated, INTEGRATION_LIMIT, f"torch: {adds_up}"),
         _check("Shapley values", shared, SHAPLEY_LIMIT, f"ONNX: {adds_up}"),
     ]

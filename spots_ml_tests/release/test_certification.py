@@ -109,7 +109,7 @@ def test_another_network_than_the_files_is_refused(good_file, judge, make_networ
     certificate = judge(good_file, network=other)
 
     assert len(certificate.findings) == 2 * 4
-    assert all("away from torch, expected at most 1e-06" in finding for finding in certificate.findings)
+    assert all("away from the network, expected at most 1e-06" in finding for finding in certificate.findings)
 
 
 def test_another_trained_digest_or_version_is_refused(good_file, judge):
@@ -202,3 +202,47 @@ def test_golden_rows_that_prove_nothing_are_an_error(good_file, judge, rows):
 
 def test_the_interpreter_of_this_process_is_the_current_runtime(runtimes):
     assert str(runtimes["current"]) == sys.executable
+
+
+def of_large_numbers(make_network, size):
+    """A network whose answers are small differences of large numbers."""
+    network = make_network("calling_score")
+    first, second = network.layers[0], network.layers[1]
+    with torch.no_grad():
+        first.bias.add_(size)
+        second.bias.sub_(size * second.weight.sum(dim=1))
+    return network
+
+
+def test_a_model_is_held_to_its_own_rounding_and_not_to_less_than_any_file_can_do(judge, make_network):
+    network = of_large_numbers(make_network, 100.0)
+    content = build_onnx(network, version="v1.0-synthetic", trained_digest="ab" * 32)
+
+    certificate = judge(content, network=network)
+
+    assert 2.5e-7 < certificate.rounding < 1e-4
+    assert certificate.tolerance == 4 * certificate.rounding
+    assert certificate.findings == ()
+    verdict = certificate.verdict()
+    assert verdict.required["max_abs_difference"] == certificate.tolerance
+
+
+def test_a_model_that_rounds_in_digits_that_people_see_is_refused(judge, make_network):
+    network = of_large_numbers(make_network, 1e6)
+    content = build_onnx(network, version="v1.0-synthetic", trained_digest="ab" * 32)
+
+    certificate = judge(content, network=network)
+
+    assert certificate.rounding > 1e-4
+    (found,) = (text for text in certificate.findings if text.startswith("model: "))
+    assert "expected at most 0.0001; its weights are too large" in found
+    assert not certificate.verdict().passed
+
+
+def test_a_certificate_of_before_rounding_was_measured_is_read_and_written_as_it_was(good_file, judge):
+    earlier = judge(good_file).model_copy(update={"rounding": None}).to_bytes()
+
+    assert b"rounding" not in earlier
+    certificate = Certificate.from_bytes(earlier)
+    assert certificate.to_bytes() == earlier
+    assert (certificate.tolerance, certificate.verdict().passed) == (1e-6, True)

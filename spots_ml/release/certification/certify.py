@@ -4,8 +4,10 @@ The file is read in `onnx.static_checks`. Each runtime gets a process of its own
 process does is in `client_check`. The result is a `certificate`, which tells why there are two.
 """
 
+import copy
 import io
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from pydantic import ValidationError
 
-from spots_ml.digests import digest_bytes
+from spots_ml.digests import canonical_json, digest_bytes
 from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.release.certification.certificate import (
@@ -27,6 +29,7 @@ from spots_ml.release.certification.certificate import (
     Certificate,
     CertificationLimits,
     RuntimeReport,
+    tolerance_of,
 )
 from spots_ml.release.onnx.static_checks import check_file
 
@@ -53,7 +56,8 @@ def certify(
 
     Args:
         content: The ONNX file.
-        network: The trained network that it must agree with, in torch.
+        network: The trained network that it must agree with: what it answers in 64-bit floats is the truth, what in
+            32-bit floats tells how much rounding lies in the model itself (see `certificate.Certificate.tolerance`).
         golden_inputs: `(n_rows, n_inputs)` float32 in [0, 1], at least one row.
         model_type: The model it must be.
         version: The version name it must carry.
@@ -70,7 +74,11 @@ def certify(
     """
     limits = limits or CertificationLimits()
     _check_golden(golden_inputs, model_spec(model_type).n_inputs)
-    message = check_message(content, golden_inputs, torch_outputs(network, golden_inputs), limits)
+    exact = exact_outputs(network, golden_inputs)
+    largest = float(np.abs(torch_outputs(network, golden_inputs) - exact).max())
+    # What is no number is found by reading the file and by running it.
+    rounding = largest if math.isfinite(largest) else None
+    message = check_message(content, golden_inputs, exact, limits, tolerance_of(limits, rounding))
     names = sorted({*RUNTIMES, *runtimes})
     with ThreadPoolExecutor(max_workers=len(names)) as pool:
         jobs = [pool.submit(run_in_runtime, name, runtimes.get(name), message, limits) for name in names]
@@ -82,6 +90,7 @@ def certify(
         contract_digest=CONTRACT_DIGEST,
         size_bytes=len(content),
         limits=limits,
+        rounding=rounding,
         static=static,
         runtimes=reports,
     )
@@ -101,6 +110,24 @@ def torch_outputs(network: "ScoringNetwork", inputs: np.ndarray) -> np.ndarray:
 
     with torch.inference_mode():
         outputs: np.ndarray = network(torch.from_numpy(np.ascontiguousarray(inputs))).numpy()
+    return outputs
+
+
+def exact_outputs(network: "ScoringNetwork", inputs: np.ndarray) -> np.ndarray:
+    """Answer rows with the network in 64-bit floats, in which its own rounding does not show.
+
+    Args:
+        network: The trained network.
+        inputs: `(n_rows, n_inputs)` float32.
+
+    Returns:
+        `(n_rows, 1)` float64.
+    """
+    import torch
+
+    exact = copy.deepcopy(network).double()
+    with torch.inference_mode():
+        outputs: np.ndarray = exact(torch.from_numpy(np.ascontiguousarray(inputs)).double()).numpy()
     return outputs
 
 
@@ -136,14 +163,17 @@ def installed(python: Path) -> list[str]:
     return sorted(path.name.removesuffix(".dist-info") for path in found)
 
 
-def check_message(content: bytes, golden: np.ndarray, expected: np.ndarray, limits: CertificationLimits) -> bytes:
+def check_message(
+    content: bytes, golden: np.ndarray, expected: np.ndarray, limits: CertificationLimits, tolerance: float
+) -> bytes:
     """Pack what a runtime is given: bytes only.
 
     Args:
         content: The ONNX file.
         golden: `(n_rows, n_inputs)` float32.
-        expected: `(n_rows, 1)` float32, what torch answers to them.
+        expected: `(n_rows, 1)` float64, the network's exact answers to them.
         limits: What to hold the file against.
+        tolerance: Largest distance from them that is allowed.
 
     Returns:
         An `.npz` archive, as `client_check` reads it from standard input.
@@ -154,7 +184,7 @@ def check_message(content: bytes, golden: np.ndarray, expected: np.ndarray, limi
         model=np.frombuffer(content, dtype=np.uint8),
         golden_inputs=golden,
         expected_outputs=expected,
-        settings=np.frombuffer(limits.to_bytes(), dtype=np.uint8),
+        settings=np.frombuffer(canonical_json(limits.model_dump() | {"tolerance": tolerance}), dtype=np.uint8),
     )
     return archive.getvalue()
 

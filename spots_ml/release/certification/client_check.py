@@ -2,8 +2,8 @@
 
 A script for any interpreter with NumPy and ONNX Runtime, old or new: it imports nothing of this project and
 the project never imports it. Standard input is an `.npz` archive with `model` (uint8), `golden_inputs`
-`(n, n_inputs)` and `expected_outputs` `(n, 1)` (float32), and `settings` (uint8, JSON). What the answer
-means is judged elsewhere.
+`(n, n_inputs)` (float32), `expected_outputs` `(n, 1)` (float64), and `settings` (uint8, JSON). What the answer means is
+judged elsewhere.
 """
 
 import io
@@ -88,7 +88,7 @@ def session_of(model: bytes) -> ort.InferenceSession:
 
 
 def compare_golden(run: Run, inputs: np.ndarray, expected: np.ndarray, batch: int, tolerance: float) -> float | None:
-    """Largest difference from torch when the golden rows come in batches of one size; None when undefined."""
+    """Largest difference from the network when the golden rows come in batches of one size; None when undefined."""
     n_rows = max(len(inputs), batch)
     rows = np.arange(-(-n_rows // batch) * batch) % len(inputs)
     largest = 0.0
@@ -97,10 +97,10 @@ def compare_golden(run: Run, inputs: np.ndarray, expected: np.ndarray, batch: in
         outputs = run.outputs(np.ascontiguousarray(inputs[part]), f"golden rows at batch {batch}")
         if outputs is None:
             return None
-        difference = np.abs(outputs.astype(np.float64) - expected[part].astype(np.float64))
+        difference = np.abs(outputs.astype(np.float64) - expected[part])
         largest = worst(float(difference.max()), largest, max)
     if not largest <= tolerance:
-        run.note(f"golden rows at batch {batch}: {largest:.3g} away from torch, expected at most {tolerance:g}")
+        run.note(f"golden rows at batch {batch}: {largest:.3g} away from the network, expected at most {tolerance:g}")
     return largest if math.isfinite(largest) else None
 
 

@@ -5,7 +5,7 @@ and right is proven by the kit's checkers: they know no number but those of this
 project's own scorer says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -31,9 +31,6 @@ from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE, decide_calls
 from spots_ml.scoring.fallback import REASON_TEXTS, RULE_WEIGHTS
 
 KIND: Final = "spots-ml client kit"
-PARITY: Final = 1e-6
-"""Largest difference between the app's number and ours, for every number of a golden line."""
-
 _EDGES: Final = (
     # formula, neural, weight, P(positive), trend boost, whether the outcome filter is on
     (0.7, None, 0.0, 1.0, 0.0, True),
@@ -55,6 +52,18 @@ AGENTS_AT_THE_EDGE: Final = ("agent-83", "agent-117", "agent-259", "agent-524", 
 """Ids whose first byte is 127, 128, 0 and 255, and two whose group is wrong when they are not encoded as UTF-8."""
 
 
+def parity(models: Iterable[PublishedModel]) -> float:
+    """Tell how far the app's numbers may be from ours, for every number of a golden line.
+
+    Args:
+        models: The versions of the kit.
+
+    Returns:
+        The largest tolerance among their certificates: 1e-6, or more where a model itself rounds more than that.
+    """
+    return max(model.tolerance for model in models)
+
+
 def decision_document(
     models: Mapping[ModelType, PublishedModel], n_golden: Mapping[ModelType, int], *, n_history: int
 ) -> dict[str, Any]:
@@ -72,7 +81,7 @@ def decision_document(
         "kind": KIND,
         "schema_version": 1,
         "contract_digest": CONTRACT_DIGEST,
-        "parity": PARITY,
+        "parity": parity(models.values()),
         "models": {
             model_type: {
                 "version": model.version,

@@ -26,8 +26,8 @@ from spots_ml.scoring.inputs import scoring_inputs
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel, ServedModel
 
-MARGIN: Final = 1e-5
-"""Least distance of a golden line's numbers from the thresholds they are compared with: ten times the parity bar."""
+MARGIN_PARITIES: Final = 10.0
+"""Least distance of a golden line's numbers from the thresholds they are compared with, in parity bars."""
 
 _CANDIDATES_PER_LINE: Final = 20
 _BREAKDOWN: Final = (
@@ -50,12 +50,15 @@ class _Scorers:
     fallbacks: Mapping[str, Scorer]
 
 
-def golden_lines(calling_score: ServedModel, outcome: ServedModel) -> list[GoldenLine]:
+def golden_lines(
+    calling_score: ServedModel, outcome: ServedModel, *, margin: float = MARGIN_PARITIES * 1e-6
+) -> list[GoldenLine]:
     """Make the golden lines of two versions.
 
     Args:
         calling_score: The calling-score version; its fixed weight is used.
         outcome: The outcome version.
+        margin: Least distance of their numbers from the thresholds that they are compared with.
 
     Returns:
         100 lines about the calling-score model, then 100 about the outcome model; the same for the same versions on the
@@ -79,7 +82,7 @@ def golden_lines(calling_score: ServedModel, outcome: ServedModel) -> list[Golde
     for seed, spec in enumerate(deciding_models(), start=1):
         for number, situation in enumerate(SITUATIONS):
             records = _candidates(situation, np.random.default_rng([seed, number]))
-            lines += _chosen_lines(spec.name, situation, records, scorers)
+            lines += _chosen_lines(spec.name, situation, records, scorers, margin)
     return lines
 
 
@@ -93,16 +96,16 @@ def _candidates(situation: Situation, rng: np.random.Generator) -> list[Record]:
 
 
 def _chosen_lines(
-    model_type: ModelType, situation: Situation, records: list[Record], scorers: _Scorers
+    model_type: ModelType, situation: Situation, records: list[Record], scorers: _Scorers, margin: float
 ) -> list[GoldenLine]:
     inputs = scoring_inputs(read_texts([canonical_json(record) for record in records]))
     scores = _answered(scorers.both.score(inputs))
     fallbacks = {name: scorer.score(inputs) for name, scorer in scorers.fallbacks.items()}
-    clear = np.logical_and.reduce([_is_clear(one) for one in (scores, *fallbacks.values())])
+    clear = np.logical_and.reduce([_is_clear(one, margin) for one in (scores, *fallbacks.values())])
     chosen = _various(np.flatnonzero(clear), scores)[: situation.n_lines]
     if len(chosen) < situation.n_lines:
         raise ArtifactError(
-            f"of {len(records)} records ({situation.name}) {int(clear.sum())} are {MARGIN:g} or more away from the "
+            f"of {len(records)} records ({situation.name}) {int(clear.sum())} are {margin:g} or more away from the "
             f"thresholds, expected at least {situation.n_lines}: a model that answers at a threshold all the time is "
             f"no reference; make the kit of other versions than {' and '.join(_asked(scores).values())}"
         )
@@ -142,10 +145,10 @@ def _asked(scores: Scores) -> dict[str, str]:
     return {kind: str(version) for kind, version in scores.arms[CHAMPION_POSITION].versions.items()}
 
 
-def _is_clear(scores: Scores) -> np.ndarray:
+def _is_clear(scores: Scores, margin: float) -> np.ndarray:
     """Rows whose decision does not hang on the last digits."""
-    clear: np.ndarray = (np.abs(scores.outcome_probability - OUTCOME_ABOVE) > MARGIN) & (
-        scores.blocked | (np.abs(scores.score - CALLED_FROM) > MARGIN)
+    clear: np.ndarray = (np.abs(scores.outcome_probability - OUTCOME_ABOVE) > margin) & (
+        scores.blocked | (np.abs(scores.score - CALLED_FROM) > margin)
     )
     return clear
 

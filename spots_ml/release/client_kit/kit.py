@@ -12,8 +12,8 @@ from spots_ml.digests import canonical_json
 from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.models.declared import ModelType, model_in
 from spots_ml.models.spec import Role
-from spots_ml.release.client_kit.decision_document import PARITY, decision_document
-from spots_ml.release.client_kit.golden import GoldenLine, golden_lines
+from spots_ml.release.client_kit.decision_document import decision_document, parity
+from spots_ml.release.client_kit.golden import MARGIN_PARITIES, GoldenLine, golden_lines
 from spots_ml.release.client_kit.history_lines import history_lines
 from spots_ml.release.client_kit.placing import DECISION_NAME, put_in_place, require_kit_folder
 from spots_ml.release.client_kit.published import PublishedModel
@@ -71,7 +71,7 @@ def write_kit(
     directory = directory.absolute()
     require_kit_folder(directory, force=force)
     models = {model.model_type: model for model in (calling_score, outcome)}
-    lines = golden_lines(_served(calling_score), _served(outcome))
+    lines = golden_lines(_served(calling_score), _served(outcome), margin=MARGIN_PARITIES * parity(models.values()))
     n_golden = Counter(line["model_type"] for line in lines)
     histories = history_lines()
     decision = decision_document(
@@ -120,7 +120,7 @@ def _readme(models: dict[ModelType, PublishedModel], lines: list[GoldenLine]) ->
         "weight": f"{neural.weight:g}",
         "filter_state": "on" if outcome_filter.filter_on else "off",
         "contract_digest": CONTRACT_DIGEST[:12],
-        "parity": f"{PARITY:g}",
+        "parity": f"{parity(models.values()):g}",
         **_counts(lines),
     }
     return Template((FILES_DIR / "README.md").read_text("utf-8")).substitute(values)

@@ -6,6 +6,7 @@ from spots_ml.digests import digest_bytes
 from spots_ml.errors import ArtifactError, ContractError
 from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.models.declared import ModelType
+from spots_ml.release.certification.certificate import CertificationLimits
 from spots_ml.release.manifest import Manifest
 
 
@@ -20,6 +21,7 @@ class PublishedModel:
         onnx: The bytes of `model.onnx`.
         manifest: The bytes of `manifest.json`.
         filter_on: Of an outcome model, whether it may block calls.
+        tolerance: How far a runtime may be from its exact answers, by its certificate.
     """
 
     model_type: ModelType
@@ -28,6 +30,7 @@ class PublishedModel:
     onnx: bytes
     manifest: bytes
     filter_on: bool = True
+    tolerance: float = CertificationLimits().tolerance
 
     @property
     def onnx_sha256(self) -> str:
@@ -70,4 +73,6 @@ def published_model(
             f"{model_type} {version} was made for the feature contract {document.digests.contract[:12]}, in force is "
             f"{CONTRACT_DIGEST[:12]}; train and register a version for the contract in force"
         )
-    return PublishedModel(model_type, version, weight, onnx, manifest, document.filter_on)
+    return PublishedModel(
+        model_type, version, weight, onnx, manifest, document.filter_on, document.certificate.tolerance
+    )
