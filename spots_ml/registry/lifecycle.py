@@ -6,6 +6,7 @@
 - Rollback undoes the promotion of the active version: it becomes deprecated, and what answered before it answers again,
   the version that was active then or, where there was none, the formula. Rolling back again goes further back, never
   forth. A version that is no longer deprecated is passed over.
+- What answers is taken back by name where nobody looks on: to the version that is named as well, whatever lies between.
 - Withdrawal leaves nothing active: the formula answers, until a version is promoted.
 - Archiving puts a staging or a deprecated version away, never the active one; unarchiving brings it back to staging, by
   hand or because the same content is registered again.
@@ -203,6 +204,42 @@ def rollback(model_type: ModelType) -> ChangePlan:
         undone = VersionChange(active.version, "rolled_back", "active", "deprecated")
         earlier = predecessors(state.versions, state.history)
         return (undone, *(VersionChange(name, "restored", "deprecated", "active") for name in earlier[:1]))
+
+    return plan
+
+
+def taking_back(model_type: ModelType, version: str, *, instead: str | None, reason: str) -> ChangePlan:
+    """Decide how one active version, and no other, gives way to an earlier one or to none.
+
+    Args:
+        model_type: The model.
+        version: Name of the version that is to be the active one still.
+        instead: Name of a version that was active before it, whatever lies between; None: none answers afterwards.
+        reason: Why.
+
+    Returns:
+        A plan: the version is rolled back, then the other one restored. It raises `RegistryError` when another version
+        is active by now, the one to answer instead never was before it or is not deprecated, or the reason is missing.
+    """
+
+    def plan(state: RegistryState) -> tuple[VersionChange, ...]:
+        active = active_version(state.versions)
+        if active is None or active.version != version:
+            raise RegistryError(
+                f"{model_type} {version} is not the active version (that is "
+                f"{'none' if active is None else active.version}), so it is not taken back; look again"
+            )
+        if not reason.strip():
+            raise RegistryError(f"say why {model_type} {version} is taken back")
+        undone = VersionChange(version, "rolled_back", "active", "deprecated")
+        if instead is None:
+            return (undone,)
+        if instead == version or instead not in predecessors(state.versions, state.history):
+            raise RegistryError(
+                f"{model_type} {instead} was not active before {version}, or is not deprecated now, so it cannot "
+                "answer in its place"
+            )
+        return (undone, VersionChange(instead, "restored", "deprecated", "active"))
 
     return plan
 

@@ -185,6 +185,19 @@ class VersionChanges(Protocol):
         """
         ...
 
+    def take_back(
+        self, model_type: ModelType, version: str, *, instead: str | None, now: datetime, actor: str, reason: str
+    ) -> ModelVersion:
+        """Make one active version, and no other, give way to an earlier one, or to none; see `lifecycle.taking_back`.
+
+        Returns:
+            The version that is active again; where none is, the one that was taken back, deprecated now.
+
+        Raises:
+            RegistryError: When another version is active by now, or the change is not allowed.
+        """
+        ...
+
     def withdraw(self, model_type: ModelType, *, now: datetime, actor: str, reason: str) -> ModelVersion:
         """Leave no version active and return the one that was; see `lifecycle.withdrawal`.
 

@@ -227,6 +227,7 @@ def test_an_agent_adds_the_outcome_of_its_own_row_only(database):
         "select public.label_watermark()",
         "select public.rollback_model_version('calling_score', now(), 'a', 'b')",
         "select public.withdraw_model_version('calling_score', now(), 'a', 'b')",
+        "select public.take_back_model_version('calling_score', 'v1.0-real', null, now(), 'a', 'b')",
         "select public.unarchive_model_version('calling_score', 'v1.0-real', now(), 'a', 'b')",
         "select private.lock_registry()",
     ],

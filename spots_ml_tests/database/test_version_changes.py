@@ -24,7 +24,7 @@ from spots_ml_tests.registry.building import all_verdicts
 
 MODEL = "calling_score"
 FORCEABLE = ("promote", "set_traffic")
-KINDS = (*FORCEABLE, "register", "rollback", "withdraw", "archive", "unarchive", "set_weight", "bless")
+KINDS = (*FORCEABLE, "register", "rollback", "take_back", "withdraw", "archive", "unarchive", "set_weight", "bless")
 
 
 def register(connection, name="a", version="v1.0-synthetic", at=0, watermark=None, model=MODEL, **values):
@@ -225,7 +225,7 @@ def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_pat
             at, number = next(clock), random_.randrange(5)
             name, model = f"v1.{number}-synthetic", random_.choice([MODEL, MODEL, "outcome"])
             arguments = {"now": hours(at), "actor": "ann"}
-            kind = random_.choice([*KINDS, "register", "promote", "rollback", "bless", "bless"])
+            kind = random_.choice([*KINDS, "register", "promote", "rollback", "take_back", "bless", "bless"])
             share = random_.choice([0.0, 0.1, 0.3, 1.0, 1.5, -0.25])
             expected = None
             try:
@@ -241,6 +241,15 @@ def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_pat
                 elif kind in ("rollback", "withdraw"):
                     answer = change(connection, kind, None, at, model)
                     expected = getattr(embedded.versions, kind)(model, **arguments, reason="better")
+                elif kind == "take_back":
+                    named = {"p_instead": random_.choice([None, *(f"v1.{other}-synthetic" for other in range(5))])}
+                    taken = active_of(embedded, model) if random_.random() < 0.8 else name
+                    reason = random_.choice(["better", "better", "better", " "])
+                    named |= {"p_version": taken or name, "p_reason": reason}
+                    answer = change_as_it_is(connection, "take_back_model_version", None, at, model, **named)
+                    expected = embedded.versions.take_back(
+                        model, taken or name, instead=named["p_instead"], **arguments, reason=reason
+                    )
                 elif kind == "bless":
                     found = {"champion": random_.choice([active_of(embedded, model)] * 5 + [None, "v1.1-synthetic"])}
                     found["passed"] = random_.random() < 0.8

@@ -19,6 +19,13 @@ def rollback(store, at=20):
     return store.versions.rollback(MODEL, now=hours(at), actor="bob", reason="worse").version
 
 
+def take_back(store, number, instead=None, at=22, reason="silent"):
+    named = None if instead is None else f"v1.{instead}-synthetic"
+    return store.versions.take_back(
+        MODEL, f"v1.{number}-synthetic", instead=named, now=hours(at), actor="eli", reason=reason
+    )
+
+
 def withdraw(store, at=25):
     return store.versions.withdraw(MODEL, now=hours(at), actor="fay", reason="wrong")
 

@@ -22,6 +22,7 @@ from spots_ml_tests.stores.keeping_versions import (
     offer,
     promote,
     rollback,
+    take_back,
     unarchive,
     weigh,
     withdraw,
@@ -206,6 +207,45 @@ def test_the_first_active_version_is_rolled_back_to_none(store):
     assert statuses(store) == ["deprecated"]
     assert [entry.action for entry in store.versions.history()] == ["registered", "promoted", "rolled_back"]
     assert promote(store, 0).status == "active"
+
+
+def test_one_that_is_named_is_taken_back_to_the_one_that_is_named_whatever_lies_between(store):
+    fill(store, "a", "b", "c")
+    for number in range(3):
+        promote(store, number)
+
+    assert take_back(store, 2, instead=0).version == "v1.0-synthetic"
+    assert statuses(store) == ["active", "deprecated", "deprecated"]
+    assert [(entry.version, entry.action, entry.actor) for entry in store.versions.history()[-2:]] == [
+        ("v1.2-synthetic", "rolled_back", "eli"),
+        ("v1.0-synthetic", "restored", "eli"),
+    ]
+    assert rollback(store) == "v1.0-synthetic"
+    assert statuses(store) == ["deprecated"] * 3
+
+
+def test_two_who_take_the_same_version_back_take_back_one(store):
+    fill(store, "a", "b", "c")
+    for number in range(3):
+        promote(store, number)
+    take_back(store, 2, instead=1)
+    with pytest.raises(RegistryError, match=r"v1\.2-synthetic is not the active version \(that is v1\.1-synthetic\)"):
+        take_back(store, 2, instead=1)
+    assert statuses(store) == ["deprecated", "active", "deprecated"]
+
+
+def test_a_version_gives_way_to_none_and_never_to_one_that_was_not_before_it_or_without_a_reason(store):
+    fill(store, "a", "b")
+    promote(store, 0)
+    for wrong in (0, 1):
+        with pytest.raises(RegistryError, match="cannot answer in its place"):
+            take_back(store, 0, instead=wrong)
+    with pytest.raises(RegistryError, match="say why"):
+        take_back(store, 0, reason=" ")
+    assert take_back(store, 0).status == "deprecated"
+    assert statuses(store) == ["deprecated", "staging"]
+    with pytest.raises(RegistryError, match=r"that is none"):
+        take_back(store, 0)
 
 
 def test_an_active_version_is_withdrawn_and_nothing_is_active(store):

@@ -21,6 +21,7 @@ from spots_ml.registry.lifecycle import (
     promotion,
     reaffirmation,
     rollback,
+    taking_back,
     unarchival,
     withdrawal,
 )
@@ -148,6 +149,13 @@ class EmbeddedVersionStore:
     def rollback(self, model_type: ModelType, *, now: datetime, actor: str, reason: str) -> ModelVersion:
         """Make what answered before the active version answer again."""
         return self._change(model_type, rollback(model_type), now, actor, reason)
+
+    def take_back(
+        self, model_type: ModelType, version: str, *, instead: str | None, now: datetime, actor: str, reason: str
+    ) -> ModelVersion:
+        """Make one active version, and no other, give way to an earlier one, or to none."""
+        plan = taking_back(model_type, version, instead=instead, reason=reason)
+        return self._change(model_type, plan, now, actor, reason)
 
     def withdraw(self, model_type: ModelType, *, now: datetime, actor: str, reason: str) -> ModelVersion:
         """Leave no version active."""

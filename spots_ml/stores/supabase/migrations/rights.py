@@ -81,6 +81,7 @@ FUNCTION_RIGHTS: Final[dict[str, frozenset[str]]] = {
             *_OF_EVERY_READER,
             *("public.register_model_version", "public.promote_model_version", "public.rollback_model_version"),
             *("public.archive_model_version", "public.withdraw_model_version", "public.unarchive_model_version"),
+            "public.take_back_model_version",
             *("public.set_rollout_traffic", "public.set_model_weight", "public.bless_model_version"),
             *("public.label_watermark", "public.count_labels_after", "public.count_corrections_after"),
             *("public.interaction_kinds", "public.comparison_watermark"),

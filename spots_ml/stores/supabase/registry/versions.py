@@ -169,6 +169,13 @@ class SupabaseVersionStore:
         """Make what answered before the active version answer again."""
         return self._changed("rollback", model_type, now, actor, reason)
 
+    def take_back(
+        self, model_type: ModelType, version: str, *, instead: str | None, now: datetime, actor: str, reason: str
+    ) -> ModelVersion:
+        """Make one active version, and no other, give way to an earlier one, or to none."""
+        named = {"p_version": version, "p_instead": instead}
+        return self._set("take_back_model_version", model_type, now, actor, reason, **named)
+
     def withdraw(self, model_type: ModelType, *, now: datetime, actor: str, reason: str) -> ModelVersion:
         """Leave no version active."""
         return self._changed("withdraw", model_type, now, actor, reason)
@@ -218,7 +225,7 @@ class SupabaseVersionStore:
         return self._set(f"{verb}_model_version", model_type, now, actor, reason, **named)
 
     def _set(
-        self, function: str, model_type: ModelType, now: datetime, actor: str, reason: str, **named: str | float
+        self, function: str, model_type: ModelType, now: datetime, actor: str, reason: str, **named: str | float | None
     ) -> ModelVersion:
         answer = self._change(
             "change a version",
