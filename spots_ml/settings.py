@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar, cast, get_args
 
 from spots_ml.errors import ConfigError
+from spots_ml.experiments.policy import LEAST_MATURITY_HOURS, RolloutPolicy
 from spots_ml.interactions.kinds import Source, StoreKind
 from spots_ml.monitoring.retraining import RetrainConfig
 from spots_ml.places import LOCAL_PROJECT_ENV, Places
@@ -19,6 +20,9 @@ PROJECT_ROOT: Final = Path(__file__).resolve().parents[1]
 """The checkout. Relative paths in settings are meant from here, whatever directory a process was started in."""
 
 PREFIX: Final = "SPOTS_ML_"
+
+_YES_OR_NO: Final = ("no", "yes")
+"""How a truth is written, by its value."""
 
 _T = TypeVar("_T")
 
@@ -44,6 +48,8 @@ class Settings:
         retrain: Thresholds of the retraining decision.
         maturity_hours: How long an outcome may take to count, in hours.
         max_fallback_share: Share of decisions without a model's answer, in [0, 1], above which there is an alert.
+        rollout: The rules by which versions are rolled out; outcomes have `maturity_hours` there, too, but no
+            less than phones have to report a decision.
         opportunities: Candidate pairs to score every day, a Parquet file or a folder of them; None: the store's own
             interactions are scored again.
         exploration: Share of served decisions left to a fair coin, in [0, 0.2].
@@ -66,6 +72,7 @@ class Settings:
     retrain: RetrainConfig = field(default_factory=RetrainConfig)
     maturity_hours: float = 48.0
     max_fallback_share: float = 0.01
+    rollout: RolloutPolicy = field(default_factory=RolloutPolicy)
     opportunities: Path | None = None
     exploration: float = 0.0
     data_docs_url: str = "http://127.0.0.1:3001"
@@ -167,10 +174,11 @@ class _Reader:
     def settings(self) -> Settings:
         """Read everything, then raise all problems at once."""
         base = Settings()
-        retrain = base.retrain
+        retrain, rollout = base.retrain, base.rollout
         store = self._choice("STORE", base.store, get_args(StoreKind))
         # Who keeps interactions in Supabase means to learn from them; the embedded store may well be empty.
         default_source = base.source if store == base.store else store
+        maturity_hours = self._number("MATURITY_HOURS", base.maturity_hours, float, 0, 8_760)
         settings = Settings(
             source=cast(Source, self._choice("SOURCE", default_source, get_args(Source))),
             export_path=self._path("EXPORT_PATH", None),
@@ -190,8 +198,22 @@ class _Reader:
                 corrected_labels=self._number("RETRAIN_CORRECTED_LABELS", retrain.corrected_labels, int, 1, 10**12),
                 max_age_days=self._number("RETRAIN_MAX_AGE_DAYS", retrain.max_age_days, float, 0.001, 36_500),
             ),
-            maturity_hours=self._number("MATURITY_HOURS", base.maturity_hours, float, 0, 8_760),
+            maturity_hours=maturity_hours,
             max_fallback_share=self._number("MAX_FALLBACK_SHARE", base.max_fallback_share, float, 0, 1),
+            rollout=RolloutPolicy.model_validate(
+                rollout.model_dump()
+                | {
+                    "maturity_hours": max(maturity_hours, LEAST_MATURITY_HOURS),
+                    "auto_start": self._choice("ROLLOUT_AUTO_START", _YES_OR_NO[rollout.auto_start], _YES_OR_NO)
+                    == _YES_OR_NO[True],
+                    "when_busy": self._choice("ROLLOUT_WHEN_BUSY", rollout.when_busy, ("wait", "supersede")),
+                    "window_days": self._number("ROLLOUT_WINDOW_DAYS", rollout.window_days, float, 0.04, 90),
+                    "longest_days": self._number("ROLLOUT_LONGEST_DAYS", rollout.longest_days, float, 1, 3_650),
+                    "lifetime_level": self._number("ROLLOUT_LEVEL", rollout.lifetime_level, float, 1e-6, 0.5),
+                    "trusted_weight": self._number("ROLLOUT_TRUSTED_WEIGHT", rollout.trusted_weight, float, 0, 1),
+                    "most_fallbacks": self._number("ROLLOUT_MOST_FALLBACKS", rollout.most_fallbacks, float, 0, 1),
+                }
+            ),
             opportunities=self._path("OPPORTUNITIES", None),
             exploration=self._number("EXPLORATION", base.exploration, float, 0, 0.2),
             data_docs_url=(self._value("DATA_DOCS_URL") or base.data_docs_url).rstrip("/"),

@@ -4,6 +4,7 @@ import re
 import pytest
 
 from spots_ml.errors import ConfigError
+from spots_ml.experiments.policy import RolloutPolicy
 from spots_ml.places import LOCAL_PROJECT_ENV
 from spots_ml.settings import PROJECT_ROOT, Settings
 
@@ -37,6 +38,13 @@ def test_every_variable_is_honoured(tmp_path):
             "SPOTS_ML_MATURITY_HOURS": "12.5",
             "SPOTS_ML_MAX_FALLBACK_SHARE": "0.1",
             "SPOTS_ML_EXPLORATION": "0.05",
+            "SPOTS_ML_ROLLOUT_AUTO_START": "no",
+            "SPOTS_ML_ROLLOUT_WHEN_BUSY": "supersede",
+            "SPOTS_ML_ROLLOUT_WINDOW_DAYS": "3",
+            "SPOTS_ML_ROLLOUT_LONGEST_DAYS": "30",
+            "SPOTS_ML_ROLLOUT_LEVEL": "0.1",
+            "SPOTS_ML_ROLLOUT_TRUSTED_WEIGHT": "0.5",
+            "SPOTS_ML_ROLLOUT_MOST_FALLBACKS": "0.2",
             "SPOTS_ML_OPPORTUNITIES": "pairs",
             "SPOTS_ML_DATA_DOCS_URL": "http://docs/",
         }
@@ -52,6 +60,16 @@ def test_every_variable_is_honoured(tmp_path):
     assert (settings.synthetic_rows, settings.synthetic_seed, settings.max_broken_share) == (5, 6, 0.2)
     assert (settings.retrain.new_labels, settings.retrain.max_age_days) == (7, 0.5)
     assert (settings.maturity_hours, settings.max_fallback_share, settings.exploration) == (12.5, 0.1, 0.05)
+    assert settings.rollout == RolloutPolicy(
+        auto_start=False,
+        when_busy="supersede",
+        window_days=3,
+        longest_days=30,
+        lifetime_level=0.1,
+        trusted_weight=0.5,
+        most_fallbacks=0.2,
+        maturity_hours=24.0,  # no less than phones have to report a decision
+    )
     assert settings.opportunities == PROJECT_ROOT / "pairs"
     assert settings.data_docs_url == "http://docs"
 

@@ -4,11 +4,14 @@ A rollout keeps the policy it began with; what the rules mean is in `ramp`, and 
 `docs/decisions/rollouts.md`.
 """
 
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from spots_ml.scoring.arms import MAX_STAGE
+from spots_ml.scoring.challengers import MAX_STAGE
+
+LEAST_MATURITY_HOURS: Final = 24.0
+"""So long phones may take to report a decision: a unit is not whole before."""
 
 
 class _Rules(BaseModel):
@@ -62,6 +65,12 @@ class RolloutPolicy(_Rules):
     )
     futile_below: float = Field(default=0.05, ge=0.0, lt=1.0, description="Chance of promotion below which it ends.")
     longest_days: float = Field(default=60.0, gt=0.0, description="After that it ends.")
+    most_fallbacks: float = Field(
+        default=0.05,
+        ge=0.0,
+        le=1.0,
+        description="Share of a version's decisions of the last day without its answer, beyond which it is taken back.",
+    )
     trusted_weight: float = Field(default=0.3, ge=0.0, le=1.0, description="Where the weight of a version ends.")
     auto_start: bool = Field(default=True, description="Whether the next blessed version starts by itself.")
     when_busy: Literal["wait", "supersede"] = Field(

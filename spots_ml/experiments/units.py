@@ -4,10 +4,13 @@ A unit is all that a fresh agent of the hybrid group was told in the window from
 window and maturity are over. It is written once, in the order in which units become whole, and never changed.
 """
 
+import hashlib
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
+from spots_ml.digests import canonical_json
 from spots_ml.scoring.decision_log.fields import TIME
 
 
@@ -57,3 +60,27 @@ ENTERED: Final = pa.schema(
     ]
 )
 """Fresh agents, as the log shows them at a look; they are counted and not kept."""
+
+
+def units_digest(units: pa.Table) -> str:
+    """Digest units, so that a look says of which ones it speaks.
+
+    Args:
+        units: Rows of schema `UNITS`, in the order of their numbers.
+
+    Returns:
+        SHA-256 over all of their values; how the table is cut into pieces changes nothing.
+
+    >>> units_digest(UNITS.empty_table()) == units_digest(pa.concat_tables([UNITS.empty_table()] * 2))
+    True
+    """
+    found = hashlib.sha256(f"{units.num_rows}".encode())
+    for field in UNITS:
+        column = units[field.name]
+        if pa.types.is_timestamp(field.type):
+            column = column.cast(pa.int64())
+        if pa.types.is_string(field.type) or pa.types.is_list(field.type):
+            found.update(canonical_json(column.to_pylist()))
+        else:
+            found.update(np.ascontiguousarray(column.to_numpy(), dtype="<f8").tobytes())
+    return found.hexdigest()

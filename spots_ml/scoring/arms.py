@@ -30,9 +30,6 @@ _NO_VERSION: Final = "none"
 _AND: Final = "+"
 """Between the names of rollouts."""
 
-MAX_STAGE: Final = 9
-"""The last stage a rollout may have: one digit tells it."""
-
 
 def arm_id(version: str | None) -> str:
     """Name the arm of a version that decides with its own weight and outside of any experiment.
@@ -68,7 +65,7 @@ def stage_digits(stages: Iterable[int]) -> int | None:
     """Tell the stages of several rollouts in one number.
 
     Args:
-        stages: One for each rollout, 1 to `MAX_STAGE`, in the order of their names.
+        stages: One for each rollout, 1 to `challengers.MAX_STAGE`, in the order of their names.
 
     Returns:
         One decimal digit for each; None without any.

@@ -5,9 +5,12 @@ What a scorer and a phone have to know of a rollout, and nothing of how it goes 
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from spots_ml.errors import ConfigError
-from spots_ml.scoring.arms import MAX_STAGE
+
+MAX_STAGE: Final = 9
+"""The last stage a rollout may have: one digit tells it (see `arms.stage_digits`)."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Challenger:
 
     Attributes:
         experiment: Name of its rollout.
-        stage: The rollout's stage, 1 to `arms.MAX_STAGE`.
+        stage: The rollout's stage, 1 to `MAX_STAGE`.
         share: Of the hybrid group that is treated, in [0, 1].
         salt: Of the hash that places agents; the rollout's own, never changed and never given to another one.
         model_type: The kind of model of which another version answers those that are treated.
