@@ -197,6 +197,7 @@ class _Reader:
                 new_labels=self._number("RETRAIN_NEW_LABELS", retrain.new_labels, int, 1, 10**12),
                 corrected_labels=self._number("RETRAIN_CORRECTED_LABELS", retrain.corrected_labels, int, 1, 10**12),
                 max_age_days=self._number("RETRAIN_MAX_AGE_DAYS", retrain.max_age_days, float, 0.001, 36_500),
+                tolerated_loss=self._number("RETRAIN_TOLERATED_LOSS", retrain.tolerated_loss, float, 0, 10),
             ),
             maturity_hours=maturity_hours,
             max_fallback_share=self._number("MAX_FALLBACK_SHARE", base.max_fallback_share, float, 0, 1),

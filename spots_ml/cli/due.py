@@ -68,6 +68,7 @@ def _document(state: "RetrainState", decision: "Retrain | Wait") -> dict[str, An
         "corrections": state.corrections,
         "refused": [_refused(source, before) for source, before in state.refused.items()],
         "requests": [_request(one) for one in state.requests],
+        "watches": [one.model_dump(mode="json", exclude={"details"}) for one in state.watches],
     }
 
 

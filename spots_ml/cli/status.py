@@ -53,6 +53,8 @@ def _text(found: "PlatformStatus") -> str:
         lines += _told("answers", model.answers)
         for comparison in model.comparisons:
             lines += _told("outcomes", comparison.sentence)
+        for watched in model.watched:
+            lines += _told("watched", watched)
         lines += _told("next", model.next_step)
         for need in model.needs_person:
             lines += _told("PERSON", need)
@@ -89,6 +91,7 @@ def _model(model: "ModelStatus") -> dict[str, Any]:
         "rolling_out": None if stands.rolling_out is None else stands.rolling_out.version,
         "candidates": list(stands.candidates),
         "comparisons": [_comparison(one) for one in model.comparisons],
+        "watched": list(model.watched),
         "next": model.next_step,
         "needs_person": list(model.needs_person),
     }

@@ -32,6 +32,7 @@ def retraining_state(platform: Platform, store: "Store", runs: RunHistory, model
         runs=runs,
         refusals=RefusalFacts(store.refusals, platform.attempts()),
         requests=store.retraining_requests,
+        watches=store.watches,
         sources=SourceChoice(settings.source, settings.store),
         now=platform.now(),
     )

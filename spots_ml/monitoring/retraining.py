@@ -3,20 +3,29 @@
 Nothing here counts, starts or schedules; the facts are collected in `retraining_facts`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from spots_ml.interactions.kinds import Source, StoreKind
 from spots_ml.monitoring.causes.requests import OpenRequest, told_numbers
+from spots_ml.monitoring.causes.watches import Topic, Watch, standing
 from spots_ml.monitoring.refused_before import Held, RefusedBefore, Thresholds, still_refused
 from spots_ml.monitoring.run_history import ModelRuns
 
+_NEEDED_OF: Final[Mapping[Topic, str]] = {
+    "performance_fell": "its performance fell",
+    "drift": "what it is asked about has drifted",
+}
 _MOST_DOUBLINGS: Final = 60
 """More of them than any longest wait allows, and few enough for a number."""
+
+
+WATCHED_DAYS: Final = 14
+"""What was found longer ago calls for nothing."""
 
 
 class RetrainConfig(BaseModel):
@@ -29,6 +38,17 @@ class RetrainConfig(BaseModel):
     max_age_days: float = Field(
         default=7.0, gt=0, le=36_500, description="Days since the newest registration that call for a retraining."
     )
+    tolerated_loss: float = Field(
+        default=0.1,
+        ge=0,
+        le=10,
+        description="What a version in service may lose of its lead over the formula before that calls for a "
+        "retraining, as a share of the formula's squared error when it was registered.",
+    )
+    drift_days: int = Field(
+        default=3, ge=1, le=WATCHED_DAYS, description="On how many days drift must be found to call for a retraining."
+    )
+    drift_of_days: int = Field(default=7, ge=1, le=WATCHED_DAYS, description="Of how many days.")
     backoff_first_hours: float = Field(
         default=1.0,
         gt=0,
@@ -38,6 +58,12 @@ class RetrainConfig(BaseModel):
     backoff_max_hours: float = Field(
         default=24.0, gt=0, le=8_760, description="Longest wait in hours between two attempts after failures."
     )
+
+    @model_validator(mode="after")
+    def _days_of_days(self) -> Self:
+        if self.drift_days > self.drift_of_days:
+            raise ValueError(f"drift_days is {self.drift_days}; expected at most drift_of_days, {self.drift_of_days}")
+        return self
 
     @property
     def after_refusal(self) -> Thresholds:
@@ -81,6 +107,8 @@ class RetrainState:
         refused: By source, the last refusal of what it holds, where nothing has made it void.
         requests: What somebody asked for and nothing has answered yet, whoever took it.
         taker: The run history that asks, which may take requests.
+        watches: What watching the version in service found in the last `WATCHED_DAYS` days.
+        last_registration: Number of the registry's last registration of the model; 0 without any.
     """
 
     now: datetime
@@ -93,6 +121,8 @@ class RetrainState:
     refused: Mapping[Source, RefusedBefore] = field(default_factory=dict)
     requests: tuple[OpenRequest, ...] = ()
     taker: str = ""
+    watches: tuple[Watch, ...] = ()
+    last_registration: int = 0
 
     @property
     def asked(self) -> tuple[OpenRequest, ...]:
@@ -145,8 +175,10 @@ def decide(state: RetrainState, config: RetrainConfig) -> Retrain | Wait:
     hours (see `RetrainConfig`). A refusal by a gate is an answer: it is not asked for again while data, code and
     configuration are the same, and at once when they change (`refused_before`).
 
-    It is due, too, while somebody asks for it (`causes.requests`). A new request does not wait after failures, one that
-    was taken waits like everything else. It steps around a refusal only where it says so.
+    It is due, too, when the version in service fell behind its promise, or when drift was found on enough days, and no
+    version was registered since (`causes.watches`); and while somebody asks for it (`causes.requests`). A new request
+    does not wait after failures, one that was taken waits like everything else. It steps around a refusal only where it
+    says so.
 
     It learns from the store once enough labels arrived there, for good; before, from what the settings name.
 
@@ -209,7 +241,26 @@ def _reasons(state: RetrainState, config: RetrainConfig) -> tuple[str, ...]:
     due = _due_at(state, config)
     if due is not None and state.now >= due:
         reasons.append(f"the newest version is {config.max_age_days:g} days old or more (due since {_clock(due)})")
-    return tuple(reasons)
+    return (*reasons, *_found(state, config))
+
+
+def _found(state: RetrainState, config: RetrainConfig) -> Sequence[str]:
+    """What watching found that nothing has learned from since."""
+    needed: Mapping[Topic, tuple[int, int]] = {
+        "performance_fell": (1, config.drift_of_days),
+        "drift": (config.drift_days, config.drift_of_days),
+    }
+    found = {
+        topic: standing(
+            [one for one in state.watches if one.topic == topic],
+            today=state.now.astimezone(UTC).date(),
+            last_registration=state.last_registration,
+            days=days,
+            of_days=of_days,
+        )
+        for topic, (days, of_days) in needed.items()
+    }
+    return [f"{_NEEDED_OF[topic]}: {watch.told}" for topic, watch in found.items() if watch is not None]
 
 
 def _source(state: RetrainState, config: RetrainConfig) -> Source:

@@ -5,15 +5,16 @@ What follows from them is in `retraining`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from spots_ml.interactions.kinds import Source, StoreKind
 from spots_ml.models.declared import ModelType
 from spots_ml.monitoring.causes.requests import RetrainingRequestLog
+from spots_ml.monitoring.causes.watches import WatchLog
 from spots_ml.monitoring.refusals import KeptRefusal, Recipe, RefusalLog, Step
 from spots_ml.monitoring.refused_before import RefusedBefore
-from spots_ml.monitoring.retraining import RetrainState, SourceChoice
+from spots_ml.monitoring.retraining import WATCHED_DAYS, RetrainState, SourceChoice
 from spots_ml.monitoring.run_history import RunHistory
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def retrain_state(
     runs: RunHistory,
     refusals: RefusalFacts,
     requests: RetrainingRequestLog,
+    watches: WatchLog,
     sources: SourceChoice,
     now: datetime,
 ) -> RetrainState:
@@ -77,6 +79,7 @@ def retrain_state(
         runs: What runs, and what failed.
         refusals: What was refused.
         requests: What somebody asked for.
+        watches: What watching found.
         sources: Where interactions can be read from.
         now: The present (UTC).
 
@@ -84,7 +87,8 @@ def retrain_state(
         The state now.
     """
     of_store = versions.newest(model_type, learned_from=sources.store)
-    newest = of_store or versions.newest(model_type)
+    newest_of_all, today = versions.newest(model_type), now.astimezone(UTC).date()
+    newest = of_store or newest_of_all
     registered_at = newest.last_registered_at if newest else None
     watermark = labels.own_watermark(of_store.watermark) if of_store else None
     new_labels = labels.count_labels_after(watermark)
@@ -106,6 +110,8 @@ def retrain_state(
         },
         requests=requests.open_requests(model_type),
         taker=runs.name,
+        watches=watches.read_watches(model_type, today - timedelta(days=WATCHED_DAYS), today + timedelta(days=1)),
+        last_registration=newest_of_all.last_registered_sequence if newest_of_all else 0,
     )
 
 

@@ -13,6 +13,7 @@ from spots_ml.estimates.difference import difference
 from spots_ml.estimates.estimate import Estimate
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.models.spec import Role
+from spots_ml.monitoring.causes.watches import Watch
 from spots_ml.monitoring.performance import EVIDENCE, SERVED, MeasuredOrigin, PerformanceRow, excessive_fallbacks
 from spots_ml.monitoring.retraining import Retrain, Wait
 from spots_ml.registry.in_service import InService
@@ -75,6 +76,7 @@ class ModelStatus:
         comparisons: How it did against the formula and against the version before.
         upcoming: What the retraining decision says now.
         needs_person: What somebody has to look at; empty: nothing.
+        watched: What watching the version found last, a sentence each.
     """
 
     standing: InService
@@ -82,6 +84,7 @@ class ModelStatus:
     comparisons: tuple[ArmComparison, ...]
     upcoming: Retrain | Wait
     needs_person: tuple[str, ...]
+    watched: tuple[str, ...] = ()
 
     @property
     def model_type(self) -> ModelType:
@@ -108,6 +111,7 @@ def model_status(
     *,
     newest: ModelVersion | None,
     problems: Sequence[str] = (),
+    watches: Sequence[Watch] = (),
     max_fallback_share: float,
     now: datetime,
 ) -> ModelStatus:
@@ -119,6 +123,7 @@ def model_status(
         performance: Measured days, the newest of which counts; of any arm.
         newest: The version that was registered last; None without any.
         problems: What is known to be wrong from elsewhere: failed runs, damaged files, refusals.
+        watches: What watching the version found on the last days.
         max_fallback_share: Largest share of decisions without a model's answer, in [0, 1].
         now: The present (UTC).
 
@@ -141,7 +146,14 @@ def model_status(
             *(_measuring(standing, measured, now) if is_arm else ()),
             *(excessive_fallbacks(rows, max_fallback_share) if is_arm else ()),
         ),
+        watched=_watched(standing, watches),
     )
+
+
+def _watched(standing: InService, watches: Sequence[Watch]) -> tuple[str, ...]:
+    live = standing.live
+    last = {one.topic: one for one in watches if live is not None and one.version == live.version}
+    return tuple(f"on {one.day}: {one.told}" for _, one in sorted(last.items()))
 
 
 def _answers(standing: InService) -> str:

@@ -73,6 +73,7 @@ def read_status(
                 measured,
                 newest=store.versions.newest(model_type),
                 problems=(*_damage(store, places, stands), *_failures(state)),
+                watches=state.watches,
                 max_fallback_share=max_fallback_share,
                 now=now,
             )

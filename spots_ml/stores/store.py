@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from spots_ml.interactions.keeping.interaction_store import InteractionStore
 from spots_ml.monitoring.causes.requests import RetrainingRequestLog
+from spots_ml.monitoring.causes.watches import WatchLog
 from spots_ml.monitoring.performance import PerformanceStore
 from spots_ml.monitoring.refusals import RefusalLog
 from spots_ml.registry.version_store import VersionStore
@@ -27,6 +28,7 @@ class Store:
         performance: Performance by day.
         refusals: What gates refused.
         retraining_requests: Who asked for a retraining, and who took that up.
+        watches: What watching versions in service found, day by day.
     """
 
     interactions: InteractionStore
@@ -37,3 +39,4 @@ class Store:
     performance: PerformanceStore
     refusals: RefusalLog
     retraining_requests: RetrainingRequestLog
+    watches: WatchLog

@@ -54,6 +54,7 @@ def test_a_model_is_due_with_its_reason_and_source_and_waits_with_the_moment_whe
         "corrections": 0,
         "refused": [],
         "requests": [],
+        "watches": [],
     }
     waits = told["calling_score"]
     assert (waits["due"], waits["reasons"], waits["source"], waits["new_labels"]) == (False, [], None, 0)

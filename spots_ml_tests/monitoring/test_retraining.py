@@ -9,6 +9,7 @@ from spots_ml.monitoring.refused_before import RefusedBefore
 from spots_ml.monitoring.retraining import Retrain, RetrainConfig, RetrainState, SourceChoice, Wait, decide
 from spots_ml.monitoring.run_history import EndedRun, ModelRuns, RunUnderWay
 from spots_ml_tests.stores.keeping_refusals import refused
+from spots_ml_tests.stores.keeping_watches import watch
 
 REGISTERED = datetime(2026, 11, 21, 10, tzinfo=UTC)
 DUE_BY_TIME = REGISTERED + timedelta(days=7)
@@ -316,3 +317,37 @@ def test_a_new_request_does_not_wait_after_failures_and_a_taken_one_does():
     assert isinstance(answer(requests=(asked(),), runs=failed), Retrain)
     taken = answer(requests=(asked(taken_by="us", ago=timedelta(minutes=9)),), runs=failed, taker="us")
     assert "the last 3 runs failed" in taken.message
+
+
+def drifted(*days):
+    return tuple(watch(day, topic="drift", told="5 inputs have drifted") for day in days)
+
+
+def test_drift_calls_for_a_retraining_when_it_was_found_on_enough_days_and_none_was_made_since():
+    registration = {"last_registration": 3, "days": 2}  # the 23rd
+
+    assert isinstance(answer(watches=drifted(20, 22), **registration), Wait)
+    decision = answer(watches=drifted(18, 20, 22), **registration)
+    assert decision.message == "what it is asked about has drifted: 5 inputs have drifted"
+    assert isinstance(answer(watches=drifted(18, 20, 22), last_registration=4, days=2), Wait)
+
+
+def test_a_fall_of_performance_calls_for_one_at_once():
+    decision = answer(watches=(watch(22),), last_registration=3, days=2)
+    assert decision.reasons == ("its performance fell: its lead is gone",)
+
+
+def test_what_was_refused_is_not_trained_again_for_a_drift_that_it_already_contains():
+    before = KeptRefusal(**refused().model_dump(), number=1, refused_at=REGISTERED + timedelta(days=1))
+    causes = {"watches": (*drifted(20, 21, 22), watch(22)), "last_registration": 3, "days": 2}
+
+    held = answer(refused={"embedded": RefusedBefore(before)}, **causes)
+    assert isinstance(held, Wait) and "; but the gate 'beats_baselines' refused on " in held.message
+    newer = answer(refused={"embedded": RefusedBefore(before, new_labels=1_000)}, **causes)
+    assert isinstance(newer, Retrain)
+
+
+@pytest.mark.parametrize("values", [{"drift_days": 8}, {"drift_of_days": 15}, {"tolerated_loss": -0.1}])
+def test_days_of_days_and_shares_are_checked(values):
+    with pytest.raises(ValidationError):
+        RetrainConfig(**values)

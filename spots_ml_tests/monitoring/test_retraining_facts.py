@@ -33,7 +33,11 @@ class Kept:
         if learned_from is not None:
             registered_at, watermark = REGISTERED - timedelta(days=1), self.of_store
             return watermark and SimpleNamespace(last_registered_at=registered_at, watermark=watermark)
-        return SimpleNamespace(last_registered_at=REGISTERED, watermark=None) if self.newest_of_all else None
+        return (
+            SimpleNamespace(last_registered_at=REGISTERED, watermark=None, last_registered_sequence=3)
+            if self.newest_of_all
+            else None
+        )
 
     def own_watermark(self, watermark):
         return None if watermark is None or watermark.startswith("supabase:") else watermark
@@ -87,6 +91,7 @@ def state(kept, runs=None, refusals=None):
         runs=runs or Told(),
         refusals=RefusalFacts(log, log),
         requests=SimpleNamespace(open_requests=lambda model_type: ()),
+        watches=SimpleNamespace(read_watches=lambda model_type, since, until: ()),
         sources=SOURCES,
         now=NOW,
     )

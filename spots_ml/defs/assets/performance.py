@@ -14,6 +14,7 @@ from spots_ml.defs.pages import tables
 from spots_ml.defs.resources import Platform
 
 if TYPE_CHECKING:
+    from spots_ml.monitoring.causes.watches import Watch
     from spots_ml.monitoring.history_check import HistoryCheck
     from spots_ml.monitoring.performance import PerformanceRow
     from spots_ml.monitoring.served_effect import ServedEffect
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 FALLBACK_CHECK: Final = "fallback_rate"
 HISTORY_CHECK: Final = "served_history"
 EFFECT_CHECK: Final = "served_effect"
+PROMISE_CHECK: Final = "kept_promise"
 
 
 @dg.asset(
@@ -47,6 +49,12 @@ EFFECT_CHECK: Final = "served_effect"
             "What was served calls, blocks and changes no more of the formula's decisions than the bounds allow that "
             "versions are let in by; too few decisions are told as such.",
         ),
+        alert_check(
+            VERSION_PERFORMANCE,
+            PROMISE_CHECK,
+            "The version in service has not lost more of its lead over the formula, on the same decisions, than "
+            "SPOTS_ML_RETRAIN_TOLERATED_LOSS allows, beyond doubt; where it has, that calls for a retraining.",
+        ),
     ],
     description=(
         "Called rate, positive outcome rate, mean calling score, mean outcome score and fallback rate of each version "
@@ -69,14 +77,19 @@ def version_performance(
         phones_metadata,
     )
     from spots_ml.pipeline.monitoring_steps import measure_day
+    from spots_ml.pipeline.watching.performance import watch_performance
 
     with refusals_in_words():
-        measured = measure_day(
-            platform.store(),
-            context.partition_time_window.start.date(),
-            now=platform.now(),
-            maturity=timedelta(hours=platform.settings.maturity_hours),
-            recent_days=PLOTTED_DAYS,
+        store, day, now = platform.store(), context.partition_time_window.start.date(), platform.now()
+        maturity = timedelta(hours=platform.settings.maturity_hours)
+        measured = measure_day(store, day, now=now, maturity=maturity, recent_days=PLOTTED_DAYS)
+        watch = watch_performance(
+            store,
+            platform.places,
+            day,
+            now=now,
+            maturity=maturity,
+            tolerance=platform.settings.retrain.tolerated_loss,
         )
     rows = measured.rows
     for row in rows:
@@ -96,6 +109,7 @@ def version_performance(
             _fallback_check(rows, platform.settings.max_fallback_share),
             _history_check(measured.history),
             _effect_check(measured.effects),
+            _promise_check(watch),
         ],
     )
 
@@ -131,6 +145,16 @@ def _effect_check(effects: Sequence["ServedEffect"]) -> dg.AssetCheckResult:
             if one.too_few is None
             for name, value in {**one.effect.numbers(), "fallback_share": one.fallback.value or 0.0}.items()
         },
+    )
+
+
+def _promise_check(watch: "Watch | None") -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=PROMISE_CHECK,
+        passed=watch is None or not watch.found,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="no version was in service, so nothing was promised" if watch is None else watch.told,
+        metadata={} if watch is None else {name: tables.number(value) for name, value in watch.numbers.items()},
     )
 
 

@@ -48,6 +48,8 @@ MADE_BY: Final[dict[str, tuple[str, ...]]] = {
         "monitoring/history_check.py",
         "monitoring/outcome_linking.py",
         "monitoring/served_effect.py",
+        "monitoring/causes",
+        "pipeline/watching/performance.py",
         "scoring/decision_log/phone_claims.py",
         "estimates",
     ),

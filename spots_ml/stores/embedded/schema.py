@@ -337,6 +337,16 @@ BEGIN SELECT RAISE(ABORT, 'blessings is append-only'); END;
 ALTER TABLE version_history ADD COLUMN forced INTEGER NOT NULL DEFAULT 0 CHECK (forced IN (0, 1));
 """
 
+_WATCHES: Final = """
+CREATE TABLE watches (
+    day TEXT NOT NULL,
+    model_type TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (day, model_type, topic)
+) WITHOUT ROWID;
+"""
+
 STEPS: Final = (
     _INTERACTIONS_AND_VERSIONS,
     _DECISIONS_AND_PERFORMANCE,
@@ -353,6 +363,7 @@ STEPS: Final = (
     _RETRAINING_REQUESTS,
     added_columns(since=4),
     _BLESSINGS,
+    _WATCHES,
 )
 """The first step makes version 1 out of an empty file, each further one the next version."""
 

@@ -10,6 +10,7 @@ from spots_ml.stores.embedded.performance import EmbeddedPerformanceStore
 from spots_ml.stores.embedded.registry.versions import EmbeddedVersionStore
 from spots_ml.stores.embedded.retraining.refusals import EmbeddedRefusalLog
 from spots_ml.stores.embedded.retraining.requests import EmbeddedRetrainingRequests
+from spots_ml.stores.embedded.retraining.watches import EmbeddedWatchLog
 from spots_ml.stores.store import Store
 
 
@@ -35,4 +36,5 @@ def embedded_store(path: Path) -> Store:
         performance=EmbeddedPerformanceStore(database),
         refusals=EmbeddedRefusalLog(database),
         retraining_requests=EmbeddedRetrainingRequests(database),
+        watches=EmbeddedWatchLog(database),
     )

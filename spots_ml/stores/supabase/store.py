@@ -10,6 +10,7 @@ from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.registry.versions import SupabaseVersionStore
 from spots_ml.stores.supabase.retraining.refusals import SupabaseRefusalLog
 from spots_ml.stores.supabase.retraining.requests import SupabaseRetrainingRequests
+from spots_ml.stores.supabase.retraining.watches import SupabaseWatchLog
 from spots_ml.stores.supabase.transport.calls import Calls
 
 
@@ -32,4 +33,5 @@ def supabase_store(calls: Calls, direct: DirectReads | None = None) -> Store:
         performance=SupabasePerformanceStore(calls),
         refusals=SupabaseRefusalLog(calls),
         retraining_requests=SupabaseRetrainingRequests(calls),
+        watches=SupabaseWatchLog(calls),
     )

@@ -39,6 +39,7 @@ RELATION_RIGHTS: Final[dict[str, frozenset[tuple[str, str]]]] = {
             *((f"public.{name}", "SELECT") for name in ("interactions", "training_arrivals", "training_outcomes")),
             *((f"public.{name}", "SELECT") for name in ("phone_decisions", "phone_comparisons", "comparison_arrivals")),
             *(("public.performance", right) for right in ("SELECT", "INSERT", "UPDATE")),
+            *(("public.watches", right) for right in ("SELECT", "INSERT", "UPDATE")),
             *(("public.refusals", right) for right in ("SELECT", "INSERT")),
             *((f"public.{name}", "SELECT") for name in ("retraining_requests", "retraining_takings")),
             ("public.open_retraining_requests", "SELECT"),
