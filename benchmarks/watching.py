@@ -1,7 +1,8 @@
 """Measure how often a version in service is said to have fallen that did not, and how soon one that did is found.
 
-Simulated years: agents that come back and are alike with themselves, a base rate that moves by the season, outcomes after
-five hours, a look every week (a peak between two looks counts in the later one). Prints a table, then one JSON line.
+Simulated years: agents that come back and are alike with themselves, a base rate that moves by the season, outcomes
+after five hours, a look every week (a peak between two looks counts in the later one). Prints a table, then one JSON
+line.
 """
 
 import json

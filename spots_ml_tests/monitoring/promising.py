@@ -32,6 +32,7 @@ def decided(random, *, days, agents=300, active=0.3, base=lambda day: 0.0 * day,
     table = pa.table(
         {
             "agent_id": [f"agent-{number}" for number in agent],
+            "opportunity_id": [f"spot-{number}" for number in range(n)],
             "version": pa.array(["v1.0-real"] * n),
             **{name: np.clip(score, 0.0, 1.0) for name, score in scores.items()},
             "decided_at": pa.array(at, _MOMENT),

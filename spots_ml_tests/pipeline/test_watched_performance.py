@@ -14,6 +14,7 @@ from spots_ml.pipeline.watching.performance import watch_performance
 from spots_ml.places import Places
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.monitoring.promising import START, days, decided
+from spots_ml_tests.registry.blessing import promote_blessed
 from spots_ml_tests.registry.building import make_candidate
 
 FELL_ON = 21
@@ -31,8 +32,8 @@ class Logged:
         return self.table.filter(pa.array([since <= one < until for one in at]))
 
 
-def promised(name="first", version="v1.0-real", **metrics):
-    return make_candidate(name, version, metrics={"mse": 0.0243, "mse_formula": 0.0263} | metrics)
+def promised(name="first", version="v1.0-real"):
+    return make_candidate(name, version, metrics={"mse": 0.0243, "mse_formula": 0.0263})
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def table():
 def store(tmp_path, table):
     store = embedded_store(tmp_path / "store.sqlite")
     store.versions.register(promised(), now=START - timedelta(days=1), actor="a test")
-    store.versions.promote("calling_score", "v1.0-real", now=START, actor="a test", reason="")
+    promote_blessed(store.versions, "calling_score", "v1.0-real", now=START, actor="a test", reason="")
     return dataclasses.replace(store, decisions=Logged(table))
 
 
@@ -79,10 +80,8 @@ def test_a_version_that_keeps_its_promise_calls_for_nothing(store, tmp_path):
     watch = watched(store, FELL_ON, tmp_path)
 
     assert not watch.found and watch.version == "v1.0-real"
-    assert watch.told.startswith(
-        "v1.0-real promised a squared error 0.0020 below the formula's; by what was served it is "
-    )
-    assert watch.told.endswith("; by what phones decided nothing can be told yet")
+    assert watch.told.startswith("v1.0-real promised a squared error 0.0020 below the formula's; it is ")
+    assert watch.told.endswith("of 1,043)")
     assert "0 of 1,000 new labels" in decision(store, FELL_ON).message
 
 
@@ -101,8 +100,9 @@ def test_a_fall_calls_for_a_retraining_once_until_it_goes_away_and_comes_again(s
 
 def test_nothing_is_watched_without_a_version_in_service_on_that_day_or_without_a_promise(store, tmp_path):
     assert watched(store, 0, tmp_path) is None
-    store.versions.register(promised("second", "v1.1-real", mse_formula=float("nan")), now=START, actor="a test")
-    store.versions.promote("calling_score", "v1.1-real", now=days(1), actor="a test", reason="")
+    second = make_candidate("second", "v1.1-real", metrics={"mse": 0.02})
+    store.versions.register(second, now=START, actor="a test")
+    promote_blessed(store.versions, "calling_score", "v1.1-real", now=days(1), actor="a test", reason="")
     assert watched(store, 30, tmp_path) is None
     store.versions.withdraw("calling_score", now=days(2), actor="a test", reason="")
     assert watched(store, 30, tmp_path) is None

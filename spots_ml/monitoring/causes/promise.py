@@ -30,9 +30,7 @@ WINDOW: Final = timedelta(days=7)
 """Of an agent's decisions, from its first one since a start."""
 LOOK_BACK: Final = timedelta(days=42)
 """How far back starts lie that are followed."""
-_ROUTES: Final = 2
-"""What the service decided, and what phones report: each is looked at by itself."""
-NEEDED: Final = math.log(_ROUTES * 365.0 / (STARTS_EVERY / timedelta(days=1)) / LEVEL)
+NEEDED: Final = math.log(365.0 / (STARTS_EVERY / timedelta(days=1)) / LEVEL)
 """Logarithm of the e-value that a start needs: each of a year's starts has an equal share of the level."""
 
 _BETS: Final = tuple(float(bet) for bet in np.geomspace(1.0, 150.0, 12))

@@ -1,25 +1,22 @@
 """Watches whether the version in service still does what was measured when it was registered, and keeps that."""
 
 import math
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from spots_ml.models.declared import model_in, model_spec
 from spots_ml.models.spec import Rival, Role
-from spots_ml.monitoring.causes.promise import LOOK_BACK, NEEDED, Kept, Promise, hold_against
+from spots_ml.monitoring.causes.promise import COLUMNS, LOOK_BACK, NEEDED, Kept, Promise, hold_against
 from spots_ml.monitoring.causes.watches import CARRIED_FOR, Watch, first_found
-from spots_ml.monitoring.performance import EVIDENCE, MeasuredOrigin, served_among
+from spots_ml.monitoring.performance import served_among
 from spots_ml.places import Places
-from spots_ml.registry.in_service import InService, in_service
+from spots_ml.registry.in_service import in_service
 from spots_ml.registry.records import ModelVersion
 from spots_ml.registry.service import service_periods
 from spots_ml.registry.serving import read_version
 from spots_ml.scoring.decision_log.phone_claims import counted_reports, judge_reports
-from spots_ml.scoring.decision_log.phone_decisions import PHONE
 from spots_ml.scoring.fallback import ModelUnavailableError
 from spots_ml.stores.store import Store
 
@@ -50,27 +47,24 @@ def watch_performance(
     promise = _promise(store, places, standing.live)
     if promise is None:
         return None
-    found: dict[MeasuredOrigin, Kept] = {
-        origin: hold_against(
-            decisions,
-            promise,
-            version=standing.live.version,
-            since=standing.since_at.astimezone(UTC),
-            now=until,
-            maturity=maturity,
-            tolerance=tolerance,
-        )
-        for origin, decisions in _decisions(store, until).items()
-    }
+    kept = hold_against(
+        _decisions(store, until),
+        promise,
+        version=standing.live.version,
+        since=standing.since_at.astimezone(UTC),
+        now=until,
+        maturity=maturity,
+        tolerance=tolerance,
+    )
     newest = store.versions.newest(model_type)
     watch = Watch(
         day=day,
         model_type=model_type,
         topic=_TOPIC,
         version=standing.live.version,
-        found=any(kept.fell for kept in found.values()),
-        told=_told(standing, promise, found),
-        numbers=_numbers(promise, found),
+        found=kept.fell,
+        told=_told(standing.live.version, promise, kept),
+        numbers=_numbers(promise, kept),
         after_registration=newest.last_registered_sequence if newest else 0,
     )
     before = store.watches.read_watches(model_type, day - timedelta(days=CARRIED_FOR), day + timedelta(days=1))
@@ -79,13 +73,14 @@ def watch_performance(
     return watch
 
 
-def _decisions(store: Store, until: datetime) -> Mapping[MeasuredOrigin, pa.Table]:
-    """What the service decided and, apart from it, what phones report: one decision may be in both."""
+def _decisions(store: Store, until: datetime) -> pa.Table:
+    """What the service decided, and what phones report that the service did not decide."""
     since = until - LOOK_BACK
     served = served_among(store.decisions.read_decisions(since, until))
     reports = store.phones.read_phone_decisions(since, until)
-    counted = counted_reports(reports, judge_reports(reports, service_periods(store.versions.history())))
-    return dict(zip(EVIDENCE, (served, counted.filter(pc.equal(counted["origin"], PHONE))), strict=True))
+    judged = judge_reports(reports, service_periods(store.versions.history()), served)
+    routes = [served, counted_reports(reports, judged)]
+    return pa.concat_tables([route.select(list(COLUMNS)) for route in routes], promote_options="default")
 
 
 def _promise(store: Store, places: Places, version: ModelVersion) -> Promise | None:
@@ -108,32 +103,29 @@ def _least_lead(store: Store, places: Places, version: ModelVersion) -> float:
     return math.inf if low is None else float(low)
 
 
-def _told(standing: InService, promise: Promise, found: Mapping[MeasuredOrigin, Kept]) -> str:
-    live = standing.live
-    assert live is not None
-    told = [f"{live.version} promised a squared error {_beside(-promise.lead)} the formula's"]
-    for origin, kept in found.items():
-        by = "by what was served" if origin == EVIDENCE[0] else "by what phones decided"
-        if kept.excess is None or kept.since is None:
-            told.append(f"{by} nothing can be told yet")
-            continue
-        verdict = "it fell" if kept.fell else "not beyond doubt more than is tolerated"
-        told.append(
-            f"{by} it is {_beside(kept.excess)} it on the same decisions of {kept.n_agents:,} agents since "
-            f"{kept.since:%Y-%m-%d}, tolerated is {_beside(kept.limit)}: {verdict} "
-            f"(e {math.exp(min(kept.log_e, 50.0)):,.3g} of {math.exp(NEEDED):,.0f})"
-        )
-    return "; ".join(told)
+def _told(version: str, promise: Promise, kept: Kept) -> str:
+    promised = f"{version} promised a squared error {_beside(-promise.lead)} the formula's"
+    if kept.excess is None or kept.since is None:
+        return f"{promised}; nothing can be told yet: no agent's week since its promotion is over and matured"
+    return (
+        f"{promised}; it is {_beside(kept.excess)} it on the same decisions of {kept.n_agents:,} agents since "
+        f"{kept.since:%Y-%m-%d}, tolerated is {_beside(kept.limit)}: "
+        + ("it fell" if kept.fell else "not beyond doubt more than that")
+        + f" (e {math.exp(min(kept.log_e, 50.0)):,.3g} of {math.exp(NEEDED):,.0f})"
+    )
 
 
 def _beside(difference: float) -> str:
     return f"{abs(difference):.4f} {'above' if difference > 0 else 'below'}"
 
 
-def _numbers(promise: Promise, found: Mapping[MeasuredOrigin, Kept]) -> dict[str, float]:
-    numbers = {"promised_lead": promise.lead, "promised_mse_formula": promise.formula, "needed_log_e": NEEDED}
-    for origin, kept in found.items():
-        numbers |= {f"log_e_{origin}": kept.log_e, f"n_agents_{origin}": float(kept.n_agents)}
-        if kept.excess is not None:
-            numbers[f"excess_mse_{origin}"] = kept.excess
-    return numbers
+def _numbers(promise: Promise, kept: Kept) -> dict[str, float]:
+    numbers = {
+        "promised_lead": promise.lead,
+        "promised_mse_formula": promise.formula,
+        "log_e": kept.log_e,
+        "needed_log_e": NEEDED,
+        "n_agents": float(kept.n_agents),
+        "tolerated_excess_mse": kept.limit,
+    }
+    return numbers if kept.excess is None else {**numbers, "excess_mse": kept.excess}
