@@ -2,6 +2,7 @@
 
 import math
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -9,9 +10,12 @@ import pytest
 
 from spots_ml.errors import ConfigError
 from spots_ml.estimates.e_process import log_e_above
+from spots_ml.experiments.unit_finding import find_units
 from spots_ml.experiments.units import ENTERED, UNITS
 from spots_ml.experiments.weighing.evidence import Trail, evidence
+from spots_ml_tests.experiments import units_of_a_world
 from spots_ml_tests.experiments.unit_tables import T0, entered_of, periods, rollout, unit_table
+from spots_ml_tests.experiments.units_of_a_world import TWO_STAGES, nothing_known, table, world
 
 NOW = T0 + timedelta(days=50)
 
@@ -221,3 +225,24 @@ def test_who_entered_is_counted_by_day_and_arm():
 def test_the_same_units_give_the_same_document_to_the_byte():
     units = unit_table(np.random.default_rng(22), (300,))
     assert found(units).to_bytes() == found(units).to_bytes()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_units_that_were_found_in_a_log_are_evidence_and_looks_only_add_to_it(seed):
+    rows = world(seed, n_agents=200)
+    began = units_of_a_world.rollout(stage=2)
+    told = []
+    for days in (5, 20, 30, 40):
+        as_of = units_of_a_world.START + timedelta(days=days)
+        stages = TWO_STAGES if days > 15 else (units_of_a_world.STAGE_1,)
+        found_units = find_units(table(*rows), began, stages, nothing_known(), as_of=as_of)
+        told.append(evidence(began, stages, found_units.new, found_units.entered, as_of=as_of))
+    n_units = [sum(each.n_units_treated + each.n_units_control for each in one.stages) for one in told]
+    assert n_units[0] == 0 < n_units[1] < n_units[3]
+    for before, after in pairwise(told):
+        assert after.benefit.peak >= before.benefit.peak and after.harm.peak >= before.harm.peak
+        assert after.stages[0].n_entered_control >= before.stages[0].n_entered_control
+    assert sum(told[-1].stages[1].entered_by_day) == (
+        told[-1].stages[1].n_entered_treated + told[-1].stages[1].n_entered_control
+    )
+    assert [each.day for each in told[-1].by_day] == list(range(7))

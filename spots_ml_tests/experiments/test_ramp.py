@@ -99,6 +99,24 @@ def test_it_ends_where_nothing_more_will_come_to_tell():
     assert (change.action, change.cause) == ("ended", "futile") and "chance" in change.reason
 
 
+def test_it_ends_where_there_will_never_be_enough_units_of_an_arm():
+    change = decided(known(not_much_worse=9.0, n_units=(12, 110), entered_by_day=(122, *[0] * 12)), days=13.0).change
+    assert (change.action, change.cause) == ("ended", "futile")
+
+
+def test_evidence_that_lags_behind_its_forecast_is_not_waited_for_in_vain():
+    """By its standard error the effect would be enough, by the evidence it is not, and nobody comes any more."""
+    evidence = known(not_much_worse=3.0, effect=0.1, n_units=(66, 600), entered_by_day=(600, 60, 6, *[0] * 12))
+    assert decided(evidence, days=15.0).step == "end"
+    assert decided(evidence.model_copy(update={"spread": 0.1}), days=15.0).step == "end"
+
+
+def test_a_quiet_weekend_is_no_end_of_arrivals():
+    week = (100, 100, 100, 100, 100, 3, 3)
+    evidence = known(2, effect=0.06, n_units=(60, 75), entered_by_day=(*week, *week))
+    assert decided(evidence, stage=2, days=14.0).step == "hold"
+
+
 def test_it_goes_on_while_little_is_known_whatever_it_looks_like():
     assert decided(known(effect=-0.2, n_units=(2, 20))).step == "hold"
 

@@ -21,7 +21,8 @@ LEAST_UNITS: Final = 30
 _MIXTURE_COSTS: Final = 1.5
 """Logarithm of what averaging over bets costs, at the evidence that is asked for."""
 _MOSTLY: Final = 0.95
-_RECENT_DAYS: Final = 3
+_RECENT_DAYS: Final = 7
+"""A week where there is one, so that no weekend is taken for a trend."""
 _DAY: Final = timedelta(days=1)
 
 
@@ -76,7 +77,7 @@ def outlook(rollout: Rollout, period: StagePeriod, evidence: Evidence, *, now: d
     has_enough = min(counts.n_units_treated, counts.n_units_control) >= policy.least_units
     enough = has_enough | (units * min(share, 1.0 - share) >= policy.least_units)
     if rollout.stage == len(policy.shares):
-        benefit = _needed_z(evidence.benefit)
+        benefit = _needed_z(evidence.benefit, effect * math.sqrt(information[0]))
         at = _first(enough & ((effect * np.sqrt(information) >= benefit) | evidence.benefit.rejects))
         likely = 1.0 if evidence.benefit.rejects else _chance(effect, information[0], information[-1], benefit)
         return Outlook(likely if enough[-1] else 0.0, first_whole_at, None, _moment(now, at))
@@ -99,8 +100,9 @@ def _before_the_last(
     """Two questions one after the other: first that it is not much worse, then that it is better."""
     policy, effect, spread = rollout.policy, evidence.effect.value or 0.0, evidence.spread or 1.0
     days = np.arange(len(information))
-    benefit, not_worse = _needed_z(evidence.benefit), _needed_z(evidence.not_much_worse)
-    away = effect + policy.much_worse
+    away, precision = effect + policy.much_worse, math.sqrt(information[0])
+    benefit = _needed_z(evidence.benefit, effect * precision)
+    not_worse = _needed_z(evidence.not_much_worse, away * precision)
     known = evidence.not_much_worse.rejects
     widened = _first(enough & ((away * np.sqrt(information) >= not_worse) | known))
     # Nobody is promoted without units of the next stage, so that is how long this one may take at most.
@@ -125,8 +127,10 @@ def _units(counts: StageCounts) -> int:
     return counts.n_units_treated + counts.n_units_control
 
 
-def _needed_z(asked: EValue) -> float:
-    return math.sqrt(2.0 * (asked.needed + _MIXTURE_COSTS))
+def _needed_z(asked: EValue, z: float) -> float:
+    """The effect by its standard error at which the evidence will be enough; what it lags behind now, it lags then."""
+    lags = z**2 / 2.0 - asked.log_e if z > 0.0 else 0.0
+    return math.sqrt(2.0 * (asked.needed + max(lags, _MIXTURE_COSTS)))
 
 
 def _cohorts(counts: StageCounts, n_days: int) -> np.ndarray:
@@ -140,7 +144,8 @@ def _cohorts(counts: StageCounts, n_days: int) -> np.ndarray:
         falls = min((rate / earlier) ** (1.0 / recent), 1.0) if earlier > 0.0 else 1.0
     else:
         rate, falls = (float(over.mean()) if len(over) else float(came.sum())), 1.0
-    future = rate * falls ** np.arange(1, n_days + 1)
+    # The mean of recent days is that of the one in their middle.
+    future = rate * falls ** (np.arange(1, n_days + 1) + max(recent - 1, 0) / 2.0)
     if len(came) and len(over):
         return np.concatenate([over, [max(came[-1], future[0])], future[1:]])[:n_days]
     return np.concatenate([came, future])[:n_days]
