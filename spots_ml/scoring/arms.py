@@ -27,7 +27,7 @@ CHAMPION_POSITION: Final = 1
 """Where these two stand among the arms of a scorer; challengers follow."""
 
 _NO_VERSION: Final = "none"
-_AND: Final = "+"
+BETWEEN_NAMES: Final = "+"
 """Between the names of rollouts."""
 
 
@@ -58,7 +58,7 @@ def joined(rollouts: Iterable[str]) -> str | None:
     >>> joined(["rollout-7"]), joined(["rollout-7", "rollout-3"]), joined([])
     ('rollout-7', 'rollout-7+rollout-3', None)
     """
-    return _AND.join(rollouts) or None
+    return BETWEEN_NAMES.join(rollouts) or None
 
 
 def stage_digits(stages: Iterable[int]) -> int | None:
@@ -93,7 +93,7 @@ def stages_told(experiment: str | None, stage: int | None) -> dict[str, int]:
     >>> stages_told("rollout-7+rollout-3", 21), stages_told(None, None)
     ({'rollout-7': 2, 'rollout-3': 1}, {})
     """
-    names = experiment.split(_AND) if experiment else []
+    names = experiment.split(BETWEEN_NAMES) if experiment else []
     digits = [int(digit) for digit in str(stage)] if stage is not None else []
     if len(names) != len(digits):
         raise ConfigError(
@@ -115,8 +115,8 @@ def treating(arm: str, experiment: str | None) -> tuple[str, ...]:
     >>> treating("rollout-3", "rollout-7+rollout-3"), treating("calling_score v1.0-real", "rollout-7")
     (('rollout-3',), ())
     """
-    drawn = experiment.split(_AND) if experiment else []
-    return tuple(name for name in arm.split(_AND) if name in drawn)
+    drawn = experiment.split(BETWEEN_NAMES) if experiment else []
+    return tuple(name for name in arm.split(BETWEEN_NAMES) if name in drawn)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,9 @@ from spots_ml.models.spec import Role
 from spots_ml.scoring.arms import CHAMPION_POSITION, FORMULA_POSITION, Arm, joined, stage_digits
 from spots_ml.scoring.challengers import Challenger
 
+PLACE_BITS: Final = 53
+"""Bits of the digest that make a place: as many as a double holds exactly."""
+
 
 class Assignment(Protocol):
     """A pure function of agent and moment."""
@@ -75,7 +78,7 @@ def _places(agents: Iterable[bytes], salt: str) -> np.ndarray:
     begin = _utf8(f"{salt}:")
     sha256 = hashlib.sha256
     digests = b"".join([sha256(begin + agent).digest()[:8] for agent in agents])
-    places: np.ndarray = (np.frombuffer(digests, ">u8") >> np.uint64(11)) * 2.0**-53
+    places: np.ndarray = (np.frombuffer(digests, ">u8") >> np.uint64(64 - PLACE_BITS)) * 2.0**-PLACE_BITS
     return places
 
 

@@ -20,13 +20,14 @@ from spots_ml.features.contract import (
     VIBE_DIMENSIONS,
 )
 from spots_ml.interactions.reading.record_layout import FEATURE_GROUPS
-from spots_ml.models.declared import ModelType, model_spec
+from spots_ml.models.declared import ModelType, deciding_models, model_spec
 from spots_ml.models.spec import Role
 from spots_ml.release.certification.client_limits import INPUT_NAME, OUTPUT_NAME
 from spots_ml.release.client_kit.published import PublishedModel
 from spots_ml.requests.request_schema import TREND_BOOST_RANGE
 from spots_ml.scoring import formula
-from spots_ml.scoring.assignment import FORMULA_BASED, HYBRID, HYBRID_BELOW, group_of
+from spots_ml.scoring.arms import BETWEEN_NAMES
+from spots_ml.scoring.assignment import FORMULA_BASED, HYBRID, HYBRID_BELOW, PLACE_BITS, group_of, place_of
 from spots_ml.scoring.decision import CALLED_FROM, OUTCOME_ABOVE, decide_calls
 from spots_ml.scoring.fallback import REASON_TEXTS, RULE_WEIGHTS
 
@@ -65,7 +66,7 @@ def parity(models: Iterable[PublishedModel]) -> float:
 
 
 def decision_document(
-    models: Mapping[ModelType, PublishedModel], n_golden: Mapping[ModelType, int], *, n_history: int
+    models: Mapping[ModelType, PublishedModel], n_golden: Mapping[ModelType, int], *, n_history: int, n_assignment: int
 ) -> dict[str, Any]:
     """Write down everything that the app's decision depends on.
 
@@ -73,6 +74,7 @@ def decision_document(
         models: The two versions of the kit.
         n_golden: Golden lines per model.
         n_history: Golden lines for history.
+        n_assignment: Golden lines for rollouts.
 
     Returns:
         A JSON document; equal for equal arguments.
@@ -96,6 +98,7 @@ def decision_document(
         },
         "golden_lines": dict(n_golden),
         "history_lines": n_history,
+        "assignment_lines": n_assignment,
         "inputs": {model_type: list(model_spec(model_type).inputs) for model_type in models},
         "unknown_value": UNKNOWN_VALUE,
         "record_groups": FEATURE_GROUPS,
@@ -104,6 +107,7 @@ def decision_document(
         "formula": _formula(),
         "outcome_rule": _outcome_rule(),
         "groups": _groups(),
+        "rollouts": _rollouts(),
         "decision": {
             "outcome_above": OUTCOME_ABOVE,
             "called_from": CALLED_FROM,
@@ -208,6 +212,21 @@ def _groups() -> dict[str, Any]:
         "else": FORMULA_BASED,
         "unknown_agent": FORMULA_BASED,
         "examples": {agent_id: group_of(agent_id) for agent_id in AGENTS_AT_THE_EDGE},
+    }
+
+
+def _rollouts() -> dict[str, Any]:
+    return {
+        "digest": "sha256",
+        "of": "the salt, a colon and agent_id, as UTF-8; half of a surrogate pair is U+FFFD",
+        "between_salt_and_agent": ":",
+        "bits": PLACE_BITS,
+        "treated": "an agent of the group that decides by the models, whose place is below the traffic",
+        "models_in_order": [spec.name for spec in deciding_models()],
+        "between_names": BETWEEN_NAMES,
+        "examples": [
+            {"agent_id": agent_id, "salt": "a", "place": place_of(agent_id, "a")} for agent_id in AGENTS_AT_THE_EDGE
+        ],
     }
 
 

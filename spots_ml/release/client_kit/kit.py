@@ -12,6 +12,7 @@ from spots_ml.digests import canonical_json
 from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.models.declared import ModelType, model_in
 from spots_ml.models.spec import Role
+from spots_ml.release.client_kit.assignment_lines import assignment_lines, assignment_text
 from spots_ml.release.client_kit.decision_document import decision_document, parity
 from spots_ml.release.client_kit.golden import MARGIN_PARITIES, GoldenLine, golden_lines
 from spots_ml.release.client_kit.history_lines import history_lines
@@ -22,6 +23,7 @@ from spots_ml.scoring.served import ServedModel
 
 GOLDEN_NAME: Final = "golden.jsonl"
 HISTORY_NAME: Final = "history.jsonl"
+ASSIGNMENT_NAME: Final = "assignment.jsonl"
 FILES_DIR: Final = Path(__file__).with_name("files")
 """What goes into every kit as it is; in `README.md` names and numbers are filled in."""
 _COPIED: Final = ("check.py", "rules.py", "check.mjs", "rules.mjs", "package.json")
@@ -73,9 +75,12 @@ def write_kit(
     models = {model.model_type: model for model in (calling_score, outcome)}
     lines = golden_lines(_served(calling_score), _served(outcome), margin=MARGIN_PARITIES * parity(models.values()))
     n_golden = Counter(line["model_type"] for line in lines)
-    histories = history_lines()
+    histories, assignments = history_lines(), assignment_lines()
     decision = decision_document(
-        models, {model_type: n_golden[model_type] for model_type in models}, n_history=len(histories)
+        models,
+        {model_type: n_golden[model_type] for model_type in models},
+        n_history=len(histories),
+        n_assignment=len(assignments),
     )
 
     def fill(target: Path) -> None:
@@ -86,6 +91,7 @@ def write_kit(
         (target / DECISION_NAME).write_text(json.dumps(decision, indent=2, ensure_ascii=False) + "\n", "utf-8")
         (target / GOLDEN_NAME).write_bytes(b"".join(canonical_json(line) + b"\n" for line in lines))
         (target / HISTORY_NAME).write_bytes(b"".join(canonical_json(line) + b"\n" for line in histories))
+        (target / ASSIGNMENT_NAME).write_bytes(assignment_text(assignments))
         for name in _COPIED:
             shutil.copyfile(FILES_DIR / name, target / name)
         (target / "README.md").write_text(_readme(models, lines), "utf-8")

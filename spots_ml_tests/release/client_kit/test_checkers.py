@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 from pathlib import Path
 
 import onnx
@@ -113,6 +114,14 @@ def flatten_output(model):
     del model.graph.output[0].type.tensor_type.shape.dim[1:]
 
 
+def last_bit(numbers, name):
+    numbers[name] = math.nextafter(numbers[name], 1.0)
+
+
+def offer(line):
+    return line["models"]["calling_score"]["rolling_out"]
+
+
 def swap_features(line):
     features = line["features"]
     features[24], features[29] = features[29], features[24]
@@ -202,6 +211,44 @@ MUTATIONS = {
     ),
     "truncated history lines": (lambda kit: cut(kit / "history.jsonl", 0.5), "history.jsonl"),
     "no history lines": (lambda kit: (kit / "history.jsonl").unlink(), "history.jsonl"),
+    "another salt": (
+        lambda kit: edit_line(kit, 30, lambda line: offer(line).update(salt="0" * 32), "assignment.jsonl"),
+        "assignment.jsonl, line 30: places",
+    ),
+    "somebody else treated": (
+        lambda kit: edit_line(kit, 4, lambda line: line["treated"].update(calling_score=True), "assignment.jsonl"),
+        "assignment.jsonl, line 4: treated",
+    ),
+    "another weight of the treated": (
+        lambda kit: edit_line(kit, 7, lambda line: line.update(weight=0.1), "assignment.jsonl"),
+        "assignment.jsonl, line 7: weight",
+    ),
+    "stages in the wrong order": (
+        lambda kit: edit_line(kit, 60, lambda line: line.update(stage=12), "assignment.jsonl"),
+        "assignment.jsonl, line 60: stage",
+    ),
+    "an empty salt that is taken": (
+        lambda kit: edit_line(kit, 30, lambda line: offer(line).update(salt=""), "assignment.jsonl"),
+        "assignment.jsonl, line 30: refused",
+    ),
+    "a bit of the place": (
+        lambda kit: edit_line(kit, 30, lambda line: last_bit(line["places"], "calling_score"), "assignment.jsonl"),
+        "assignment.jsonl, line 30: places",
+    ),
+    "places by another sign": (
+        lambda kit: edit_rules(kit, set_rule("rollouts", "between_salt_and_agent", value="-")),
+        "decision.json: place of",
+    ),
+    "rollouts in another order": (
+        lambda kit: edit_rules(kit, lambda rules: rules["rollouts"]["models_in_order"].reverse()),
+        "experiment is",
+    ),
+    "an assignment that is not whole": (
+        lambda kit: edit_line(kit, 6, lambda line: line["models"].pop("outcome"), "assignment.jsonl"),
+        "assignment.jsonl, line 6",
+    ),
+    "truncated assignment lines": (lambda kit: cut(kit / "assignment.jsonl", 0.5), "assignment.jsonl"),
+    "no assignment lines": (lambda kit: (kit / "assignment.jsonl").unlink(), "assignment.jsonl"),
     "truncated golden lines": (lambda kit: cut(kit / "golden.jsonl", 0.7), "golden.jsonl, line"),
     "no golden lines": (lambda kit: cut(kit / "golden.jsonl", 0.0), "lines is 0"),
     "truncated rules": (lambda kit: cut(kit / "decision.json", 0.5), "cannot be used"),

@@ -23,6 +23,6 @@ def test_the_rules_are_those_that_were_given_out():
         "calling_score": model("calling_score", "v1.3-hybrid", 0.3),
         "outcome": model("outcome", "v1.0-real", 0.1),
     }
-    document = decision_document(models, {"calling_score": 120, "outcome": 80}, n_history=40)
+    document = decision_document(models, {"calling_score": 120, "outcome": 80}, n_history=40, n_assignment=95)
 
     assert json.loads(json.dumps(document)) == json.loads(GIVEN_OUT.read_text(encoding="utf-8"))

@@ -29,6 +29,7 @@ def test_a_kit_holds_models_rules_golden_lines_and_checkers(whole_kit, published
 
     assert [name for name in names_in(directory) if not name.startswith("node_modules")] == [
         "README.md",
+        "assignment.jsonl",
         "calling_score/manifest.json",
         "calling_score/model.onnx",
         "check.mjs",
@@ -99,6 +100,7 @@ def test_a_kit_of_before_there_was_a_list_is_replaced_by_the_names_it_had(write,
     kit = tmp_path / "kit"
     write(kit)
     (kit / "files.json").unlink()
+    (kit / "assignment.jsonl").unlink()  # there was none then
     (kit / "golden.jsonl").write_text("old")
     (kit / "notes.txt").write_text("mine")
 

@@ -1,5 +1,5 @@
 /**
- * Proves that the rules and models of this client kit give what golden.jsonl and history.jsonl say, in ONNX Runtime for JavaScript.
+ * Proves that the rules and models of this client kit give what its golden lines say, in ONNX Runtime for JavaScript.
  *
  *     node check.mjs [DIR] [--runtime onnxruntime-node|onnxruntime-web] [--json]
  *
@@ -14,7 +14,17 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-import { decide, either, formula, group, historyFeatures, modelInputs, outcomeRule } from "./rules.mjs";
+import {
+  assign,
+  decide,
+  either,
+  formula,
+  group,
+  historyFeatures,
+  modelInputs,
+  outcomeRule,
+  place,
+} from "./rules.mjs";
 
 const MODEL_TYPES = ["calling_score", "outcome"];
 const PROVIDERS = { "onnxruntime-node": "cpu", "onnxruntime-web": "wasm" };
@@ -132,10 +142,13 @@ function checkLine(where, line, kitAnswers, rules, comparison) {
   }
 }
 
-/** Hold group and decision rules against the examples of decision.json, which are at the edges. */
+/** Hold group, place and decision rules against the examples of decision.json, which are at the edges. */
 function checkExamples(rules, comparison) {
   for (const [agentId, expected] of Object.entries(rules.groups.examples)) {
     comparison.same("decision.json", `group of "${agentId}"`, group(agentId, rules), expected);
+  }
+  for (const { agent_id: agentId, salt, place: expected } of rules.rollouts.examples) {
+    comparison.same("decision.json", `place of "${agentId}"`, place(agentId, salt, rules), expected);
   }
   rules.decision.examples.forEach((example, index) => {
     const given = {
@@ -171,6 +184,33 @@ function checkHistory(kit, rules, comparison) {
   });
 }
 
+/** Assign the agent of every line of assignment.jsonl; places are compared bit by bit. */
+function checkAssignment(kit, rules, comparison) {
+  const texts = readFileSync(join(kit, "assignment.jsonl"), "utf8").split("\n").filter(Boolean);
+  comparison.same("assignment.jsonl", "number of lines", texts.length, rules.assignment_lines);
+  texts.forEach((text, index) => {
+    const where = `assignment.jsonl, line ${index + 1}`;
+    try {
+      const line = JSON.parse(text);
+      let found;
+      try {
+        found = assign(line.agent_id, line.models, rules);
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        found = { refused: true };
+      }
+      for (const [name, value] of Object.entries(found)) {
+        for (const key of value !== null && typeof value === "object" ? Object.keys(value) : [null]) {
+          const [told, expected] = key === null ? [value, line[name]] : [value[key], line[name]?.[key]];
+          comparison.same(where, key === null ? name : `${name}.${key}`, told, expected);
+        }
+      }
+    } catch (error) {
+      comparison.findings.push(`${where}: is not whole (${error.message})`);
+    }
+  });
+}
+
 /** Read the golden lines and derive their inputs. */
 function readGolden(kit, rules) {
   const lines = [];
@@ -197,6 +237,7 @@ async function checkKit(ort, provider, kit, rules, comparison) {
   }
   checkExamples(rules, comparison);
   checkHistory(kit, rules, comparison);
+  checkAssignment(kit, rules, comparison);
   const byModel = {};
   for (const modelType of MODEL_TYPES) {
     const session = await openModel(ort, provider, kit, modelType, rules);

@@ -1,4 +1,4 @@
-"""Proves that rules and models of this client kit give what golden.jsonl and history.jsonl say, in this ONNX Runtime.
+"""Proves that rules and models of this client kit give what its golden lines say, in this ONNX Runtime.
 
     python check.py [DIR] [--json]
 
@@ -17,7 +17,18 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
-from rules import Document, decide, either, formula, group, history_features, model_inputs, outcome_rule
+from rules import (
+    Document,
+    assign,
+    decide,
+    either,
+    formula,
+    group,
+    history_features,
+    model_inputs,
+    outcome_rule,
+    place,
+)
 
 MODEL_TYPES = ("calling_score", "outcome")
 FORMULA_PARTS = (
@@ -147,9 +158,12 @@ def check_line(where: str, line: Document, kit_answers: Document, rules: Documen
 
 
 def check_examples(rules: Document, comparison: Comparison) -> None:
-    """Hold group and decision rules against the examples of decision.json, which are at the edges."""
+    """Hold group, place and decision rules against the examples of decision.json, which are at the edges."""
     for agent_id, expected in rules["groups"]["examples"].items():
         comparison.same("decision.json", f"group of {agent_id!r}", group(agent_id, rules), expected)
+    for example in rules["rollouts"]["examples"]:
+        found_place = place(example["agent_id"], example["salt"], rules)
+        comparison.same("decision.json", f"place of {example['agent_id']!r}", found_place, example["place"])
     for number, example in enumerate(rules["decision"]["examples"], 1):
         found = decide(
             example["formula_score"],
@@ -178,6 +192,24 @@ def check_history(kit: Path, rules: Document, comparison: Comparison) -> None:
             found = history_features(line["interactions"], line["at"], rules)
             for name, expected in line["history_features"].items():
                 comparison.number(where, name, found[name], expected)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            comparison.findings.append(f"{where}: is not whole ({error!r})")
+
+
+def check_assignment(kit: Path, rules: Document, comparison: Comparison) -> None:
+    """Assign the agent of every line of assignment.jsonl; places are compared bit by bit."""
+    texts = (kit / "assignment.jsonl").read_text("utf-8").splitlines()
+    comparison.same("assignment.jsonl", "number of lines", len(texts), rules["assignment_lines"])
+    for number, text in enumerate(texts, 1):
+        where = f"assignment.jsonl, line {number}"
+        try:
+            line = json.loads(text)
+            try:
+                found: Document = assign(line["agent_id"], line["models"], rules)
+            except ValueError:
+                found = {"refused": True}
+            for name in found:
+                comparison.same(where, name, found[name], line.get(name))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             comparison.findings.append(f"{where}: is not whole ({error!r})")
 
@@ -211,6 +243,7 @@ def check_kit(kit: Path, comparison: Comparison, rules: Document) -> int:
         comparison.same("golden.jsonl", f"number of {model_type} lines", n_lines, rules["golden_lines"][model_type])
     check_examples(rules, comparison)
     check_history(kit, rules, comparison)
+    check_assignment(kit, rules, comparison)
     by_model: dict[str, list[dict[str, float]]] = {}
     for model_type in MODEL_TYPES:
         session = open_model(kit, model_type, rules)

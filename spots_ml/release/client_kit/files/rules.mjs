@@ -160,12 +160,55 @@ export function formula(inputs, record, rules) {
 
 // --- 3. The decision ------------------------------------------------------------------------------------------------
 
-/** Tell an agent's group from the first byte of SHA-256 of its id in UTF-8. */
+/** Tell an agent's group from the first byte of SHA-256 of its id in UTF-8; half of a surrogate pair is U+FFFD. */
 export function group(agentId, rules) {
   const { groups } = rules;
   if (agentId === null) return groups.unknown_agent;
   const byte = createHash(groups.digest).update(agentId, "utf8").digest()[groups.byte];
   return byte < groups.hybrid_below ? groups.below : groups.else;
+}
+
+/** Place an agent in [0, 1): the first bits of a digest of salt and id, as a fraction. An empty salt is an error. */
+export function place(agentId, salt, rules) {
+  if (!salt) throw new RangeError("a rollout has no salt");
+  const how = rules.rollouts;
+  const digest = createHash(how.digest).update(salt + how.between_salt_and_agent + agentId, "utf8").digest();
+  return Number(digest.readBigUInt64BE(0) >> BigInt(64 - how.bits)) / 2 ** how.bits;
+}
+
+/**
+ * Tell which versions decide about an agent, with which weight and filter, and what is reported of it.
+ *
+ * `models` is that part of the phone's manifest. Each model that is rolled out draws for itself: an agent of the group is
+ * treated when its place by that model's salt is below its traffic, and then has that version and weight.
+ */
+export function assign(agentId, models, rules) {
+  const agentsGroup = group(agentId, rules);
+  const drawn = agentsGroup === rules.groups.below;
+  const found = { group: agentsGroup, places: {}, treated: {}, versions: {} };
+  const answering = {};
+  const names = [];
+  const stages = [];
+  for (const modelType of rules.rollouts.models_in_order) {
+    const { active, rolling_out: offer } = models[modelType];
+    const where = offer !== null && agentId !== null ? place(agentId, offer.salt, rules) : null;
+    const treated = drawn && where !== null && where < offer.traffic;
+    answering[modelType] = treated ? offer : active;
+    found.places[modelType] = where;
+    found.treated[modelType] = treated;
+    found.versions[modelType] = answering[modelType]?.version ?? null;
+    if (drawn && offer !== null) {
+      names.push(offer.experiment);
+      stages.push(offer.stage);
+    }
+  }
+  return {
+    ...found,
+    weight: drawn ? (answering.calling_score?.weight ?? 0) : 0,
+    filter_on: answering.outcome?.filter_on ?? false,
+    experiment: names.join(rules.rollouts.between_names) || null,
+    stage: stages.length > 0 ? Number(stages.join("")) : null,
+  };
 }
 
 /** Stand in for the outcome model. */

@@ -193,8 +193,58 @@ def group(agent_id: str | None, rules: Document) -> str:
     groups = rules["groups"]
     if agent_id is None:
         return str(groups["unknown_agent"])
-    byte = hashlib.new(groups["digest"], agent_id.encode("utf-8")).digest()[groups["byte"]]
+    byte = hashlib.new(groups["digest"], utf8(agent_id)).digest()[groups["byte"]]
     return str(groups["below"] if byte < groups["hybrid_below"] else groups["else"])
+
+
+def utf8(text: str) -> bytes:
+    """Encode an id; half of a surrogate pair, which is no text, becomes U+FFFD, as in JavaScript and Dart."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode("utf-8")
+
+
+def place(agent_id: str, salt: str, rules: Document) -> float:
+    """Place an agent in [0, 1): the first bits of a digest of salt and id, as a fraction.
+
+    Raises:
+        ValueError: When the salt is empty.
+    """
+    if not salt:
+        raise ValueError("a rollout has no salt")
+    how = rules["rollouts"]
+    digest = hashlib.new(how["digest"], utf8(salt + how["between_salt_and_agent"] + agent_id)).digest()
+    return float((int.from_bytes(digest[:8], "big") >> (64 - how["bits"])) / 2 ** how["bits"])
+
+
+def assign(agent_id: str | None, models: Document, rules: Document) -> Document:
+    """Tell which versions decide about an agent, with which weight and filter, and what is reported of it.
+
+    `models` is that part of the phone's manifest. Each model that is rolled out draws for itself: an agent of the
+    group is treated when its place by that model's salt is below its traffic, and then has that version and weight.
+    """
+    agents_group = group(agent_id, rules)
+    drawn = agents_group == rules["groups"]["below"]
+    found: Document = {"group": agents_group, "places": {}, "treated": {}, "versions": {}}
+    answering, names, stages = {}, [], []
+    for model_type in rules["rollouts"]["models_in_order"]:
+        offer, where = models[model_type]["rolling_out"], None
+        if offer is not None and agent_id is not None:
+            where = place(agent_id, offer["salt"], rules)
+        treated = drawn and where is not None and where < offer["traffic"]
+        answering[model_type] = offer if treated else models[model_type]["active"]
+        found["places"][model_type] = where
+        found["treated"][model_type] = treated
+        found["versions"][model_type] = answering[model_type] and answering[model_type]["version"]
+        if drawn and offer is not None:
+            names.append(offer["experiment"])
+            stages.append(str(offer["stage"]))
+    neural, outcome = answering["calling_score"], answering["outcome"]
+    return {
+        **found,
+        "weight": neural["weight"] if drawn and neural is not None else 0.0,
+        "filter_on": outcome is not None and outcome["filter_on"],
+        "experiment": rules["rollouts"]["between_names"].join(names) or None,
+        "stage": int("".join(stages)) if stages else None,
+    }
 
 
 def outcome_rule(inputs: Mapping[str, float], rules: Document) -> float:
