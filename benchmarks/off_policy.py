@@ -4,9 +4,9 @@
 
 Prints one JSON line per setting. A world has agents with tastes of their own (standard deviation 0.25 of a value in
 [-1, 1]) and 4 to 23 decisions each; a score decides, a fair coin decides in a share of the decisions; the candidate
-decides by another score, which sees a second input. The truth is that of the law: the mean over 200 times as many
-agents, every agent counting once. A setting holds overlap where the coin reaches at least 80 % of what the candidate
-changes; where a coin reaches only part of the decisions, the truth is that of the part.
+decides by another score, which sees a second input. The truth is that of the law: the mean over a million agents, every
+agent counting once. A setting holds overlap where the coin reaches at least 80 % of what the candidate changes; where a
+coin reaches only part of the decisions, the truth is that of the part.
 """
 
 import argparse
@@ -14,14 +14,15 @@ import json
 import os
 import platform
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spots_ml.experiments.off_policy import off_policy_value
+from spots_ml.experiments.forecasting.off_policy import off_policy_value
 from spots_ml_tests.experiments.logged_worlds import Drawn, World
 
 _TRUTH_AGENTS = 80_000
+_TRUTH_DRAWS = 12
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,18 @@ def truths(world: World) -> dict[str, float]:
     Returns:
         By the names of the estimates.
     """
-    drawn = World(**{**world.__dict__, "n_agents": _TRUTH_AGENTS}).draw(np.random.default_rng(10**9))
+    large = replace(world, n_agents=_TRUTH_AGENTS)
+    draws = [_truth(large.draw(np.random.default_rng((10**9, number)))) for number in range(_TRUTH_DRAWS)]
+    value, effect = np.mean(draws, axis=0).tolist()
+    return {"value": value, "value_snips": value, "effect": effect, "effect_snips": effect}
+
+
+def _truth(drawn: Drawn) -> tuple[float, float]:
     mine, before = drawn.candidate(), drawn.wants
     possible = drawn.called | (drawn.propensity < 1.0)
     sign = mine.astype(float) - before
     value = _share(drawn, mine * drawn.worth, possible | ~mine)
-    effect = _share(drawn, sign * drawn.worth, possible | (mine == before))
-    return {"value": value, "value_snips": value, "effect": effect, "effect_snips": effect}
+    return value, _share(drawn, sign * drawn.worth, possible | (mine == before))
 
 
 def _share(drawn: Drawn, part: np.ndarray, counted: np.ndarray) -> float:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from spots_ml.estimates.agents import Agents
-from spots_ml.experiments.off_policy import LoggedDecisions
-from spots_ml.experiments.value_model import cross_fitted
+from spots_ml.experiments.forecasting.off_policy import LoggedDecisions
+from spots_ml.experiments.forecasting.value_model import cross_fitted
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from spots_ml.experiments.decided_again import decide_again
-from spots_ml.experiments.matured_values import matured_values
+from spots_ml.experiments.forecasting.decided_again import decide_again
+from spots_ml.experiments.forecasting.matured_values import matured_values
 from spots_ml.experiments.policy import OutcomeValues, RolloutPolicy
 from spots_ml.interactions.schema import INTERACTIONS
 from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES

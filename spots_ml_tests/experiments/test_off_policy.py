@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from spots_ml.estimates.agents import Agents
-from spots_ml.experiments.off_policy import LoggedDecisions, OffPolicyRules, off_policy_value
-from spots_ml.experiments.value_model import cross_fitted
+from spots_ml.experiments.forecasting.off_policy import LoggedDecisions, OffPolicyRules, off_policy_value
+from spots_ml.experiments.forecasting.value_model import cross_fitted
 from spots_ml_tests.experiments.logged_worlds import World
 
 ANY = OffPolicyRules(least_overlap=1e-9, least_effective=1, least_effective_changed=1)

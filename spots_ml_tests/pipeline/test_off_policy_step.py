@@ -6,9 +6,9 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from spots_ml.experiments.off_policy import OffPolicyRules
+from spots_ml.experiments.forecasting.off_policy import OffPolicyRules
 from spots_ml.experiments.policy import RolloutPolicy
-from spots_ml.pipeline.off_policy_step import value_from_log
+from spots_ml.pipeline.forecasting.off_policy_step import value_from_log
 from spots_ml.registry.serving import open_scorer
 from spots_ml.scoring.decision_log.log import decision_table
 from spots_ml.scoring.exploration import chances

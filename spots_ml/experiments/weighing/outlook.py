@@ -18,7 +18,7 @@ from spots_ml.experiments.rollout import Rollout, StagePeriod
 LEAST_UNITS: Final = 30
 """Units before their effect and spread are told of the future."""
 
-_MIXTURE_COSTS: Final = 1.5
+MIXTURE_COSTS: Final = 1.5
 """Logarithm of what averaging over bets costs, at the evidence that is asked for."""
 _MOSTLY: Final = 0.95
 _RECENT_DAYS: Final = 7
@@ -130,7 +130,7 @@ def _units(counts: StageCounts) -> int:
 def _needed_z(asked: EValue, z: float) -> float:
     """The effect by its standard error at which the evidence will be enough; what it lags behind now, it lags then."""
     lags = z**2 / 2.0 - asked.log_e if z > 0.0 else 0.0
-    return math.sqrt(2.0 * (asked.needed + max(lags, _MIXTURE_COSTS)))
+    return math.sqrt(2.0 * (asked.needed + max(lags, MIXTURE_COSTS)))
 
 
 def _cohorts(counts: StageCounts, n_days: int) -> np.ndarray:

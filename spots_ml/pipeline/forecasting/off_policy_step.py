@@ -1,6 +1,6 @@
 """What a version would have been worth in the place of what answers now: the log is read, and its decisions made again.
 
-How it is estimated is in `experiments.off_policy`.
+How it is estimated is in `experiments.forecasting.off_policy`.
 """
 
 from collections.abc import Iterator
@@ -13,11 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spots_ml.experiments.decided_again import LEFT_OUT_TEXTS, DecidedAgain, decide_again
-from spots_ml.experiments.matured_values import matured_values
-from spots_ml.experiments.off_policy import LoggedDecisions, OffPolicyRules, OffPolicyValue, off_policy_value
+from spots_ml.experiments.forecasting.decided_again import LEFT_OUT_TEXTS, DecidedAgain, decide_again
+from spots_ml.experiments.forecasting.matured_values import matured_values
+from spots_ml.experiments.forecasting.off_policy import (
+    LoggedDecisions,
+    OffPolicyRules,
+    OffPolicyValue,
+    off_policy_value,
+)
+from spots_ml.experiments.forecasting.value_model import cross_fitted
 from spots_ml.experiments.policy import RolloutPolicy
-from spots_ml.experiments.value_model import cross_fitted
 from spots_ml.interactions.columns import agents_by_name
 from spots_ml.interactions.keeping.interaction_store import EmptyStoreError
 from spots_ml.models.declared import ModelType, model_in
