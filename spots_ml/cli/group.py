@@ -30,7 +30,6 @@ COMMANDS: Final = {
     "show": "spots_ml.cli.registry.versions",
     "status": "spots_ml.cli.status",
     "sync": "spots_ml.cli.registry.sync",
-    "traffic": "spots_ml.cli.registry.lifecycle",
     "unarchive": "spots_ml.cli.registry.lifecycle",
     "verify": "spots_ml.cli.registry.verify",
     "versions": "spots_ml.cli.registry.versions",

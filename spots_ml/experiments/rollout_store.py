@@ -46,8 +46,20 @@ class RolloutLookup(Protocol):
 class RolloutStore(RolloutLookup, Protocol):
     """Keeps rollouts. Every change is one transaction with the registry's changes that follow from it."""
 
-    def start_rollout(self, start: RolloutStart, *, now: datetime, actor: str, reason: str) -> Rollout:
+    def start_rollout(
+        self, start: RolloutStart, *, now: datetime, actor: str, reason: str, forced: bool = False
+    ) -> Rollout:
         """Start a rollout, and give the challenger its weight and the first stage's share.
+
+        Args:
+            start: What is fixed.
+            now: The present, with a time zone.
+            actor: Who starts it.
+            reason: Why.
+            forced: Whether a person steps around the blessing, for this rollout up to its promotion.
+
+        Returns:
+            The rollout as it stands.
 
         Raises:
             RolloutChangedError: When the rollouts before it are not those that it names, or another version is active.
@@ -80,6 +92,8 @@ class RolloutStore(RolloutLookup, Protocol):
 
     def change_rollout(self, rollout: int, change: RolloutChange, *, after: int, now: datetime, actor: str) -> Rollout:
         """Make a change that follows from no look: a person's, or of what a look cannot see.
+
+        One by hand needs no blessing, and its reason is in the history.
 
         Raises:
             RolloutChangedError: When it has another last event by now.

@@ -190,10 +190,16 @@ def blessing_needed_since(history: Iterable[HistoryEntry], version: str) -> int:
         version: The version.
 
     Returns:
-        The number of the last entry by which it was rolled back; 0: it never was.
+        The number of the last entry by which it was rolled back, or a rollout took its traffic back; 0: there is none.
     """
     return max(
-        (entry.sequence for entry in history if entry.version == version and entry.action in _TAKEN_BACK), default=0
+        (
+            entry.sequence
+            for entry in history
+            if entry.version == version
+            and (entry.action in _TAKEN_BACK or (entry.action == "traffic_set" and entry.to_value == 0.0))
+        ),
+        default=0,
     )
 
 

@@ -1,7 +1,7 @@
 """How the numbers of a version change while its status stays: its weight, and its traffic while it is rolled out.
 
-The weight of a staging or active version may be changed at any time. Traffic is given to one staging version at a time;
-the active version takes the rest, and a change of status ends a rollout. Traffic needs a blessing as promotion does.
+Traffic is given to one staging version at a time, by rollouts alone; the active version takes the rest, and a change of
+status takes it back. Traffic needs a blessing as promotion does.
 """
 
 from spots_ml.errors import RegistryError
@@ -36,10 +36,10 @@ def weighing(model_type: ModelType, version: str, weight: float) -> ChangePlan:
     return plan
 
 
-def rollout(
+def offering(
     model_type: ModelType, version: str, traffic: float, *, reason: str = "", forced: bool = False
 ) -> ChangePlan:
-    """Decide how a version is offered to a share of the agents.
+    """Decide how a version is offered to a share of the agents, or taken back.
 
     Args:
         model_type: The model.
@@ -50,8 +50,8 @@ def rollout(
 
     Returns:
         A plan with the one change. It raises `RegistryError` when the traffic is no share, the version does not exist
-        or is not in staging, another one is being rolled out, or its blessing is missing; traffic is taken back without
-        one.
+        or is not in staging, or its blessing is missing; traffic is taken back without one. That one version has
+        traffic at a time is up to who asks.
     """
 
     def plan(state: RegistryState) -> tuple[VersionChange, ...]:
@@ -59,11 +59,6 @@ def rollout(
         found = find(state.versions, model_type, version)
         if found.status != "staging":
             raise RegistryError(f"{model_type} {version} is {found.status}; only a staging version is rolled out")
-        others = [one.version for one in state.versions if one.status == "staging" and one.traffic > 0.0]
-        if traffic > 0.0 and any(other != version for other in others):
-            raise RegistryError(
-                f"{model_type} {others[0]} is being rolled out; promote it, archive it or take its traffic back first"
-            )
         if traffic > 0.0:
             demand_blessing(
                 state,

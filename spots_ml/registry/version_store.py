@@ -145,7 +145,11 @@ class VersionRegistration(ServableVersions, Protocol):
 
 
 class VersionChanges(Protocol):
-    """Changes which version rules. Every change is one transaction, safe with several processes."""
+    """Changes which version rules. Every change is one transaction, safe with several processes.
+
+    One that changes the active version, or archives the challenger, ends the rollout of the model in that transaction.
+    The traffic of a version is changed by rollouts alone.
+    """
 
     def bless(self, blessing: Blessing, *, now: datetime, actor: str) -> KeptBlessing:
         """Keep what comparing a version with the champion came to, under the next number.
@@ -225,25 +229,7 @@ class VersionChanges(Protocol):
     def set_weight(
         self, model_type: ModelType, version: str, weight: float, *, now: datetime, actor: str, reason: str
     ) -> ModelVersion:
-        """Change how much the neural score of a version counts; see `shares.weighing`.
-
-        Raises:
-            RegistryError: When the change is not allowed.
-        """
-        ...
-
-    def set_traffic(
-        self,
-        model_type: ModelType,
-        version: str,
-        traffic: float,
-        *,
-        now: datetime,
-        actor: str,
-        reason: str,
-        forced: bool = False,
-    ) -> ModelVersion:
-        """Offer a staging version to a share of the hybrid group; see `shares.rollout`.
+        """Change how much the neural score of a version counts, unless a rollout compares it; see `shares.weighing`.
 
         Raises:
             RegistryError: When the change is not allowed.

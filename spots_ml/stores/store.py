@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from spots_ml.experiments.rollout_store import RolloutStore
 from spots_ml.interactions.keeping.interaction_store import InteractionStore
 from spots_ml.monitoring.causes.requests import RetrainingRequestLog
 from spots_ml.monitoring.causes.watches import WatchLog
@@ -29,6 +30,7 @@ class Store:
         refusals: What gates refused.
         retraining_requests: Who asked for a retraining, and who took that up.
         watches: What watching versions in service found, day by day.
+        rollouts: Rollouts, what happened to them, what was known of them, and their units.
     """
 
     interactions: InteractionStore
@@ -40,3 +42,4 @@ class Store:
     refusals: RefusalLog
     retraining_requests: RetrainingRequestLog
     watches: WatchLog
+    rollouts: RolloutStore

@@ -1,6 +1,6 @@
 """Carrying a registry over into another store: versions with their files, then what became of them.
 
-Status is repeated by `sync_moves`, weight and traffic by `sync_settings`.
+Status is repeated by `sync_moves`, weight by `sync_settings`.
 
 Every step is one that the target's registry takes itself, and each is taken only where it is still missing: whatever a
 killed process left is a valid registry, and running again goes on from there. Versions that the target alone knows are
@@ -27,7 +27,7 @@ from spots_ml.registry.records import (
 from spots_ml.registry.version_store import ServableVersions, VersionStore
 from spots_ml.release.manifest import Manifest
 from spots_ml.stores.sync_moves import Moves
-from spots_ml.stores.sync_settings import CarriedSettings
+from spots_ml.stores.sync_settings import repeat_weights
 
 Outcome = Literal["added", "known", "left", "refused"]
 """What happened to a version: registered now, or before; `left`: it is there, and cannot get the status it has in the
@@ -46,7 +46,7 @@ class CarriedVersion:
         outcome: What happened to it.
         source_status: Its status in the source.
         target_status: Its status in the target now; None: it is not there.
-        detail: Why it was refused, or has another status or traffic; empty else.
+        detail: Why it was refused, or has another status or weight; empty else.
     """
 
     model_type: ModelType
@@ -95,17 +95,15 @@ def carry_over(
                 added.add(_key(version))
         except (ArtifactError, CertificationError, GateError) as error:
             refused[_key(version)] = str(error)
-    settings = CarriedSettings(source, versions, target, clock, actor)
-    settings.repeat_weights()
+    not_weighed = repeat_weights(versions, target, clock=clock, actor=actor)
     moves = Moves(source, target, clock=clock, actor=actor)
     standings = {model_type: moves.repeat(model_type) for model_type in declared_types()}
-    without_traffic = settings.repeat_traffic()
     status = {_key(one): one.status for one in target.list_versions()}
 
     def tell(one: ModelVersion) -> CarriedVersion:
         standing, now = standings[one.model_type], status.get(_key(one))
         outcome: Outcome = "added" if _key(one) in added else "known"
-        detail = without_traffic.get(_key(one), "") if now == one.status else standing.detail
+        detail = not_weighed.get(_key(one), "") if now == one.status else standing.detail
         if _key(one) in refused:
             outcome, detail = "refused", refused[_key(one)]
         elif now != one.status and not standing.in_line:

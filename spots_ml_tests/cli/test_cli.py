@@ -103,19 +103,16 @@ def test_the_life_of_a_version_by_hand(spots_ml, two_versions):
     assert len(entries.splitlines()) == 5
 
 
-def test_weight_and_traffic_are_set_by_hand_and_told_with_who_and_why(spots_ml, two_versions):
+def test_a_weight_is_set_by_hand_and_told_with_who_and_why(spots_ml, two_versions):
     spots_ml(*PROMOTE, "v1.0-synthetic")
     weighed = spots_ml("weight", MODEL, "v1.0-synthetic", 0.3, "--actor", "ann", "--reason", "trusted")
     assert "calling_score v1.0-synthetic is active, weight 0.3 now" in weighed.stdout
-    offered = spots_ml("traffic", MODEL, "v1.1-synthetic", 0.25, "--force", "--actor", "bob", "--reason", "try")
-    assert "calling_score v1.1-synthetic is staging, traffic 0.25 now" in offered.stdout
 
     versions = json.loads(spots_ml("versions", "--json").stdout)
-    assert [(one["weight"], one["traffic"]) for one in versions] == [(0.3, 1.0), (0.1, 0.25)]
-    *_, weight, traffic = json.loads(spots_ml("history", MODEL, "--json").stdout)
+    assert [(one["weight"], one["traffic"]) for one in versions] == [(0.3, 1.0), (0.1, 0.0)]
+    *_, weight = json.loads(spots_ml("history", MODEL, "--json").stdout)
     names = ("action", "from_value", "to_value", "actor", "reason")
     assert [weight[name] for name in names] == ["weight_set", 0.1, 0.3, "ann", "trusted"]
-    assert [traffic[name] for name in names] == ["traffic_set", 0.0, 0.25, "bob", "try"]
     assert "0.1 -> 0.3" in spots_ml("history", MODEL).stdout
 
 
@@ -125,7 +122,6 @@ def test_weight_and_traffic_are_set_by_hand_and_told_with_who_and_why(spots_ml, 
         (["weight", MODEL, "v1.0-synthetic", "1.5"], 1, "the weight 1.5 is no share; expected a number in [0, 1]"),
         (["weight", MODEL, "v1.0-synthetic", "much"], 2, "'much' is not a valid float"),
         (["weight", MODEL, "v9.9-real", "0.3"], 1, "registered are: v1.0-synthetic, v1.1-synthetic"),
-        (["traffic", MODEL, "v1.0-synthetic", "10"], 1, "the traffic 10 is no share; expected a number in [0, 1]"),
         (["promote", MODEL, "v9.9-real"], 1, "registered are: v1.0-synthetic, v1.1-synthetic"),
         (["rollback", MODEL], 1, "no version of calling_score is active"),
         (["show", MODEL, "nonsense"], 1, "there is no calling_score nonsense"),

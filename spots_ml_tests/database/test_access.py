@@ -21,6 +21,7 @@ from spots_ml_tests.database.roles import (
     model_file,
     outcome,
 )
+from spots_ml_tests.database.rollout_calls import start_rollout
 
 TRAINING = "calling_score_training_data"
 AB_TEST = "calling_score_ab_test_outcomes"
@@ -337,8 +338,7 @@ def test_the_phone_sees_what_it_may_be_given_and_nothing_else(database):
         for number in (0, 1):
             bless(connection, "calling_score", f"v1.{number}-real")
             _change(connection, "promote_model_version", p_version=f"v1.{number}-real")
-        bless(connection, "calling_score", "v1.2-real")
-        _change(connection, "set_rollout_traffic", p_version="v1.2-real", p_traffic=0.1)
+        assert start_rollout(connection, "v1.2-real")["status"] == "ok"
     with database.acting("authenticated", AGENT_A) as connection:
         seen = connection.execute("select * from public.served_models order by version").fetchall()
         rows = connection.execute("select version from public.model_versions order by version").fetchall()

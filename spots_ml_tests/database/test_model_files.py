@@ -9,6 +9,7 @@ import pytest
 from spots_ml.release.phone_manifest import PhoneManifest, PhoneModel
 from spots_ml.stores.supabase.migrations.account import apply_migrations
 from spots_ml_tests.database.roles import AGENT_A, START, Database, bless, call, content, model_file
+from spots_ml_tests.database.rollout_calls import start_rollout
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_the_phone_is_told_what_the_registry_says(project):
             register(connection, number)
         register(connection, 0, "outcome")
         promote(connection, 1)
-        change(connection, "set_rollout_traffic", 2, p_traffic=0.1)
+        assert start_rollout(connection, "v1.2-real")["status"] == "ok"
         told = manifest(connection)
         row = connection.execute("select * from public.model_versions where status = 'active'").fetchone()
     with project.acting("authenticated", AGENT_A) as connection:

@@ -15,16 +15,23 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from spots_ml.errors import RegistryError
+from spots_ml.experiments.rollout import ROLLOUT_ACTIONS, RolloutChange
+from spots_ml.experiments.rollout_store import RolloutChangedError
 from spots_ml.registry.lifecycle import TRANSITIONS
 from spots_ml.registry.records import STATUSES, Action, Candidate, HistoryEntry, ModelVersion, VersionContent
 from spots_ml.stores.embedded.store import embedded_store
+from spots_ml.stores.rollout_documents import document_of, event_of, rollout_of
 from spots_ml_tests.database.roles import bless, call, content, hours, model_file
+from spots_ml_tests.database.rollout_calls import change_rollout, start_rollout
 from spots_ml_tests.registry import blessing as blessed
 from spots_ml_tests.registry.building import all_verdicts
+from spots_ml_tests.stores.keeping_rollouts import new_start
 
 MODEL = "calling_score"
-FORCEABLE = ("promote", "set_traffic")
-KINDS = (*FORCEABLE, "register", "rollback", "take_back", "withdraw", "archive", "unarchive", "set_weight", "bless")
+KINDS = (
+    *("register", "promote", "rollback", "take_back", "withdraw", "archive", "unarchive", "set_weight", "bless"),
+    *("start", "step"),
+)
 
 
 def register(connection, name="a", version="v1.0-synthetic", at=0, watermark=None, model=MODEL, **values):
@@ -45,7 +52,7 @@ def fill(connection, *names):
 
 
 def change(connection, kind, number=None, at=10, model=MODEL, **values):
-    if kind in ("promote", "set_rollout_traffic"):
+    if kind == "promote":
         bless(connection, model, f"v1.{number}-synthetic")
     return change_as_it_is(connection, kind, number, at, model, **values)
 
@@ -185,35 +192,6 @@ def test_content_that_cannot_be_is_refused_by_the_table(shared, changes):
         )
 
 
-def test_a_rollout_has_its_steps_and_ends_with_promotion(database):
-    with database.service() as connection:
-        fill(connection, "a", "b", "c")
-        for share in (0.1, 0.5, 1.0):
-            assert change(connection, "set_rollout_traffic", 0, p_traffic=share)["version"]["traffic"] == share
-        assert (
-            "calling_score v1.0-synthetic is being rolled out"
-            in (change(connection, "set_rollout_traffic", 1, p_traffic=0.1)["reason"])
-        )
-        assert change(connection, "promote", 0)["version"]["traffic"] == 1
-        assert (
-            "is active; only a staging version" in change(connection, "set_rollout_traffic", 0, p_traffic=1)["reason"]
-        )
-        change(connection, "set_rollout_traffic", 1, p_traffic=0.1)
-        assert change(connection, "archive", 1)["version"]["traffic"] == 0
-        for wrong in (1.5, -0.1, float("nan"), None):
-            assert (
-                "expected a number in [0, 1]"
-                in (change(connection, "set_rollout_traffic", 2, p_traffic=wrong)["reason"])
-            )
-        steps = [row for row in history(connection) if row["action"] == "traffic_set"]
-    assert [(row["version"][:4], row["from_value"], row["to_value"]) for row in steps] == [
-        ("v1.0", 0.0, 0.1),
-        ("v1.0", 0.1, 0.5),
-        ("v1.0", 0.5, 1.0),
-        ("v1.1", 0.0, 0.1),
-    ]
-
-
 @pytest.mark.parametrize("seed", range(6))
 def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_path, seed):
     """Both stores get the same changes at random; every answer, refusal, row and history entry is the same."""
@@ -221,11 +199,11 @@ def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_pat
     embedded = embedded_store(tmp_path / "store.sqlite")
     clock, n_refused = count(1), 0
     with database.service() as connection:
-        for _ in range(100):
+        for _ in range(150):
             at, number = next(clock), random_.randrange(5)
             name, model = f"v1.{number}-synthetic", random_.choice([MODEL, MODEL, "outcome"])
             arguments = {"now": hours(at), "actor": "ann"}
-            kind = random_.choice([*KINDS, "register", "promote", "rollback", "take_back", "bless", "bless"])
+            kind = random_.choice([*KINDS, "register", "promote", "bless", "bless", "start", "step", "step"])
             share = random_.choice([0.0, 0.1, 0.3, 1.0, 1.5, -0.25])
             expected = None
             try:
@@ -259,25 +237,37 @@ def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_pat
                     )
                     assert (answer["status"], answer["blessing"]["number"]) == ("ok", blessed_there.number)
                     continue
+                elif kind == "start":
+                    forced, given = random_.random() < 0.3, any_start(random_, embedded, model, name)
+                    answer = start_rollout(connection, name, at, document_of(given)[0], p_forced=forced)
+                    started = {"actor": "eva", "reason": "blessed", "forced": forced}
+                    there = embedded.rollouts.start_rollout(given, now=hours(at), **started)
+                    assert rollout_of(answer["rollout"], "SQL") == there, answer["reason"]
+                    continue
+                elif kind == "step":
+                    last = [(one.number, one.last_event) for one in embedded.rollouts.list_rollouts()][-2:]
+                    rollout, after = random_.choice([*last * 3, (number, 1)])
+                    changes = {"cause": random_.choice(["evidence", "by_hand"]), "reason": "because"}
+                    step = RolloutChange(action=random_.choice(ROLLOUT_ACTIONS), **changes)
+                    seen = {"number": rollout, "last_event": after}
+                    answer = change_rollout(connection, seen, step.action, at, p_cause=step.cause)
+                    there = embedded.rollouts.change_rollout(rollout, step, after=after, now=hours(at), actor="fay")
+                    assert rollout_of(answer["rollout"], "SQL") == there, answer["reason"]
+                    continue
                 elif kind == "set_weight":
                     answer = change_as_it_is(connection, "set_model_weight", number, at, model, p_weight=share)
                     expected = embedded.versions.set_weight(model, name, share, **arguments, reason="better")
                 else:
                     told = {"reason": random_.choice(["better", "better", " "])}
                     named = {"p_reason": told["reason"]}
-                    if kind in FORCEABLE:
+                    if kind == "promote":
                         told["forced"] = named["p_forced"] = random_.random() < 0.25
-                    if kind == "set_traffic":
-                        answer = change_as_it_is(
-                            connection, "set_rollout_traffic", number, at, model, p_traffic=share, **named
-                        )
-                        expected = embedded.versions.set_traffic(model, name, share, **arguments, **told)
-                    else:
-                        answer = change_as_it_is(connection, kind, number, at, model, **named)
-                        expected = getattr(embedded.versions, kind)(model, name, **arguments, **told)
+                    answer = change_as_it_is(connection, kind, number, at, model, **named)
+                    expected = getattr(embedded.versions, kind)(model, name, **arguments, **told)
             except RegistryError as error:
                 n_refused += 1
-                assert (answer["status"], answer["reason"]) == ("refused", str(error))
+                status = "changed" if isinstance(error, RolloutChangedError) else "refused"
+                assert (answer["status"], answer["reason"]) == (status, str(error))
             else:
                 assert answer["status"] == "ok", answer["reason"]
                 assert _without_number(_version(answer["version"])) == _without_number(expected)
@@ -286,11 +276,32 @@ def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_pat
             sorted(found, key=lambda one: one.last_registered_sequence)
             for found in (map(_version, versions(connection)), embedded.versions.list_versions())
         )
+        rollouts = embedded.rollouts.list_rollouts()
         assert list(map(_without_number, in_sql)) == list(map(_without_number, in_file))
         assert [_entry(row) for row in history(connection)] == [
             _without_number(one) for one in embedded.versions.history()
         ]
-    assert 0 < n_refused < 100
+        assert [rollout_of(one, "SQL") for one in documents(connection, "rollouts")] == [*rollouts]
+        assert [event_of(one) for one in documents(connection, "rollout_events")] == sorted(
+            (event for one in rollouts for event in embedded.rollouts.rollout_events(one.number)),
+            key=lambda event: event.number,
+        )
+    assert 0 < n_refused < 150
+
+
+def any_start(random_, embedded, model, version):
+    """A start that may be as things stand, or not quite."""
+    kind = random_.choice(["version", "version", "weight"])
+    wrong = random_.choice([{}] * 6 + [{"champion": None}, {"n_before": 0}])
+    version = active_of(embedded, model) or version if kind == "weight" else version
+    return new_start(
+        embedded, model=model, blessed=False, **({"version": version, "kind": kind, "weight": 0.3} | wrong)
+    )
+
+
+def documents(connection, table):
+    rows = connection.execute(f"select to_jsonb(one) as document from public.{table} as one order by number")
+    return [row["document"] for row in rows]
 
 
 def active_of(store, model):
@@ -324,8 +335,6 @@ def test_a_call_that_is_sent_again_with_its_id_happens_once(database):
         for _ in range(2):
             answer = change(connection, "rollback", p_request_id=third)
             assert (answer["status"], answer["version"]["version"]) == ("ok", "v1.0-synthetic")
-        for _ in range(2):
-            change(connection, "set_rollout_traffic", 1, p_traffic=0.5)
         assert statuses(connection) == ["active", "deprecated"]
         assert [row[1] for row in told(connection)] == [
             *("registered", "registered", "promoted", "superseded", "promoted", "rolled_back", "restored"),
@@ -416,7 +425,6 @@ def test_a_moment_that_no_calendar_has_is_refused(database, moment):
             *(change(connection, kind, 0, p_at=moment) for kind in ("promote", "archive", "unarchive")),
             *(change(connection, kind, p_at=moment) for kind in ("rollback", "withdraw")),
             change(connection, "set_model_weight", 0, p_weight=0.2, p_at=moment),
-            change(connection, "set_rollout_traffic", 0, p_traffic=0.2, p_at=moment),
         ):
             assert answer["status"] == "refused"
             assert "expected one of the calendar" in answer["reason"]
@@ -477,7 +485,7 @@ def test_a_request_id_is_bound_to_its_whole_request(database):
             change(connection, "rollback", p_request_id=mine),
             change(connection, "withdraw", p_request_id=mine),
             change(connection, "set_model_weight", 0, p_weight=0.3, p_request_id=mine),
-            change(connection, "set_rollout_traffic", 1, p_traffic=0.3, p_request_id=mine),
+            start_rollout(connection, "v1.1-synthetic", p_request_id=mine),
             register(connection, "c", "v1.2-synthetic", p_request_id=mine),
         ]
         for answer in others:

@@ -32,10 +32,3 @@ def promote_blessed(versions, model_type, version, **by):
     """Promote a version that was blessed before; where it cannot be blessed, it is for the registry to say no."""
     bless_if_possible(versions, model_type, version)
     return versions.promote(model_type, version, **by)
-
-
-def offer_blessed(versions, model_type, version, traffic, **by):
-    """Give traffic to a version that was blessed before."""
-    if traffic > 0.0:
-        bless_if_possible(versions, model_type, version)
-    return versions.set_traffic(model_type, version, traffic, **by)

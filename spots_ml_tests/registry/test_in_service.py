@@ -4,11 +4,11 @@ import pytest
 
 from spots_ml.registry.in_service import in_service
 from spots_ml.stores.embedded.store import embedded_store
+from spots_ml_tests.stores.keeping_rollouts import start
 from spots_ml_tests.stores.keeping_versions import (
     MODEL,
     archive,
     fill,
-    offer,
     promote,
     rollback,
     unarchive,
@@ -89,5 +89,5 @@ def test_what_may_be_promoted_begins_with_what_is_in_staging_and_leaves_out_the_
 
 def test_what_is_rolled_out_is_told(store):
     promote(store, 0)
-    offer(store, 1, 0.1)
+    start(store, 1)
     assert in_service(store.versions, MODEL).rolling_out.version == B

@@ -9,15 +9,21 @@ from spots_ml.registry.registration import register_version
 from spots_ml.release.certification.certificate import RuntimeReport
 from spots_ml.release.phone_manifest import PhoneManifest, PhoneModel
 from spots_ml.stores.embedded.store import embedded_store
-from spots_ml_tests.registry.blessing import offer_blessed, promote_blessed
+from spots_ml_tests.registry.blessing import promote_blessed
 from spots_ml_tests.registry.building import hours, make_manifest, onnx_bytes
+from spots_ml_tests.stores.keeping_rollouts import start
 
 NOTHING = PhoneModel(active=None, rolling_out=None)
 
 
 @pytest.fixture
-def store(tmp_path):
-    return embedded_store(tmp_path / "registry.sqlite").versions
+def whole(tmp_path):
+    return embedded_store(tmp_path / "registry.sqlite")
+
+
+@pytest.fixture
+def store(whole):
+    return whole.versions
 
 
 @pytest.fixture
@@ -64,16 +70,16 @@ def test_the_active_version_is_told_with_where_it_lies(store, models_dir):
     assert PhoneManifest.from_bytes(told.to_bytes()) == told
 
 
-def test_a_version_that_is_rolled_out_is_told_beside_the_active_one(store, models_dir):
+def test_a_version_that_is_rolled_out_is_told_beside_the_active_one(whole, store, models_dir):
     activate(store, models_dir)
     manifest = make_manifest("second", version="v1.1-synthetic")
     register_version(store, models_dir, onnx=onnx_bytes("second"), manifest=manifest, now=hours(2), actor="test")
     assert phone_manifest(store, models_dir).models["calling_score"].rolling_out is None
-    offer_blessed(store, "calling_score", "v1.1-synthetic", 0.25, now=hours(3), actor="test", reason="")
+    start(whole, 1)
 
     told = phone_manifest(store, models_dir).models["calling_score"]
     assert (told.active.version, told.active.traffic) == ("v1.0-synthetic", 1.0)
-    assert (told.rolling_out.version, told.rolling_out.traffic) == ("v1.1-synthetic", 0.25)
+    assert (told.rolling_out.version, told.rolling_out.traffic) == ("v1.1-synthetic", 0.1)
     assert (models_dir.parent / told.rolling_out.url).read_bytes() == onnx_bytes("second")
 
 

@@ -5,16 +5,22 @@ import pytest
 
 from spots_ml.registry.service import service_periods
 from spots_ml.stores.embedded.store import embedded_store
-from spots_ml_tests.registry.blessing import offer_blessed, promote_blessed
+from spots_ml_tests.registry.blessing import promote_blessed
 from spots_ml_tests.registry.building import hours, make_candidate
+from spots_ml_tests.stores.keeping_rollouts import alter, start
 
 MODEL = "calling_score"
 CHANGE = {"actor": "a test", "reason": ""}
 
 
 @pytest.fixture
-def store(tmp_path):
-    return embedded_store(tmp_path / "store.sqlite").versions
+def whole(tmp_path):
+    return embedded_store(tmp_path / "store.sqlite")
+
+
+@pytest.fixture
+def store(whole):
+    return whole.versions
 
 
 def moments(*numbers):
@@ -37,13 +43,13 @@ def test_a_version_serves_from_its_promotion_to_what_replaces_it(store):
     assert served(store, "v9.9-real", 1) == served(store, "v1.0-real", 3, model="outcome") == [False]
 
 
-def test_a_staging_version_serves_while_it_has_traffic(store):
+def test_a_challenger_serves_while_it_is_rolled_out_paused_or_not(whole, store):
     store.register(make_candidate("a", "v1.0-real"), now=hours(0), actor="a test")
     promote_blessed(store, MODEL, "v1.0-real", now=hours(1), **CHANGE)
     store.register(make_candidate("b", "v1.1-real"), now=hours(1), actor="a test")
-    offer_blessed(store, MODEL, "v1.1-real", 0.1, now=hours(2), **CHANGE)
-    store.set_weight(MODEL, "v1.1-real", 0.2, now=hours(3), **CHANGE)
-    offer_blessed(store, MODEL, "v1.1-real", 0.0, now=hours(4), **CHANGE)
+    rollout = start(whole, version="v1.1-real", at=2)
+    rollout = alter(whole, alter(whole, rollout, "widened", at=3), "paused", at=3)
+    alter(whole, rollout, "rolled_back", at=4)
 
     assert served(store, "v1.1-real", 1, 2, 3, 4) == [False, True, True, False]
 

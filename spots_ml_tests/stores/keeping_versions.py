@@ -1,6 +1,6 @@
 """Versions as the tests of stores register and change them."""
 
-from spots_ml_tests.registry.blessing import offer_blessed, promote_blessed
+from spots_ml_tests.registry.blessing import promote_blessed
 from spots_ml_tests.registry.building import hours, make_candidate
 
 MODEL = "calling_score"
@@ -41,10 +41,4 @@ def archive(store, number, at=30):
 def weigh(store, number, weight, at=40):
     return store.versions.set_weight(
         MODEL, f"v1.{number}-synthetic", weight, now=hours(at), actor="dee", reason="trusted"
-    )
-
-
-def offer(store, number, traffic, at=50):
-    return offer_blessed(
-        store.versions, MODEL, f"v1.{number}-synthetic", traffic, now=hours(at), actor="eva", reason="try"
     )

@@ -5,6 +5,7 @@ import pytest
 from spots_ml.errors import ConfigError, RegistryError
 from spots_ml_tests.registry.blessing import bless, blessing
 from spots_ml_tests.registry.building import hours, make_candidate
+from spots_ml_tests.stores.keeping_rollouts import alter, new_start, start
 from spots_ml_tests.stores.keeping_versions import MODEL, archive, fill, promote, rollback
 
 A, B = "v1.0-synthetic", "v1.1-synthetic"
@@ -15,8 +16,10 @@ def promoted(store, version, at=60, **by):
     return store.versions.promote(MODEL, version, now=hours(at), **(BY | by))
 
 
-def offered(store, version, traffic=0.1, **by):
-    return store.versions.set_traffic(MODEL, version, traffic, now=hours(61), **(BY | by))
+def offered(store, version, **by):
+    begun = new_start(store, blessed=False, version=version)
+    store.rollouts.start_rollout(begun, now=hours(61), **(BY | by))
+    return store.versions.get(MODEL, version)
 
 
 def test_a_blessing_is_read_back_as_it_was_kept(store):
@@ -110,24 +113,59 @@ def test_rolling_back_to_a_version_needs_no_blessing(store):
 
 def test_traffic_is_taken_back_without_a_blessing(store):
     fill(store, "a")
-    bless(store.versions, MODEL, A)
-    offered(store, A, 0.5)
+    rollout = start(store, 0)
     bless(store.versions, MODEL, A, passed=False)
 
-    with pytest.raises(RegistryError, match="not good enough"):
-        offered(store, A, 0.6)
-    assert offered(store, A, 0.0).traffic == 0.0
+    for action in ("widened", "promoted"):
+        with pytest.raises(RegistryError, match="not good enough"):
+            alter(store, rollout, action)
+    alter(store, rollout, "ended")
+    assert store.versions.get(MODEL, A).traffic == 0.0
+
+
+def test_a_version_whose_rollout_is_over_needs_a_blessing_of_since_then(store):
+    fill(store, "a")
+    alter(store, start(store, 0), "rolled_back")
+
+    for change in (promoted, offered):
+        with pytest.raises(RegistryError, match="before it was rolled back, and not since"):
+            change(store, A)
+    bless(store.versions, MODEL, A)
+    assert offered(store, A).traffic > 0.0
+
+
+def test_who_steps_around_it_at_the_start_does_so_up_to_the_promotion(store):
+    fill(store, "a", "b")
+    promote(store, 0)
+    offered(store, B, forced=True)
+    (rollout,) = store.rollouts.list_rollouts()
+    rollout = alter(store, rollout, "widened")
+    alter(store, rollout, "promoted")
+
+    assert [(one.action, one.forced) for one in store.versions.history()[-4:]] == [
+        *(("traffic_set", True), ("traffic_set", True), ("superseded", False), ("promoted", True))
+    ]
+    assert [one.cause for one in store.rollouts.rollout_events(1)] == ["by_hand", "evidence", "evidence"]
+
+
+def test_a_change_of_a_rollout_by_hand_steps_around_it(store):
+    fill(store, "a")
+    rollout = start(store, 0)
+    bless(store.versions, MODEL, A, passed=False)
+    alter(store, rollout, "promoted", cause="by_hand", reason="the person is sure")
+    last = store.versions.history()[-1]
+    assert (last.action, last.forced, last.reason) == ("promoted", True, "rollout-1: the person is sure")
 
 
 @pytest.mark.parametrize("change", [promoted, offered])
 def test_a_person_steps_around_it_with_a_reason_and_the_history_tells(store, change):
     fill(store, "a")
-    with pytest.raises(RegistryError, match=r"without a blessing; say why: `--force --reason"):
+    with pytest.raises(RegistryError, match=r"without a blessing; say why: `--force --reason|say why .* is rolled out"):
         change(store, A, forced=True, reason=" ")
 
     change(store, A, forced=True, reason="the person is sure")
     last = store.versions.history()[-1]
-    assert (last.forced, last.reason) == (True, "the person is sure")
+    assert (last.forced, last.reason.removeprefix("rollout-1: ")) == (True, "the person is sure")
 
 
 def test_what_was_not_forced_is_told_to_be_so(store):

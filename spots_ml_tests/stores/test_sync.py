@@ -10,7 +10,7 @@ from spots_ml.stores.embedded.registry.versions import EmbeddedVersionStore
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.stores.sync import carry_over
 from spots_ml.stores.sync_moves import REASON
-from spots_ml_tests.registry.blessing import offer_blessed, promote_blessed
+from spots_ml_tests.registry.blessing import promote_blessed
 from spots_ml_tests.registry.building import all_verdicts, hours, make_candidate, make_manifest, onnx_bytes
 
 MODEL = "calling_score"
@@ -375,27 +375,20 @@ def weigh(store, number, weight, **by):
     store.set_weight(MODEL, name(number), weight, now=hours(53), **{"actor": "ann", "reason": "surer"} | by)
 
 
-def offer(store, number, traffic, **by):
-    offer_blessed(store, MODEL, name(number), traffic, now=hours(54), **{"actor": "ann", "reason": "a trial"} | by)
-
-
 def settings(store):
     return {one.version: (one.status, one.weight, one.traffic) for one in store.list_versions()}
 
 
-def test_weights_and_traffic_are_those_of_the_source_and_follow_it(source, models_dir, target):
-    fill(source, models_dir, 4)
+def test_weights_are_those_of_the_source_and_follow_it(source, models_dir, target):
+    fill(source, models_dir, 3)
     promote(source, 0)
     weigh(source, 0, 0.4)
     promote(source, 1)
     weigh(source, 1, 0.3)
-    offer(source, 2, 0.25)
     carry(source, models_dir, target)
     assert settings(target) == settings(source)
 
     weigh(source, 1, 0.6)
-    offer(source, 2, 0.0)
-    offer(source, 3, 0.5)
     carry(source, models_dir, target)
     assert settings(target) == settings(source)
     n_entries = len(target.history())
@@ -403,17 +396,11 @@ def test_weights_and_traffic_are_those_of_the_source_and_follow_it(source, model
     assert len(target.history()) == n_entries
 
 
-def test_weights_and_traffic_that_somebody_set_in_the_target_stay(source, models_dir, target):
-    fill(source, models_dir, 3)
+def test_a_weight_that_somebody_set_in_the_target_stays(source, models_dir, target):
+    fill(source, models_dir, 2)
     carry(source, models_dir, target)
     weigh(target, 0, 0.7)
-    offer(target, 1, 0.1)
     weigh(source, 0, 0.2)
-    offer(source, 2, 0.5)
-    carried = carry(source, models_dir, target)
-
-    assert settings(target) == {
-        name(n): ("staging", *set_) for n, set_ in enumerate([(0.7, 0.0), (0.1, 0.1), (0.1, 0.0)])
-    }
-    assert [one.detail for one in carried][:2] == ["", ""]
-    assert carried[2].detail.startswith(f"{MODEL} {name(1)} is being rolled out")
+    weigh(source, 1, 0.3)
+    carry(source, models_dir, target)
+    assert settings(target) == {name(0): ("staging", 0.7, 0.0), name(1): ("staging", 0.3, 0.0)}

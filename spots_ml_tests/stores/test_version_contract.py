@@ -12,14 +12,13 @@ from spots_ml.stores.embedded.registry.versions import EmbeddedVersionStore
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
-from spots_ml_tests.registry.blessing import offer_blessed, promote_blessed
+from spots_ml_tests.registry.blessing import promote_blessed
 from spots_ml_tests.registry.building import all_verdicts, hours, make_candidate
 from spots_ml_tests.stores.behind import calls_of, file_of
 from spots_ml_tests.stores.keeping_versions import (
     MODEL,
     archive,
     fill,
-    offer,
     promote,
     rollback,
     take_back,
@@ -315,7 +314,6 @@ def test_every_status_is_left_by_the_changes_of_the_table_and_by_no_others(store
         "archived": lambda: archive(store, 0),
         "unarchived": lambda: unarchive(store, 0),
         "weight_set": lambda: weigh(store, 0, 0.2),
-        "traffic_set": lambda: offer(store, 0, 0.2),
     }
     for action, verb in verbs.items():
         allowed = {after for one, before, after in TRANSITIONS if (one, before) == (action, status)}
@@ -435,53 +433,16 @@ def test_a_weight_stays_through_promotion_and_rollback(store):
     assert store.versions.get(MODEL, "v1.0-synthetic").weight == 0.3
 
 
-def test_traffic_that_is_set_is_kept_and_told_with_what_it_was(store):
-    fill(store, "a", "b")
-    promote(store, 0)
-    for share in (0.1, 0.5, 0.0):
-        assert offer(store, 1, share).traffic == share
-
-    assert [one[3:5] for one in told_numbers(store)] == [(0.0, 0.1), (0.1, 0.5), (0.5, 0.0)]
-
-
-def test_traffic_follows_the_status(store):
-    fill(store, "a", "b", "c")
-    promote(store, 0)
-    offer(store, 1, 0.5)
-    promote(store, 1)
-    assert [one.traffic for one in store.versions.list_versions()] == [0.0, 1.0, 0.0]
-    rollback(store)
-    assert [one.traffic for one in store.versions.list_versions()] == [1.0, 0.0, 0.0]
-    offer(store, 2, 0.5)
-    archive(store, 2)
-    assert [one.traffic for one in store.versions.list_versions()] == [1.0, 0.0, 0.0]
-
-
-def test_one_version_of_a_model_is_rolled_out_at_a_time(store):
-    fill(store, "a", "b")
-    store.versions.register(make_candidate("x", model_type="outcome"), now=hours(0), actor="test")
-    offer(store, 0, 0.1)
-
-    with pytest.raises(RegistryError, match=r"v1\.0-synthetic is being rolled out; promote it, archive it or take"):
-        offer(store, 1, 0.1)
-    assert offer(store, 1, 0.0).traffic == 0.0
-    offer_blessed(store.versions, "outcome", "v1.0-synthetic", 0.1, now=hours(9), actor="eva", reason="")
-    offer(store, 0, 0.0)
-    assert offer(store, 1, 0.1).traffic == 0.1
-
-
 @pytest.mark.parametrize("share", [1.5, -0.1, float("nan"), float("inf")])
-def test_a_weight_or_traffic_that_is_no_share_is_refused(store, share):
+def test_a_weight_that_is_no_share_is_refused(store, share):
     fill(store, "a")
 
     with pytest.raises(RegistryError, match=r"the weight .* is no share; expected a number in \[0, 1\]"):
         weigh(store, 0, share)
-    with pytest.raises(RegistryError, match=r"the traffic .* is no share; expected a number in \[0, 1\]"):
-        offer(store, 0, share)
     assert len(store.versions.history()) == 1
 
 
-def test_versions_that_do_not_answer_are_given_no_weight_and_only_staging_ones_traffic(store):
+def test_versions_that_do_not_answer_are_given_no_weight(store):
     fill(store, "a", "b", "c")
     promote(store, 0)
     promote(store, 1)
@@ -490,12 +451,8 @@ def test_versions_that_do_not_answer_are_given_no_weight_and_only_staging_ones_t
     for number, status in ((0, "deprecated"), (2, "archived")):
         with pytest.raises(RegistryError, match=f"is {status}; only a staging or an active version is given a weight"):
             weigh(store, number, 0.3)
-    for number, status in enumerate(["deprecated", "active", "archived"]):
-        with pytest.raises(RegistryError, match=f"is {status}; only a staging version is rolled out"):
-            offer(store, number, 0.3)
-    for change in (weigh, offer):
-        with pytest.raises(RegistryError, match=r"registered are: v1\.0-synthetic"):
-            change(store, 9, 0.3)
+    with pytest.raises(RegistryError, match=r"registered are: v1\.0-synthetic"):
+        weigh(store, 9, 0.3)
 
 
 def told_numbers(store):

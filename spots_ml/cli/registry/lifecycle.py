@@ -93,17 +93,3 @@ def weight_command(model_type: ModelType, version: str, weight: float, actor: st
     """Set how much the neural score of a staging or active version counts, 0 to 1."""
     changed = open_versions().set_weight(model_type, version, weight, now=utc_now(), actor=actor, reason=reason)
     click.echo(f"{model_type} {changed.version} is {changed.status}, weight {changed.weight:g} now")
-
-
-@click.command("traffic")
-@model_argument()
-@version_argument()
-@click.argument("traffic", metavar="SHARE", type=float)
-@force_option
-@who_and_why
-def traffic_command(model_type: ModelType, version: str, traffic: float, force: bool, actor: str, reason: str) -> None:
-    """Offer a staging version to a share of the hybrid group, 0 to 1; 0 takes it back."""
-    changed = open_versions().set_traffic(
-        model_type, version, traffic, now=utc_now(), actor=actor, reason=reason, forced=force
-    )
-    click.echo(f"{model_type} {changed.version} is {changed.status}, traffic {changed.traffic:g} now")

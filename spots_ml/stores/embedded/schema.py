@@ -9,6 +9,7 @@ from typing import Final
 from spots_ml.models.declared import model_in
 from spots_ml.models.spec import Role
 from spots_ml.stores.embedded.decision_sql import added_columns
+from spots_ml.stores.embedded.registry.rollout_tables import ROLLOUT_TABLES
 
 _NEURAL: Final = model_in(Role.NEURAL_SCORE).name
 _FILTER: Final = model_in(Role.OUTCOME_FILTER).name
@@ -364,6 +365,7 @@ STEPS: Final = (
     added_columns(since=4),
     _BLESSINGS,
     _WATCHES,
+    ROLLOUT_TABLES,
 )
 """The first step makes version 1 out of an empty file, each further one the next version."""
 

@@ -7,6 +7,7 @@ from spots_ml.stores.embedded.decisions import EmbeddedDecisionLog, NoPhoneDecis
 from spots_ml.stores.embedded.history import EmbeddedHistoryServer
 from spots_ml.stores.embedded.interactions import EmbeddedInteractionStore
 from spots_ml.stores.embedded.performance import EmbeddedPerformanceStore
+from spots_ml.stores.embedded.registry.rollouts import EmbeddedRolloutStore
 from spots_ml.stores.embedded.registry.versions import EmbeddedVersionStore
 from spots_ml.stores.embedded.retraining.refusals import EmbeddedRefusalLog
 from spots_ml.stores.embedded.retraining.requests import EmbeddedRetrainingRequests
@@ -37,4 +38,5 @@ def embedded_store(path: Path) -> Store:
         refusals=EmbeddedRefusalLog(database),
         retraining_requests=EmbeddedRetrainingRequests(database),
         watches=EmbeddedWatchLog(database),
+        rollouts=EmbeddedRolloutStore(database),
     )

@@ -13,17 +13,23 @@ from spots_ml.release.phone_manifest import PhoneManifest
 from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.connection import SupabaseConnection
-from spots_ml_tests.registry.blessing import bless, promote_blessed
+from spots_ml_tests.registry.blessing import promote_blessed
 from spots_ml_tests.registry.building import hours, register_network
+from spots_ml_tests.stores.keeping_rollouts import start
 
 MODEL = "calling_score"
 AGENT = "00000000-0000-4000-8000-00000000000a"
 
 
 @pytest.fixture
-def store(project):
+def whole(project):
     with Calls(SupabaseConnection(project.url, project.keys.secret), random=np.random.default_rng(0)) as calls:
-        yield supabase_store(calls).versions
+        yield supabase_store(calls)
+
+
+@pytest.fixture
+def store(whole):
+    return whole.versions
 
 
 @pytest.fixture
@@ -88,19 +94,8 @@ def test_the_manifest_follows_the_registry(client, phone, store, served):
     assert manifest(client, phone).models[MODEL].active.version == "v1.1-synthetic"
 
 
-def test_a_version_being_rolled_out_is_told_with_its_share(client, phone, store, served):
-    change = {
-        "p_model_type": MODEL,
-        "p_version": "v1.2-synthetic",
-        "p_traffic": 0.1,
-        "p_at": hours(2).isoformat(),
-        "p_actor": "test",
-        "p_reason": "",
-    }
-    bless(store, MODEL, "v1.2-synthetic")
-    store._calls.execute(
-        "roll out", "set_rollout_traffic", lambda api: api.rpc("set_rollout_traffic", change), repeat="once"
-    )
+def test_a_version_being_rolled_out_is_told_with_its_share(client, phone, whole, served):
+    start(whole, 2)
     rolling_out = manifest(client, phone).models[MODEL].rolling_out
 
     assert (rolling_out.version, rolling_out.traffic) == ("v1.2-synthetic", 0.1)

@@ -2,12 +2,14 @@
 
 import json
 import sqlite3
+from functools import partial
 from typing import Any
 
 from spots_ml.errors import RegistryError
 from spots_ml.models.declared import ModelType
-from spots_ml.registry.lifecycle import VersionChange, traffic_of
+from spots_ml.registry.lifecycle import RegistryState, VersionChange, traffic_of
 from spots_ml.registry.records import HistoryEntry, ModelVersion, VersionContent
+from spots_ml.stores.embedded.registry.blessings import newest_blessing
 from spots_ml.texts import require_line
 
 _VERSIONS = (
@@ -64,6 +66,23 @@ def read_history(
     """
     rows = connection.execute(_HISTORY, {"model_type": model_type, "version": version})
     return tuple(HistoryEntry.model_validate(dict(row)) for row in rows)
+
+
+def read_state(connection: sqlite3.Connection, model_type: ModelType) -> RegistryState:
+    """Read what is registered of a model.
+
+    Args:
+        connection: Inside a transaction, so that all is of one moment.
+        model_type: The model.
+
+    Returns:
+        Its versions, their history, and where their blessings are looked up.
+    """
+    return RegistryState(
+        read_versions(connection, model_type),
+        read_history(connection, model_type, None),
+        partial(newest_blessing, connection, model_type),
+    )
 
 
 def make_change(

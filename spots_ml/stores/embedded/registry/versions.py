@@ -6,15 +6,15 @@ Which changes are allowed is in `lifecycle`.
 import sqlite3
 from collections.abc import Collection
 from datetime import datetime
-from functools import partial
 
+from spots_ml.experiments.changes.registry_changes import require_weight_is_free
+from spots_ml.experiments.changes.transitions import on_its_way
 from spots_ml.interactions.kinds import SourceKind, StoreKind
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.registry.blessings import Blessing, KeptBlessing, require_blessable
 from spots_ml.registry.in_service import active_version
 from spots_ml.registry.lifecycle import (
     ChangePlan,
-    RegistryState,
     VersionChange,
     archival,
     find,
@@ -34,14 +34,16 @@ from spots_ml.registry.records import (
     require_verdicts,
 )
 from spots_ml.registry.registration import name_taken, proposed_name
-from spots_ml.registry.shares import rollout, weighing
+from spots_ml.registry.shares import weighing
 from spots_ml.stores.embedded.database import Database
 from spots_ml.stores.embedded.registry.blessings import keep_blessing, newest_blessing
+from spots_ml.stores.embedded.registry.rollout_rows import end_overtaken, read_rollouts
 from spots_ml.stores.embedded.registry.version_rows import (
     find_content,
     make_change,
     note_change,
     read_history,
+    read_state,
     read_versions,
 )
 from spots_ml.stores.moments import to_text
@@ -173,35 +175,25 @@ class EmbeddedVersionStore:
         self, model_type: ModelType, version: str, weight: float, *, now: datetime, actor: str, reason: str
     ) -> ModelVersion:
         """Change how much the neural score of a version counts."""
-        return self._change(model_type, weighing(model_type, version, weight), now, actor, reason)
-
-    def set_traffic(
-        self,
-        model_type: ModelType,
-        version: str,
-        traffic: float,
-        *,
-        now: datetime,
-        actor: str,
-        reason: str,
-        forced: bool = False,
-    ) -> ModelVersion:
-        """Offer a staging version to a share of the hybrid group."""
-        plan = rollout(model_type, version, traffic, reason=reason, forced=forced)
-        return self._change(model_type, plan, now, actor, reason)
-
-    def _change(self, model_type: ModelType, plan: ChangePlan, now: datetime, actor: str, reason: str) -> ModelVersion:
-        """Decide under the write lock, then make the changes in their order; the last one names the result."""
         at = to_text(now)
         with self._database.writing() as connection:
-            state = RegistryState(
-                read_versions(connection, model_type),
-                read_history(connection, model_type, None),
-                partial(newest_blessing, connection, model_type),
-            )
-            changes = plan(state)
+            changes = weighing(model_type, version, weight)(read_state(connection, model_type))
+            require_weight_is_free(on_its_way(read_rollouts(connection, model_type), model_type), model_type, version)
             for change in changes:
                 make_change(connection, model_type, change, at, actor, reason)
+            return find(read_versions(connection, model_type), model_type, version)
+
+    def _change(self, model_type: ModelType, plan: ChangePlan, now: datetime, actor: str, reason: str) -> ModelVersion:
+        """Decide under the write lock, then make the changes in their order; the last one names the result.
+
+        A rollout whose champion or challenger that changes is over in the same transaction.
+        """
+        at = to_text(now)
+        with self._database.writing() as connection:
+            changes = plan(read_state(connection, model_type))
+            for change in changes:
+                make_change(connection, model_type, change, at, actor, reason)
+            end_overtaken(connection, model_type, changes, now, actor, reason)
             return find(read_versions(connection, model_type), model_type, changes[-1].version)
 
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from spots_ml.models.declared import ModelType
 from spots_ml.registry.records import HistoryEntry, ModelVersion
+from spots_ml.stores.supabase.registry.numbered_rows import read_numbered
 from spots_ml.stores.supabase.transport.calls import Calls
-from spots_ml.stores.supabase.transport.paging import Filter, KeysetRead, Row, last_row, read_pages
 
 VERSIONS: Final = "model_versions"
 VERSION_COLUMNS: Final = tuple(ModelVersion.model_fields)
@@ -43,7 +43,7 @@ def read_versions(calls: Calls, model_type: ModelType | None) -> tuple[ModelVers
         IncompleteReadError: When the rows are not those that the server counted.
     """
     columns = ("registered_order", *VERSION_COLUMNS)
-    rows = _read(calls, VERSIONS, columns, "registered_order", {"model_type": model_type})
+    rows = read_numbered(calls, VERSIONS, columns, "registered_order", {"model_type": model_type})
     return tuple(map(version_of, rows))
 
 
@@ -63,25 +63,8 @@ def read_history(calls: Calls, model_type: ModelType | None, version: str | None
         IncompleteReadError: When the rows are not those that the server counted.
     """
     columns = tuple(HistoryEntry.model_fields)
-    rows = _read(calls, _HISTORY, columns, "sequence", {"model_type": model_type, "version": version})
+    rows = read_numbered(calls, _HISTORY, columns, "sequence", {"model_type": model_type, "version": version})
     return tuple(HistoryEntry.model_validate(_values(row, columns)) for row in rows)
-
-
-def _read(
-    calls: Calls, table: str, columns: tuple[str, ...], key: str, wanted: Mapping[str, str | None]
-) -> tuple[Row, ...]:
-    """Read up to the highest number there is now: numbers are given while the registry is locked."""
-    newest = last_row(calls, table, key)
-    if newest is None:
-        return ()
-    read = KeysetRead(
-        table=table,
-        columns=columns,
-        key=(key,),
-        cutoff=Filter(key, "lte", str(newest[key])),
-        filters=tuple(Filter(column, "eq", value) for column, value in wanted.items() if value is not None),
-    )
-    return tuple(row for page in read_pages(calls, read) for row in page)
 
 
 def _values(row: Mapping[str, Any], columns: tuple[str, ...]) -> dict[str, Any]:

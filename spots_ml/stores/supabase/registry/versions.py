@@ -195,30 +195,6 @@ class SupabaseVersionStore:
         require_share("weight", weight)
         return self._set("set_model_weight", model_type, now, actor, reason, p_version=version, p_weight=weight)
 
-    def set_traffic(
-        self,
-        model_type: ModelType,
-        version: str,
-        traffic: float,
-        *,
-        now: datetime,
-        actor: str,
-        reason: str,
-        forced: bool = False,
-    ) -> ModelVersion:
-        """Offer a staging version to a share of the hybrid group."""
-        require_share("traffic", traffic)
-        return self._set(
-            "set_rollout_traffic",
-            model_type,
-            now,
-            actor,
-            reason,
-            p_version=version,
-            p_traffic=traffic,
-            p_forced=forced,
-        )
-
     def _changed(
         self, verb: str, model_type: ModelType, now: datetime, actor: str, reason: str, **named: str | bool
     ) -> ModelVersion:
