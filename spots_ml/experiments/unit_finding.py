@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from spots_ml.errors import ConfigError
 from spots_ml.experiments.as_assigned import ToldAssignment, told_assignment, truths
-from spots_ml.experiments.policy import OutcomeValues, RolloutPolicy
+from spots_ml.experiments.matured_values import decision_values
+from spots_ml.experiments.policy import RolloutPolicy
 from spots_ml.experiments.rollout import Rollout, StagePeriod
 from spots_ml.experiments.units import ENTERED, NEW_UNITS
 from spots_ml.interactions.columns import first_arrivals, floats, outcome_codes, times
@@ -91,26 +92,6 @@ def find_units(
 
 def _ordered(table: pa.Table, *columns: str) -> pa.Table:
     return table.sort_by([(name, "ascending") for name in (*columns, "agent_id")])
-
-
-def decision_values(outcomes: np.ndarray, called: np.ndarray, values: OutcomeValues) -> np.ndarray:
-    """Tell what decisions are worth.
-
-    Args:
-        outcomes: `(n,)` integers, positions in `OUTCOME_TYPES`; -1 where none counts.
-        called: `(n,)` bool.
-        values: By outcome.
-
-    Returns:
-        `(n,)` float64 in [-1, 1]; 0 where the agent was not called.
-
-    >>> decision_values(np.array([0, -1, 2, 0]), np.array([True, True, True, False]), OutcomeValues()).tolist()
-    [1.0, 0.0, -1.0, 0.0]
-    """
-    # The last one is for -1.
-    worth = np.array([*(getattr(values, kind) for kind in OUTCOME_TYPES), values.none])
-    found: np.ndarray = np.where(called, worth[outcomes], 0.0)
-    return found
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pyarrow as pa
 
-from spots_ml.experiments.policy import RolloutPolicy
+from spots_ml.experiments.policy import OutcomeValues, RolloutPolicy
 from spots_ml.interactions.columns import first_arrivals, outcome_codes, times
 from spots_ml.interactions.learning.maturity import mature
 from spots_ml.interactions.schema import OUTCOME_TYPES
@@ -26,6 +26,25 @@ def matured_values(decisions: pa.Table, policy: RolloutPolicy, *, now: datetime)
     codes = outcome_codes(decisions)
     window = timedelta(hours=policy.maturity_hours)
     found = mature(times(decisions["decided_at"]), first_arrivals(decisions), codes >= 0, now=now, window=window)
-    worth = np.array([*(getattr(policy.values, name) for name in OUTCOME_TYPES), policy.values.none])
     called = decisions["called"].to_numpy()
-    return found.matured, np.where(called, worth[np.where(found.labelled, codes, len(OUTCOME_TYPES))], 0.0)
+    return found.matured, decision_values(np.where(found.labelled, codes, -1), called, policy.values)
+
+
+def decision_values(outcomes: np.ndarray, called: np.ndarray, values: OutcomeValues) -> np.ndarray:
+    """Tell what decisions are worth.
+
+    Args:
+        outcomes: `(n,)` integers, positions in `OUTCOME_TYPES`; -1 where none counts.
+        called: `(n,)` bool.
+        values: By outcome.
+
+    Returns:
+        `(n,)` float64 in [-1, 1]; 0 where the agent was not called.
+
+    >>> decision_values(np.array([0, -1, 2, 0]), np.array([True, True, True, False]), OutcomeValues()).tolist()
+    [1.0, 0.0, -1.0, 0.0]
+    """
+    # The last one is for -1.
+    worth = np.array([*(getattr(values, kind) for kind in OUTCOME_TYPES), values.none])
+    found: np.ndarray = np.where(called, worth[outcomes], 0.0)
+    return found
