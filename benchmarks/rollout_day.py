@@ -75,7 +75,7 @@ def columns(schema, n_rows, told):
 
 
 def decisions(schema, n_rows, n_agents, seed, *, phones):
-    """Draw decisions whose versions are those of a fair coin: what is found does not depend on it, what it costs neither."""
+    """Draw decisions; their versions are those of a fair coin, on which what is found does not depend."""
     random = np.random.default_rng(seed)
     base = np.datetime64(START.replace(tzinfo=None), "us")
     at = base + (random.uniform(-28, 60, n_rows) * 86_400_000_000).astype("timedelta64[us]")

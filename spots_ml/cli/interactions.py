@@ -12,7 +12,7 @@ from spots_ml.interactions.kinds import StoreKind
 from spots_ml.settings import Settings
 
 if TYPE_CHECKING:
-    from spots_ml.interactions.judging.intake import ImportReport
+    from spots_ml.pipeline.intake.import_step import Imported
 
 
 @click.command("generate")
@@ -53,27 +53,39 @@ def import_command(path: Path, kind: StoreKind | None, accept_broken: bool, as_j
     from spots_ml.interactions.judging.rules import ValidationConfig
     from spots_ml.interactions.reading.export import read_export
     from spots_ml.opening import open_store
+    from spots_ml.pipeline.intake.import_step import import_export
 
     settings, stream = Settings.from_env(), read_export(path)
     config = ValidationConfig(max_broken_share=settings.max_broken_share)
     if accept_broken:
         config = config.model_copy(update={"max_broken_share": 1.0})
         stream = replace(stream, description=f"{stream.description}; however many are broken (--accept-broken)")
-    interactions = open_store(settings, kind).interactions
-    report = interactions.import_interactions(stream, now=utc_now(), config=config)
-    n_labels = interactions.count_labels_after(None)
+    store = open_store(settings, kind)
+    imported = import_export(store, path, stream, now=utc_now(), config=config)
+    n_labels = store.interactions.count_labels_after(None)
     if as_json:
-        click.echo(json.dumps(asdict(report) | {"n_labels_in_store": n_labels}, indent=2))
+        told = {
+            **asdict(imported.report),
+            "n_labels_in_store": n_labels,
+            "n_phone_decisions": imported.n_reports,
+            "outcomes": imported.linking and asdict(imported.linking),
+        }
+        click.echo(json.dumps(told, indent=2))
     else:
-        click.echo(_told(report, n_labels))
+        click.echo(_told(imported, n_labels))
 
 
-def _told(report: "ImportReport", n_labels: int) -> str:
+def _told(imported: "Imported", n_labels: int) -> str:
+    report = imported.report
     lines = [
         f"{report.n_read:,} records read: {report.n_new:,} new, {report.n_updated:,} updated, "
         f"{report.n_unchanged:,} unchanged, {report.n_repeated:,} repeated, {report.n_quarantined:,} quarantined",
         f"{report.n_new_labels:,} new labels; the store holds {n_labels:,} labelled interactions",
     ]
+    if imported.n_reports:
+        lines.append(f"{imported.n_reports:,} records tell what a phone decided; `spots-ml check-log` says what counts")
+    if imported.linking is not None:
+        lines.append(str(imported.linking))
     lines += [f"  {code}: {count:,}" for code, count in report.reasons.items()]
     lines += [f"    {key}: {count:,}" for key, count in report.keys.items()]
     lines += [f"  {example}" for example in report.examples]

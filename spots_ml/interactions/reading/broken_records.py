@@ -22,6 +22,7 @@ from spots_ml.interactions.reading.record_layout import (
     NUMBER_KEYS,
     OPTIONAL_KEYS,
     PLACEHOLDERS,
+    REPORT_KEYS,
     REQUIRED_KEYS,
     TEXT_KEYS,
     TIME_KEYS,
@@ -168,10 +169,14 @@ class _Reading:
         for key, column in TIME_KEYS.items():
             self._keep(column, self._time(record.get(key), key), key)
         self._keep("outcome_type", self._characters(record.get("outcome_type"), "outcome_type"), "outcome_type")
-        if all(key not in record for key in CALLED_KEYS):
+        told = [key for key in CALLED_KEYS if key in record]
+        if not told:
             self._found("missing_key", CALLED_KEYS[0])
-        for key in CALLED_KEYS:
-            self._keep("is_called", self._boolean(record.get(key), key), key)
+        is_report = any(record.get(key) is not None for key in REPORT_KEYS)
+        for place, key in enumerate(told):
+            called = self._boolean(record[key], key)
+            if place == 0 or not is_report:
+                self._keep("is_called", called, key)
         self._check_derived()
 
     def _read_group(self, group: object, name: str, keys: dict[str, str]) -> None:

@@ -45,13 +45,20 @@ DERIVED_KEYS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Derived slots that the app may send: compared with what the pipeline derives, never used."""
 
-IGNORED_KEYS: Final = ("id", "created_at", "updated_at", "formula_breakdown", "outcome_id", "metadata")
+REPORT_KEYS: Final = (
+    *("arm", "model_version", "outcome_model_version", "weight", "neural_score", "calling_score", "propensity"),
+    *("fallback", "experiment", "stage", "reported_at"),
+)
+"""What a phone reports of its decision; `scoring.decision_log.told_reports` reads it."""
+
+IGNORED_KEYS: Final = ("id", "created_at", "updated_at", "formula_breakdown", "outcome_id", "metadata", *REPORT_KEYS)
 """Record keys that are allowed and carry nothing a model may see."""
 
 TEXT_KEYS: Final = {"agent_id": "agent_id", "user_id": "agent_id", "opportunity_id": "opportunity_id"}
 TIME_KEYS: Final = {"timestamp": "scored_at", "outcome_timestamp": "outcome_at"}
 CALLED_KEYS: Final = ("formula_is_called", "is_called")
-"""One of these must be present; `user_id` and `is_called` are the names that older records use."""
+"""One of these must be present; `user_id` and `is_called` are the names that older records use. In a record that tells
+any of `REPORT_KEYS`, `is_called` beside `formula_is_called` is what the phone decided, and may be another."""
 NUMBER_KEYS: Final = {"formula_calling_score": "formula_score", "outcome_score": "outcome_score"}
 REQUIRED_KEYS: Final = (*FEATURE_GROUPS, "formula_calling_score")
 OPTIONAL_KEYS: Final = (

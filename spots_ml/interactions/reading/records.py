@@ -22,6 +22,7 @@ from spots_ml.interactions.reading.record_layout import (
     MAX_RECORD_BYTES,
     NUMBER_KEYS,
     PLACEHOLDERS,
+    REPORT_KEYS,
     TEXT_KEYS,
     TIME_KEYS,
 )
@@ -227,10 +228,20 @@ def _either(records: list[Any], new: str, old: str, absent: object) -> list[Any]
 
 
 def _called(records: list[Any]) -> list[bool | None]:
-    called = _either(records, *CALLED_KEYS, msgspec.UNSET)
+    formulas, phones = (list(map(attrgetter(key), records)) for key in CALLED_KEYS)
+    called = formulas
+    if phones.count(msgspec.UNSET) < len(phones):
+        called = [phone if own is msgspec.UNSET else own for own, phone in zip(formulas, phones, strict=True)]
+        for record, own, phone in zip(records, called, phones, strict=True):
+            if phone is not msgspec.UNSET and own is not phone and not _reports(record):
+                raise ValueError(f"{' and '.join(CALLED_KEYS)} contradict each other")
     if called.count(msgspec.UNSET):
         raise ValueError(f"neither {' nor '.join(CALLED_KEYS)}")
     return called
+
+
+def _reports(record: Any) -> bool:
+    return any(getattr(record, key) is not None for key in REPORT_KEYS)
 
 
 def _derived_problems(groups: dict[str, list[Any]], raw: np.ndarray) -> pa.Array:

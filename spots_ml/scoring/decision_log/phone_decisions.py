@@ -4,6 +4,7 @@ A report is a claim, and no entry of the decision log: what of it counts is said
 are kept is up to `stores`.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, Literal, Protocol
 
@@ -45,7 +46,18 @@ OutcomeBy = Literal["row", "id", "moment"]
 
 
 class PhoneDecisions(Protocol):
-    """Gives back what phones reported, and what came of it."""
+    """Keeps what phones reported, and gives it back with what came of it.
+
+    Phones write to a Supabase project themselves; an export of theirs can be kept by every store.
+    """
+
+    def keep_reports(self, reports: Iterable[pa.Table], *, now: datetime) -> int:
+        """Keep what an export tells beside its interactions (schema `told_reports.TOLD_REPORTS`); count the decisions.
+
+        All of it or nothing; what was told first stays. Where the export does not say when a report was written, it was
+        written now: `now`, or by the clock of the database.
+        """
+        ...
 
     def read_phone_decisions(self, since: datetime, until: datetime) -> pa.Table:
         """Give the reports with since <= decided_at < until, by moment and id, with the outcomes known now.

@@ -16,7 +16,6 @@ import pyarrow as pa
 from spots_ml.errors import InputError
 from spots_ml.scoring.decision_log.fields import DECISIONS, DECISIONS_WITH_OUTCOMES, FIELDS, DecisionField
 from spots_ml.scoring.decision_log.log import LogReport, check_decisions
-from spots_ml.scoring.decision_log.phone_decisions import PHONE_DECISIONS
 from spots_ml.stores.embedded import decision_sql as sql
 from spots_ml.stores.embedded.database import Database, identity_of, transaction
 from spots_ml.stores.embedded.decision_sql import COLUMNS, HISTORY, IDENTITY, TOLD
@@ -31,29 +30,6 @@ _READ: Final = (*TOLD, *_OUTCOME)
 
 
 _BATCH_ROWS: Final = 50_000
-
-
-class NoPhoneDecisions:
-    """Reports of phones: none. Implements `scoring.decision_log.phone_decisions.PhoneDecisions`.
-
-    Phones write to a Supabase project; exports of its table bring interactions, not what phones report.
-    """
-
-    def read_phone_decisions(self, since: datetime, until: datetime) -> pa.Table:
-        """Give what there is.
-
-        Args:
-            since: Start of the period, with a time zone; inclusive.
-            until: Its end; exclusive.
-
-        Returns:
-            No rows, of schema `PHONE_DECISIONS`.
-
-        Raises:
-            InputError: When a moment has no zone, or the period ends before it starts.
-        """
-        check_period(since, until)
-        return PHONE_DECISIONS.empty_table()
 
 
 class EmbeddedDecisionLog:

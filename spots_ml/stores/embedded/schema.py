@@ -348,6 +348,37 @@ CREATE TABLE watches (
 ) WITHOUT ROWID;
 """
 
+_PHONE_REPORTS: Final = """
+-- What exports tell of phones' decisions, beside the interactions: the number is the order in which they were told. A
+-- row that is no report names the id of an outcome.
+CREATE TABLE phone_reports (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    identity BLOB NOT NULL UNIQUE,
+    agent_id TEXT NOT NULL,
+    opportunity_id TEXT NOT NULL,
+    decided_at INTEGER NOT NULL,
+    agent_group TEXT CHECK (agent_group IN ('hybrid', 'formulaBased')),
+    version TEXT,
+    outcome_version TEXT,
+    weight REAL CHECK (weight BETWEEN 0 AND 1),
+    neural_score REAL CHECK (neural_score BETWEEN 0 AND 1),
+    score REAL CHECK (score BETWEEN 0 AND 1),
+    called INTEGER,
+    propensity REAL CHECK (propensity > 0 AND propensity <= 1),
+    fallback TEXT,
+    experiment TEXT CHECK (experiment <> ''),
+    stage INTEGER CHECK (stage BETWEEN 1 AND 1000),
+    formula_score REAL CHECK (formula_score BETWEEN 0 AND 1),
+    outcome_id TEXT,
+    is_report INTEGER NOT NULL,
+    reported_at INTEGER
+);
+CREATE INDEX phone_reports_by_moment ON phone_reports (decided_at) WHERE is_report;
+CREATE INDEX phone_reports_by_outcome ON phone_reports (agent_id, outcome_id) WHERE outcome_id IS NOT NULL;
+CREATE TRIGGER phone_reports_are_not_deleted BEFORE DELETE ON phone_reports
+BEGIN SELECT RAISE(ABORT, 'phone_reports only grows'); END;
+"""
+
 STEPS: Final = (
     _INTERACTIONS_AND_VERSIONS,
     _DECISIONS_AND_PERFORMANCE,
@@ -366,6 +397,7 @@ STEPS: Final = (
     _BLESSINGS,
     _WATCHES,
     ROLLOUT_TABLES,
+    _PHONE_REPORTS,
 )
 """The first step makes version 1 out of an empty file, each further one the next version."""
 

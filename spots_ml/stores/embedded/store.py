@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from spots_ml.stores.embedded.database import Database
-from spots_ml.stores.embedded.decisions import EmbeddedDecisionLog, NoPhoneDecisions
+from spots_ml.stores.embedded.decisions import EmbeddedDecisionLog
 from spots_ml.stores.embedded.history import EmbeddedHistoryServer
 from spots_ml.stores.embedded.interactions import EmbeddedInteractionStore
 from spots_ml.stores.embedded.performance import EmbeddedPerformanceStore
 from spots_ml.stores.embedded.registry.rollouts import EmbeddedRolloutStore
+from spots_ml.stores.embedded.phones import EmbeddedPhoneReports
 from spots_ml.stores.embedded.registry.versions import EmbeddedVersionStore
 from spots_ml.stores.embedded.retraining.refusals import EmbeddedRefusalLog
 from spots_ml.stores.embedded.retraining.requests import EmbeddedRetrainingRequests
@@ -33,7 +34,7 @@ def embedded_store(path: Path) -> Store:
         versions=EmbeddedVersionStore(database),
         history=EmbeddedHistoryServer(database),
         decisions=EmbeddedDecisionLog(database),
-        phones=NoPhoneDecisions(),
+        phones=EmbeddedPhoneReports(database),
         performance=EmbeddedPerformanceStore(database),
         refusals=EmbeddedRefusalLog(database),
         retraining_requests=EmbeddedRetrainingRequests(database),

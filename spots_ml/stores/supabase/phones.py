@@ -1,20 +1,25 @@
 """What phones report, as they wrote it: implements `scoring.decision_log.phone_decisions.PhoneDecisions`."""
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
+from spots_ml.errors import InputError
 from spots_ml.scoring.decision_log.phone_decisions import PHONE_DECISIONS
+from spots_ml.scoring.decision_log.told_reports import kept_reports, report_items, reporting
 from spots_ml.stores.moments import check_period, to_text
 from spots_ml.stores.supabase.arrival import present, present_comparison
 from spots_ml.stores.supabase.decision_rows import columns_of, decisions_of_rows
+from spots_ml.stores.supabase.staging import send_batch
 from spots_ml.stores.supabase.transport.calls import Calls
 from spots_ml.stores.supabase.transport.paging import Filter, KeysetRead, read_pages
 
 _REPORTS: Final = "phone_decisions"
 _COMPARISONS: Final = "phone_comparisons"
 _NUMBER: Final = "row_sequence"
+_KEEP: Final = "keep_phone_reports"
 
 
 class SupabasePhoneDecisions:
@@ -26,6 +31,44 @@ class SupabasePhoneDecisions:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
+
+    def keep_reports(self, reports: Iterable[pa.Table], *, now: datetime) -> int:
+        """Keep what an export tells of phones' decisions, all of it or nothing; what was told first stays.
+
+        Args:
+            reports: Tables of schema `TOLD_REPORTS`. What no store may keep, and what tells nothing of a decision or of
+                the id of its outcome, is passed over.
+            now: Without influence: what does not say when it was written, was written now by the database's clock.
+
+        Returns:
+            How many decisions were told, each as often as it was.
+
+        Raises:
+            InputError: When what was sent is not there any more.
+            CallError: When a call ended in no answer; keeping the same again is safe.
+        """
+        n_told = 0
+
+        def items() -> Iterator[dict[str, Any]]:
+            nonlocal n_told
+            for table in reports:
+                kept = kept_reports(table)
+                n_told += int(reporting(kept).sum())
+                yield from report_items(kept)
+
+        batch = send_batch(self._calls, items())
+        if batch.n_rows == 0:
+            return 0
+        values: dict[str, Any] = {"p_batch": batch.id, "p_n_rows": batch.n_rows}
+        report = self._calls.execute(
+            "keep reports", _KEEP, lambda client: client.rpc(_KEEP, values), repeat="keyed"
+        ).data
+        if not isinstance(report, dict) or report.get("status") != "ok":
+            raise InputError(
+                f"the function {_KEEP} answered {str(report)[:100]!r} to {batch.n_rows:,} rows; expected that all of "
+                "them are there: what waits for more than a day is swept away. Nothing was kept; import again"
+            )
+        return n_told
 
     def read_phone_decisions(self, since: datetime, until: datetime) -> pa.Table:
         """Read the reports of a period that have arrived by now, and count them.

@@ -89,6 +89,7 @@ FUNCTION_RIGHTS: Final[dict[str, frozenset[str]]] = {
             *("public.start_rollout", "public.record_rollout_look", "public.change_rollout"),
             *("public.label_watermark", "public.count_labels_after", "public.count_corrections_after"),
             *("public.interaction_kinds", "public.comparison_watermark"),
+            "public.keep_phone_reports",
             *("public.log_decisions", "public.import_interactions", "public.phone_manifest"),
             *("private.is_line", "public.request_retraining", "public.take_retraining_requests"),
         }

@@ -1,0 +1,1 @@
+"""What comes in from an app: exports, and what they tell of phones' decisions."""
