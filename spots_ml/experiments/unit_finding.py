@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from spots_ml.errors import ConfigError
 from spots_ml.experiments.as_assigned import ToldAssignment, told_assignment, truths
-from spots_ml.experiments.matured_values import decision_values
+from spots_ml.experiments.decision_values import decision_values
 from spots_ml.experiments.policy import RolloutPolicy
 from spots_ml.experiments.rollout import Rollout, StagePeriod
 from spots_ml.experiments.units import ENTERED, NEW_UNITS

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 import numpy as np
 import pyarrow as pa
 
-from spots_ml.experiments.policy import OutcomeValues, RolloutPolicy
+from spots_ml.experiments.decision_values import decision_values
+from spots_ml.experiments.policy import RolloutPolicy
 from spots_ml.interactions.columns import first_arrivals, outcome_codes, times
 from spots_ml.interactions.learning.maturity import mature
-from spots_ml.interactions.schema import OUTCOME_TYPES
 
 
 def matured_values(decisions: pa.Table, policy: RolloutPolicy, *, now: datetime) -> tuple[np.ndarray, np.ndarray]:
@@ -28,23 +28,3 @@ def matured_values(decisions: pa.Table, policy: RolloutPolicy, *, now: datetime)
     found = mature(times(decisions["decided_at"]), first_arrivals(decisions), codes >= 0, now=now, window=window)
     called = decisions["called"].to_numpy()
     return found.matured, decision_values(np.where(found.labelled, codes, -1), called, policy.values)
-
-
-def decision_values(outcomes: np.ndarray, called: np.ndarray, values: OutcomeValues) -> np.ndarray:
-    """Tell what decisions are worth.
-
-    Args:
-        outcomes: `(n,)` integers, positions in `OUTCOME_TYPES`; -1 where none counts.
-        called: `(n,)` bool.
-        values: By outcome.
-
-    Returns:
-        `(n,)` float64 in [-1, 1]; 0 where the agent was not called.
-
-    >>> decision_values(np.array([0, -1, 2, 0]), np.array([True, True, True, False]), OutcomeValues()).tolist()
-    [1.0, 0.0, -1.0, 0.0]
-    """
-    # The last one is for -1.
-    worth = np.array([*(getattr(values, kind) for kind in OUTCOME_TYPES), values.none])
-    found: np.ndarray = np.where(called, worth[outcomes], 0.0)
-    return found
