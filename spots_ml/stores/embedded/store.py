@@ -7,8 +7,8 @@ from spots_ml.stores.embedded.decisions import EmbeddedDecisionLog
 from spots_ml.stores.embedded.history import EmbeddedHistoryServer
 from spots_ml.stores.embedded.interactions import EmbeddedInteractionStore
 from spots_ml.stores.embedded.performance import EmbeddedPerformanceStore
-from spots_ml.stores.embedded.registry.rollouts import EmbeddedRolloutStore
 from spots_ml.stores.embedded.phones import EmbeddedPhoneReports
+from spots_ml.stores.embedded.registry.rollouts import EmbeddedRolloutStore
 from spots_ml.stores.embedded.registry.versions import EmbeddedVersionStore
 from spots_ml.stores.embedded.retraining.refusals import EmbeddedRefusalLog
 from spots_ml.stores.embedded.retraining.requests import EmbeddedRetrainingRequests
