@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from spots_ml.experiments.forecasting.forecasts import ForecastStore
 from spots_ml.experiments.rollout_store import RolloutStore
 from spots_ml.interactions.keeping.interaction_store import InteractionStore
 from spots_ml.monitoring.causes.requests import RetrainingRequestLog
@@ -31,6 +32,7 @@ class Store:
         retraining_requests: Who asked for a retraining, and who took that up.
         watches: What watching versions in service found, day by day.
         rollouts: Rollouts, what happened to them, what was known of them, and their units.
+        forecasts: What was predicted of versions before they had traffic.
     """
 
     interactions: InteractionStore
@@ -43,3 +45,4 @@ class Store:
     retraining_requests: RetrainingRequestLog
     watches: WatchLog
     rollouts: RolloutStore
+    forecasts: ForecastStore

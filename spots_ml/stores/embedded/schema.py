@@ -379,6 +379,23 @@ CREATE TRIGGER phone_reports_are_not_deleted BEFORE DELETE ON phone_reports
 BEGIN SELECT RAISE(ABORT, 'phone_reports only grows'); END;
 """
 
+_FORECASTS: Final = """
+-- A forecast counts for rollouts that start after it: which was the last by then is looked up here, not told.
+CREATE TABLE forecasts (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    model_type TEXT NOT NULL,
+    version TEXT NOT NULL,
+    after_rollout INTEGER NOT NULL,
+    made_at TEXT NOT NULL,
+    document TEXT NOT NULL
+);
+CREATE INDEX forecasts_by_version ON forecasts (model_type, version, number);
+CREATE TRIGGER forecasts_are_not_changed BEFORE UPDATE ON forecasts
+BEGIN SELECT RAISE(ABORT, 'forecasts is append-only'); END;
+CREATE TRIGGER forecasts_are_not_deleted BEFORE DELETE ON forecasts
+BEGIN SELECT RAISE(ABORT, 'forecasts is append-only'); END;
+"""
+
 STEPS: Final = (
     _INTERACTIONS_AND_VERSIONS,
     _DECISIONS_AND_PERFORMANCE,
@@ -398,6 +415,7 @@ STEPS: Final = (
     _WATCHES,
     ROLLOUT_TABLES,
     _PHONE_REPORTS,
+    _FORECASTS,
 )
 """The first step makes version 1 out of an empty file, each further one the next version."""
 

@@ -8,6 +8,7 @@ from spots_ml.stores.embedded.history import EmbeddedHistoryServer
 from spots_ml.stores.embedded.interactions import EmbeddedInteractionStore
 from spots_ml.stores.embedded.performance import EmbeddedPerformanceStore
 from spots_ml.stores.embedded.phones import EmbeddedPhoneReports
+from spots_ml.stores.embedded.registry.forecasts import EmbeddedForecastStore
 from spots_ml.stores.embedded.registry.rollouts import EmbeddedRolloutStore
 from spots_ml.stores.embedded.registry.versions import EmbeddedVersionStore
 from spots_ml.stores.embedded.retraining.refusals import EmbeddedRefusalLog
@@ -40,4 +41,5 @@ def embedded_store(path: Path) -> Store:
         retraining_requests=EmbeddedRetrainingRequests(database),
         watches=EmbeddedWatchLog(database),
         rollouts=EmbeddedRolloutStore(database),
+        forecasts=EmbeddedForecastStore(database),
     )

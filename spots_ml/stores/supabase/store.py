@@ -7,6 +7,7 @@ from spots_ml.stores.supabase.interactions import SupabaseInteractionStore
 from spots_ml.stores.supabase.performance import SupabasePerformanceStore
 from spots_ml.stores.supabase.phones import SupabasePhoneDecisions
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
+from spots_ml.stores.supabase.registry.forecasts import SupabaseForecastStore
 from spots_ml.stores.supabase.registry.rollouts import SupabaseRolloutStore
 from spots_ml.stores.supabase.registry.versions import SupabaseVersionStore
 from spots_ml.stores.supabase.retraining.refusals import SupabaseRefusalLog
@@ -36,4 +37,5 @@ def supabase_store(calls: Calls, direct: DirectReads | None = None) -> Store:
         retraining_requests=SupabaseRetrainingRequests(calls),
         watches=SupabaseWatchLog(calls),
         rollouts=SupabaseRolloutStore(calls),
+        forecasts=SupabaseForecastStore(calls),
     )

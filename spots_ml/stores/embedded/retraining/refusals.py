@@ -8,7 +8,7 @@ from spots_ml.models.declared import ModelType
 from spots_ml.monitoring.refusals import KeptRefusal, Refused
 from spots_ml.stores.embedded.database import Database
 from spots_ml.stores.moments import to_text
-from spots_ml.stores.refusal_rows import from_rows
+from spots_ml.stores.numbered_documents import from_rows
 
 _KEEP = "INSERT INTO refusals (model_type, refused_at, document) VALUES (?, ?, ?)"
 _READ = "SELECT number, refused_at, document FROM refusals WHERE model_type = ? ORDER BY number DESC LIMIT ?"
@@ -53,5 +53,6 @@ class EmbeddedRefusalLog:
         """
         with self._database.reading() as connection:
             found = connection.execute(_READ, (model_type, limit)).fetchall()
-        rows = ((row["number"], row["refused_at"], json.loads(row["document"])) for row in found)
-        return from_rows(rows, str(self._database.path))
+        given = ("number", "refused_at")
+        rows = (({name: row[name] for name in given}, json.loads(row["document"])) for row in found)
+        return from_rows(KeptRefusal, rows, moment="refused_at", what="refusal", store=str(self._database.path))

@@ -47,6 +47,7 @@ RELATION_RIGHTS: Final[dict[str, frozenset[tuple[str, str]]]] = {
             ("public.blessings", "SELECT"),
             *((f"public.{name}", "SELECT") for name in ("rollouts", "rollout_events")),
             *((f"public.{name}", "SELECT") for name in ("rollout_looks", "rollout_units")),
+            *(("public.forecasts", right) for right in ("SELECT", "INSERT")),
             *(("public.incoming_rows", right) for right in ("SELECT", "INSERT")),
             ("public.quotas", "SELECT"),
             *((f"public.quotas.{name}", "UPDATE") for name in ("rows_added_per_day", "rows_changed_per_day")),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from spots_ml.models.declared import ModelType
 from spots_ml.monitoring.refusals import KeptRefusal, Refused
 from spots_ml.stores.moments import to_text
-from spots_ml.stores.refusal_rows import from_rows
+from spots_ml.stores.numbered_documents import from_rows
 from spots_ml.stores.supabase.transport.calls import Calls
 
 if TYPE_CHECKING:
@@ -73,5 +73,5 @@ class SupabaseRefusalLog:
             return wanted.order("number", desc=True).limit(limit)
 
         found = self._calls.execute("read refusals", _TABLE, build, repeat="read").data
-        rows = ((row["number"], row["refused_at"], row["document"]) for row in found)
-        return from_rows(rows, self._calls.connection.host)
+        rows = (({name: row[name] for name in ("number", "refused_at")}, row["document"]) for row in found)
+        return from_rows(KeptRefusal, rows, moment="refused_at", what="refusal", store=self._calls.connection.host)
