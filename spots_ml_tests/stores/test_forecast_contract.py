@@ -5,8 +5,11 @@ from datetime import timedelta
 import pytest
 
 from spots_ml.errors import InputError
+from spots_ml.pipeline.forecasting.forecast_step import forecast_scores
 from spots_ml_tests.experiments.forecast_documents import new_forecast, valued
 from spots_ml_tests.stores.keeping_refusals import NOW
+from spots_ml_tests.stores.keeping_rollouts import MODEL, alter, record, start, version
+from spots_ml_tests.stores.keeping_versions import fill, promote
 
 
 def test_a_forecast_is_read_back_as_it_was_kept_with_a_number_and_its_moment(store):
@@ -41,3 +44,23 @@ def test_a_moment_without_a_zone_is_refused_and_nothing_is_kept(store):
         store.forecasts.keep_forecast(new_forecast(), now=NOW.replace(tzinfo=None))
 
     assert store.forecasts.list_forecasts("calling_score") == ()
+
+
+def test_the_store_says_which_rollout_was_the_last_and_only_what_came_before_is_scored(store):
+    fill(store, "a", "b")
+    promote(store, 0)
+    told = {"version": version(1), "champion": version(0), "weight": 0.1}
+    store.forecasts.keep_forecast(new_forecast(**told, actor="before"), now=NOW)
+    # A clock that goes back makes no forecast of one that came after.
+    rollout = start(store)
+    store.forecasts.keep_forecast(new_forecast(**told, actor="after"), now=NOW - timedelta(days=900))
+
+    after, before = store.forecasts.list_forecasts(MODEL)
+    assert [(one.actor, one.after_rollout) for one in (before, after)] == [("before", 0), ("after", 1)]
+    (score,) = forecast_scores(store, MODEL)
+    assert (score.rollout, score.forecast, score.status, score.found) == (1, before.number, "running", None)
+
+    alter(store, record(store, rollout), "ended", cause="futile")
+    (score,) = forecast_scores(store, MODEL)
+    assert (score.status, score.found_day) == ("over", None)
+    assert forecast_scores(store, "outcome") == ()

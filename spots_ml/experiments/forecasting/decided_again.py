@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spots_ml.features.contract import HISTORY_FEATURES
-from spots_ml.interactions.columns import times
+from spots_ml.interactions.columns import rebatch, times
 from spots_ml.interactions.judging.merging import truncated
 from spots_ml.requests.of_day import interactions_as_requests
 from spots_ml.scoring.decision_log.deciding_arms import deciding_arms
@@ -32,6 +32,8 @@ LEFT_OUT_TEXTS: Final[Mapping[LeftOut, str]] = {
 """Why decisions were not made again."""
 
 _SAME: Final = 1e-6
+_AT_ONCE: Final = 100_000
+"""Interactions that are looked up together: each time the decisions are gone through once."""
 _PAIR: Final = ("agent_id", "opportunity_id")
 
 
@@ -72,7 +74,7 @@ def decide_again(
     reason = np.full(decisions.num_rows, "no_interaction", object)
     called = np.zeros((decisions.num_rows, len(scorers)), bool)
     inputs = np.zeros((decisions.num_rows, 46), np.float32)
-    for batch in interactions:
+    for batch in rebatch(interactions, _AT_ONCE):
         at, row = _matched(keyed, batch)
         if not len(at):
             continue
