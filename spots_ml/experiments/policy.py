@@ -26,6 +26,15 @@ class OutcomeValues(_Rules):
     negative: float = Field(default=-1.0, ge=-1.0, le=1.0)
     none: float = Field(default=0.0, ge=-1.0, le=1.0, description="No outcome within the maturity.")
 
+    @model_validator(mode="after")
+    def _positive_is_better(self) -> Self:
+        if self.positive <= self.negative:
+            raise ValueError(
+                f"a positive outcome is worth {self.positive:g} and a negative one {self.negative:g}; expected a "
+                "positive one to be worth more"
+            )
+        return self
+
 
 class GuardrailMargins(_Rules):
     """How much worse the treated may be than the others, in shares of decisions, before it is harm."""

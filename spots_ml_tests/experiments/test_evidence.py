@@ -7,9 +7,11 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 
 from spots_ml.errors import ConfigError
 from spots_ml.estimates.e_process import log_e_above
+from spots_ml.experiments.policy import OutcomeValues, RolloutPolicy
 from spots_ml.experiments.unit_finding import find_units
 from spots_ml.experiments.units import ENTERED, UNITS
 from spots_ml.experiments.weighing.evidence import Trail, evidence
@@ -59,6 +61,23 @@ def test_without_units_nothing_is_known():
     told = found(UNITS.empty_table(), entered=ENTERED.empty_table())
     assert (told.effect.value, told.spread, told.relative.value, told.by_day) == (None, None, None, ())
     assert told.benefit.peak == told.harm.peak == told.sample_ratio.peak == 0.0
+
+
+def test_what_a_positive_outcome_is_called_worth_changes_no_conclusion():
+    units = unit_table(np.random.default_rng(23), (2_000,), effect=-0.1, base=(0.5, 0.5))
+    small = with_column(units, "value", units["value"].to_numpy() / 10.0)
+    values = OutcomeValues(positive=0.1, negative=-0.1)
+    whole = found(units)
+    tenth = found(small, policy=RolloutPolicy(values=values, much_worse=0.005))
+    for name in ("benefit", "harm", "not_much_worse"):
+        assert getattr(tenth, name).peak == pytest.approx(getattr(whole, name).peak, abs=0.3)
+    assert tenth.effect.low == pytest.approx(whole.effect.low / 10.0, abs=0.001)
+
+
+@pytest.mark.parametrize("negative", [1.0, 0.0])
+def test_outcomes_that_do_not_say_what_is_better_are_no_policy(negative):
+    with pytest.raises(ValidationError, match="worth more"):
+        OutcomeValues(positive=0.0, negative=negative)
 
 
 def test_peaks_count_even_where_the_evidence_fell_again():

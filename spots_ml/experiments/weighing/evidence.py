@@ -74,10 +74,13 @@ class Trail:
             **dict.fromkeys(GUARDED, math.log(len(GUARDED) / policy.harm_level)),
         }
         self._log_e = {
-            "benefit": log_e_above(paid[VALUE], 0.0),
-            "harm": log_e_below(paid[VALUE], 0.0),
-            "not_much_worse": log_e_above(paid[VALUE], -policy.much_worse),
-            **{name: _worse(paid[name], margins[name], either_way=name == "called") for name in GUARDED},
+            "benefit": log_e_above(paid[VALUE], 0.0, self._payoffs.bets(VALUE)),
+            "harm": log_e_below(paid[VALUE], 0.0, self._payoffs.bets(VALUE)),
+            "not_much_worse": log_e_above(paid[VALUE], -policy.much_worse, self._payoffs.bets(VALUE)),
+            **{
+                name: _worse(paid[name], margins[name], self._payoffs.bets(name), either_way=name == "called")
+                for name in GUARDED
+            },
         }
         self._peaks = {name: running_peak(log_e, self._payoffs.ends_moment) for name, log_e in self._log_e.items()}
 
@@ -98,7 +101,7 @@ class Trail:
         came = [arrivals_in(entered, period) for period in self._periods]
         total = float(payoffs.weight[part].sum())
         first = _first(paid, n_units)
-        effect = _effect(first, self._units["n_decisions"].slice(0, n_units), intervals=intervals)
+        effect = _effect(first, payoffs.bets(VALUE), self._units["n_decisions"].slice(0, n_units), intervals=intervals)
         squares = float(np.square(paid.payoff[part]).sum())
         none = Estimate(value=None, low=None, high=None, method="none", n_rows=n_units, n_agents=n_units)
         margins = self._policy.guardrails.model_dump()
@@ -137,16 +140,16 @@ class Trail:
         return EValue(log_e=kept(log_e), peak=kept(peak), needed=kept(self._needed[name]))
 
 
-def _worse(paid: Payoffs, margin: float, *, either_way: bool) -> np.ndarray:
-    more = log_e_above(paid, margin)
-    return np.logaddexp(more, log_e_below(paid, -margin)) - math.log(2.0) if either_way else more
+def _worse(paid: Payoffs, margin: float, bets: tuple[float, ...], *, either_way: bool) -> np.ndarray:
+    more = log_e_above(paid, margin, bets)
+    return np.logaddexp(more, log_e_below(paid, -margin, bets)) - math.log(2.0) if either_way else more
 
 
 def _first(paid: Payoffs, n_units: int) -> Payoffs:
     return Payoffs(paid.payoff[:n_units], paid.weight[:n_units], paid.low[:n_units], paid.high[:n_units])
 
 
-def _effect(paid: Payoffs, n_decisions: pa.ChunkedArray, *, intervals: bool) -> Estimate:
+def _effect(paid: Payoffs, bets: tuple[float, ...], n_decisions: pa.ChunkedArray, *, intervals: bool) -> Estimate:
     value, n_units = paid.estimate, len(paid.payoff)
     rows = int(n_decisions.to_numpy().sum())
     nothing = Estimate(value=None, low=None, high=None, method="none", n_rows=rows, n_agents=n_units)
@@ -154,7 +157,7 @@ def _effect(paid: Payoffs, n_decisions: pa.ChunkedArray, *, intervals: bool) -> 
         return nothing
     if not intervals:
         return nothing.model_copy(update={"value": kept(value)})
-    low, high = confidence_sequence(paid, level=LEVEL, lowest=-2.0, highest=2.0)
+    low, high = confidence_sequence(paid, level=LEVEL, lowest=-2.0, highest=2.0, bets=bets)
     ends = {"low": kept(low), "high": kept(high), "method": "confidence_sequence"}
     return nothing.model_copy(update={"value": kept(value), **ends})
 

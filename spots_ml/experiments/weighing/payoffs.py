@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from spots_ml.errors import ConfigError
-from spots_ml.estimates.e_process import Payoffs
+from spots_ml.estimates.e_process import BETS, Payoffs
 from spots_ml.estimates.prediction import block_starts, predicted
 from spots_ml.experiments.policy import OutcomeValues
 from spots_ml.experiments.rollout import StagePeriod
@@ -77,6 +77,19 @@ class UnitPayoffs:
             np.minimum((1.0 - self.share) * least, -self.share * most),
             np.maximum((1.0 - self.share) * most, -self.share * least),
         )
+
+    def bets(self, name: str) -> tuple[float, ...]:
+        """Give the bets on one number, so that it does not matter in which unit it is told.
+
+        Args:
+            name: One of `JUDGED`.
+
+        Returns:
+            `BETS` where it can be from -1 to 1, and by as much more as it can be less.
+        """
+        column = JUDGED.index(name)
+        scale = 2.0 / float(self.high[column] - self.low[column])
+        return tuple(bet * scale for bet in BETS)
 
     def both_means(self) -> tuple[np.ndarray, np.ndarray]:
         """Tell what each unit adds to the mean value of the treated and of the others.
