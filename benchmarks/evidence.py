@@ -304,12 +304,13 @@ def _main() -> None:
     asked = options.parse_args()
     n = asked.worlds // 10 if asked.quick else asked.worlds
     policy = RolloutPolicy.model_validate(json.loads(asked.policy))
-    base = Setting(policy=policy)
+    base, never_futile = Setting(policy=policy), policy.model_copy(update={"futile_below": 0.0})
     settings = {
         "no difference": base,
         "no difference, 200 a day": replace(base, active_a_day=200),
+        "no difference, never futile": replace(base, policy=never_futile),
         "-10 points": replace(base, effect=-0.1),
-        "-10 points, never futile": replace(base, effect=-0.1, policy=policy.model_copy(update={"futile_below": 0.0})),
+        "-10 points, never futile": replace(base, effect=-0.1, policy=never_futile),
         "+6 points": replace(base, effect=0.06),
         "+6 points, nothing known before": replace(base, effect=0.06, known_before=False),
         "+3 points": replace(base, effect=0.03),
