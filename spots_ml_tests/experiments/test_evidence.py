@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from spots_ml.errors import ConfigError
-from spots_ml.estimates.e_process import log_e_above
+from spots_ml.estimates.e_process import Payoffs, log_e_above, log_e_below
 from spots_ml.experiments.policy import OutcomeValues, RolloutPolicy
 from spots_ml.experiments.unit_finding import find_units
 from spots_ml.experiments.units import ENTERED, UNITS
@@ -136,6 +136,21 @@ def test_mistake_stages_pooled_by_counts():
     effects = [found(world, stage=2).effect for world in worlds]
     assert abs(np.mean([each.value for each in effects])) < 0.01
     assert share_found(worlds, lambda world: found(world, stage=2).harm.rejects) <= 0.1
+
+
+def test_mistake_rows_of_agents_that_come_back_taken_for_units():
+    """Two groups of agents differ by chance, which more of their rows only show more clearly."""
+    rng = np.random.default_rng(25)
+    by_rows, by_agents = [], []
+    for _ in range(60):
+        treated, chance = rng.random(300) < 0.5, rng.beta(1.6, 2.4, 300)  # a correlation of 0.2 within agents
+        rows = rng.random((300, 40)) < chance[:, None]
+        for values, found_in in ((rows.mean(axis=1), by_agents), (rows.T.ravel().astype(float), by_rows)):
+            arm = np.resize(treated, len(values))
+            bound = np.full(len(values), 0.5)
+            paid = Payoffs((arm - 0.5) * (values - 0.4), np.full(len(values), 0.25), -bound, bound)
+            found_in.append(max(log_e_above(paid, 0.0).max(), log_e_below(paid, 0.0).max()) >= math.log(40.0))
+    assert np.mean(by_agents) <= 0.05 and np.mean(by_rows) >= 0.2
 
 
 def test_mistake_looking_between_units_of_one_moment():
