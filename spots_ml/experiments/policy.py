@@ -64,7 +64,7 @@ class RolloutPolicy(_Rules):
     much_worse: float = Field(
         default=0.05, gt=0.0, le=1.0, description="Effect that must be ruled out before traffic is widened."
     )
-    widen_level: float = Field(default=0.01, gt=0.0, lt=1.0, description="Of widening what is that much worse.")
+    widen_level: float = Field(default=0.05, gt=0.0, lt=1.0, description="Of widening what is that much worse.")
     least_units: int = Field(default=50, ge=1, description="Units of each arm before traffic is widened or all of it.")
     guardrails: GuardrailMargins = GuardrailMargins()
     sample_ratio_level: float = Field(default=0.001, gt=0.0, lt=1.0, description="Of a false alarm on the shares.")
