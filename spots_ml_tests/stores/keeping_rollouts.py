@@ -151,3 +151,16 @@ def told(store, number=1):
 def standing(store, model=MODEL):
     """Status, weight and traffic of each version."""
     return [(one.status, one.weight, one.traffic) for one in store.versions.list_versions(model)]
+
+
+def kept(store):
+    """All that a store has of versions and rollouts."""
+    rollouts = store.rollouts.list_rollouts()
+    return (
+        store.versions.list_versions(),
+        store.versions.history(),
+        rollouts,
+        [store.rollouts.rollout_events(one.number) for one in rollouts],
+        [store.rollouts.rollout_looks(one.number) for one in rollouts],
+        [store.rollouts.rollout_units(one.number) for one in rollouts],
+    )

@@ -11,7 +11,7 @@ from spots_ml.errors import ConfigError, InputError, RegistryError
 from spots_ml.experiments.changes.transitions import ROLLOUT_TRANSITIONS
 from spots_ml.experiments.rollout import ROLLOUT_ACTIONS
 from spots_ml.experiments.rollout_store import RolloutChangedError
-from spots_ml.experiments.units import NEW_UNITS, UNITS
+from spots_ml.experiments.units import NEW_UNITS, UNITS, units_digest
 from spots_ml.registry.in_service import in_service
 from spots_ml.registry.service import service_periods
 from spots_ml_tests.registry.blessing import promote_blessed
@@ -21,6 +21,7 @@ from spots_ml_tests.stores.keeping_rollouts import (
     NO_UNITS,
     alter,
     change,
+    kept,
     look,
     new_start,
     record,
@@ -46,19 +47,6 @@ def filled(store):
     promote(store, 0)
     weigh(store, 0, 0.2)
     return store
-
-
-def kept(store):
-    """All that a store has of versions and rollouts."""
-    rollouts = store.rollouts.list_rollouts()
-    return (
-        store.versions.list_versions(),
-        store.versions.history(),
-        rollouts,
-        [store.rollouts.rollout_events(one.number) for one in rollouts],
-        [store.rollouts.rollout_looks(one.number) for one in rollouts],
-        [store.rollouts.rollout_units(one.number) for one in rollouts],
-    )
 
 
 @contextlib.contextmanager
@@ -259,6 +247,8 @@ def test_units_are_kept_in_their_order_and_numbered_whatever_clocks_say(filled):
     found = filled.rollouts.rollout_units(1)
     expected = [unit(rollout, agent, at=99 if agent in AGENTS[:5] else -99) for agent in AGENTS]
     assert found.schema == UNITS
+    given = pa.Table.from_pylist([{"number": number, **one} for number, one in enumerate(expected, 1)], schema=UNITS)
+    assert units_digest(found) == units_digest(given)
     assert found.to_pylist() == [{"number": number, **one} for number, one in enumerate(expected, 1)]
 
 
