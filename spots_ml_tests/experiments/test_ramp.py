@@ -111,6 +111,12 @@ def test_evidence_that_lags_behind_its_forecast_is_not_waited_for_in_vain():
     assert decided(evidence.model_copy(update={"spread": 0.1}), days=15.0).step == "end"
 
 
+@pytest.mark.parametrize("hours", [0.0, 1.0, 30.0])
+def test_a_stage_is_not_given_up_because_nobody_came_in_its_first_hours(hours):
+    evidence = known(2, effect=0.06, entered_by_day=(0,) if hours < 24.0 else (2, 0))
+    assert decided(evidence, stage=2, days=hours / 24.0).step == "hold"
+
+
 def test_a_quiet_weekend_is_no_end_of_arrivals():
     week = (100, 100, 100, 100, 100, 3, 3)
     evidence = known(2, effect=0.06, n_units=(60, 75), entered_by_day=(*week, *week))

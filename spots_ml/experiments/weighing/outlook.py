@@ -8,6 +8,7 @@ what it is close to, `exp(z^2 / 2 - 1.5)` of the effect divided by its standard 
 import math
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,8 @@ LEAST_UNITS: Final = 30
 
 MIXTURE_COSTS: Final = 1.5
 """Logarithm of what averaging over bets costs, at the evidence that is asked for."""
+_LEAST_TIME: Final = timedelta(days=2)
+"""Of a stage, before who came in it is told of the future: an hour after traffic was widened hardly anybody came."""
 _MOSTLY: Final = 0.95
 _RECENT_DAYS: Final = 7
 """A week where there is one, so that no weekend is taken for a trend."""
@@ -61,9 +64,8 @@ def outlook(rollout: Rollout, period: StagePeriod, evidence: Evidence, *, now: d
     n_units = counts.n_units_treated + counts.n_units_control
     first_whole_at = max(period.since + delay, now) if n_units == 0 else None
     effect, spread = evidence.effect.value, evidence.spread
-    if sum(each.n_units_treated + each.n_units_control for each in evidence.stages) < LEAST_UNITS or (
-        effect is None or not spread
-    ):
+    n_known = sum(_units(each) for each in evidence.stages)
+    if n_known < LEAST_UNITS or now - period.since < _LEAST_TIME or effect is None or not spread:
         return Outlook(1.0, first_whole_at, None, None)
     left = rollout.started_at + timedelta(days=policy.longest_days) - now
     days = np.arange(max(math.ceil(left / _DAY), 0) + 1)
@@ -113,9 +115,12 @@ def _before_the_last(
     # An effect that is larger than it seems would widen it once most of what this stage can tell is told.
     mostly = _first(information >= _MOSTLY * information[latest])
     begins = min(latest if mostly is None else mostly, latest if widened is None else widened)
-    low, following = policy.shares[rollout.stage - 1], policy.shares[rollout.stage]
     before = 0.0 if rollout.stage == 1 else policy.shares[rollout.stage - 2]
-    share = (following - low) / (1.0 - low)
+    # Of the stages to come the one that tells most of an agent stands for all.
+    low, share = max(
+        ((low, (high - low) / (1.0 - low)) for low, high in pairwise(policy.shares[rollout.stage - 1 :])),
+        key=lambda stage: (1.0 - stage[0]) * stage[1] * (1.0 - stage[1]),
+    )
     fresh = _whole_by(cohorts * (1.0 - low) / (1.0 - before), days - begins - delay)
     after = information[np.minimum(days, begins)] + share * (1.0 - share) * fresh / spread**2
     promoted = _first((effect * np.sqrt(after) >= benefit) & (fresh > 0.0))
