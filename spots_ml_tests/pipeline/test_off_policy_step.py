@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from spots_ml.experiments.forecasting.off_policy import OffPolicyRules
@@ -11,8 +12,11 @@ from spots_ml.experiments.policy import RolloutPolicy
 from spots_ml.pipeline.forecasting.off_policy_step import value_from_log
 from spots_ml.registry.serving import open_scorer
 from spots_ml.scoring.decision_log.log import decision_table
+from spots_ml.scoring.decision_log.phone_decisions import PHONE_DECISIONS
 from spots_ml.scoring.exploration import chances
 from spots_ml.scoring.inputs import scoring_inputs
+from spots_ml.scoring.scorer import Scorer
+from spots_ml.scoring.served import MissingModel
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.registry.building import register_network
 from spots_ml_tests.scoring.deciding import claimed, requests
@@ -34,17 +38,14 @@ def likely(number):
 ROWS = [likely(number) for number in range(1_200)]
 
 
-def log_decisions(store, scorer, rows):
+def decisions_of(scorer, rows):
     batch = requests(rows)
     moments = batch["scored_at"].to_numpy()
     inputs = scoring_inputs(batch, None, scorer.assignment.assign(batch["agent_id"], moments))
     drawn = chances(batch["agent_id"].to_pylist(), batch["opportunity_id"].to_pylist(), moments)
     inputs = replace(inputs, chance=drawn)
-    table = decision_table(
-        batch, inputs, scorer.score(inputs), claims=claimed("served", len(rows)), now=NOW, watermark=None
-    )
-    store.decisions.log_decisions([table], now=NOW)
-    return table
+    claims = claimed("served", len(rows))
+    return decision_table(batch, inputs, scorer.score(inputs), claims=claims, now=NOW, watermark=None)
 
 
 def place_with(tmp_path, exploration, rows=ROWS, kept=ROWS):
@@ -52,7 +53,8 @@ def place_with(tmp_path, exploration, rows=ROWS, kept=ROWS):
     register_network(store.versions, tmp_path / "models")
     register_network(store.versions, tmp_path / "models", version="v1.1-synthetic", seed=8, active=False)
     take_in(store, kept)
-    table = log_decisions(store, open_scorer(store.versions, tmp_path / "models", exploration=exploration), rows)
+    table = decisions_of(open_scorer(store.versions, tmp_path / "models", exploration=exploration), rows)
+    store.decisions.log_decisions([table], now=NOW)
     return store, table
 
 
@@ -124,3 +126,52 @@ def test_a_version_that_does_not_answer_and_an_empty_log_are_told(tmp_path):
     assert "no matured decision" in value(store, tmp_path, now=NOW + timedelta(days=90)).cannot
     (tmp_path / "models" / "calling_score" / "v1.1-synthetic" / "model.onnx").unlink()
     assert "does not answer" in value(store, tmp_path).cannot
+
+
+class Phones:
+    """What phones report, in the place of a store's part."""
+
+    def __init__(self, reports):
+        self._reports = reports
+
+    def read_phone_decisions(self, _since, _until):
+        return self._reports
+
+
+def as_reports(table):
+    """Decisions of the formula, as phones without a version report them, with the outcomes of their interactions."""
+    outcomes = {row["opportunity_id"]: row for row in ROWS}
+    rows = []
+    for row in table.to_pylist():
+        told = {name: row.get(name) for name in PHONE_DECISIONS.names}
+        told |= {"reported_at": row["decided_at"], "reported_in": "training_data", "outcome_by": "row"}
+        silent = "calling_score: no_version" if row["group"] == "hybrid" else None
+        told |= {"version": None, "outcome_version": None, "fallback": silent}
+        rows.append(told | {name: outcomes[row["opportunity_id"]][name] for name in ("outcome_type", "outcome_at")})
+    return pa.Table.from_pylist(rows, schema=PHONE_DECISIONS)
+
+
+def test_what_phones_decided_says_the_same_as_what_the_service_did(tmp_path):
+    silent = MissingModel("no_version", "none yet", filter_on=False)
+    store = embedded_store(tmp_path / "spots_ml.sqlite")
+    register_network(store.versions, tmp_path / "models", version="v1.1-synthetic", seed=8, active=False)
+    take_in(store, ROWS)
+    table = decisions_of(Scorer(silent, silent, exploration=0.2), ROWS)
+    reported = value(replace(store, phones=Phones(as_reports(table))), tmp_path)
+    store.decisions.log_decisions([table], now=NOW)
+    assert (reported.n_decisions, reported.cannot) == (1_200, None)
+    assert reported == value(store, tmp_path)
+
+    # Of what both tell the service's counts, once.
+    assert value(replace(store, phones=Phones(as_reports(table))), tmp_path).n_decisions == 1_200
+
+
+def test_where_a_filter_is_on_what_phones_decided_is_not_made_again(tmp_path):
+    silent = MissingModel("no_version", "none yet", filter_on=False)
+    store = embedded_store(tmp_path / "spots_ml.sqlite")
+    register_network(store.versions, tmp_path / "models", version="v1.1-synthetic", seed=8, active=False)
+    register_network(store.versions, tmp_path / "models", "outcome")
+    take_in(store, ROWS)
+    table = decisions_of(Scorer(silent, silent, exploration=0.2), ROWS)
+    found = value(replace(store, phones=Phones(as_reports(table))), tmp_path)
+    assert (found.n_decisions, "no matured decision" in found.cannot) == (0, True)

@@ -1,7 +1,8 @@
 """Logged decisions made again by other versions, from the features of their interactions.
 
 The log holds a digest of what a decision was made on, and the interactions hold the features; a decision is made again
-only where the two agree. What is left out is counted by its reason: an estimate from the rest says nothing of it.
+only where the two agree. What phones report has no digest; there the formula's score has to agree. What is left out is
+counted by its reason: an estimate from the rest says nothing of it.
 """
 
 from collections import Counter
@@ -14,10 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spots_ml.features.contract import HISTORY_FEATURES
+from spots_ml.features.history import NO_HISTORY
 from spots_ml.interactions.columns import rebatch, times
 from spots_ml.interactions.judging.merging import truncated
 from spots_ml.requests.of_day import interactions_as_requests
 from spots_ml.scoring.decision_log.deciding_arms import deciding_arms
+from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES
 from spots_ml.scoring.decision_log.log import feature_digests
 from spots_ml.scoring.decision_log.trend import trend_factors
 from spots_ml.scoring.inputs import ScoringInputs, scoring_inputs
@@ -27,7 +30,7 @@ LeftOut = Literal["no_interaction", "other_features", "fed_more"]
 LEFT_OUT_TEXTS: Final[Mapping[LeftOut, str]] = {
     "no_interaction": "their interaction is not in the store",
     "other_features": "their interaction has other features by now than they were made on",
-    "fed_more": "they were fed what no interaction holds (trajectory potential, positive influence)",
+    "fed_more": "the formula scores them otherwise than then: they were fed something else, or more",
 }
 """Why decisions were not made again."""
 
@@ -35,6 +38,15 @@ _SAME: Final = 1e-6
 _AT_ONCE: Final = 100_000
 """Interactions that are looked up together: each time the decisions are gone through once."""
 _PAIR: Final = ("agent_id", "opportunity_id")
+
+
+NEEDED: Final = (
+    *("agent_id", "opportunity_id", "decided_at", "group", "version", "arm", "weight", "formula_score"),
+    *("neural_score", "outcome_probability", "score", "called", "blocked", "propensity", "feature_digest"),
+    *("trend_boost", *HISTORY_FEATURES),
+)
+"""Fields of a decision that are needed to make it again and to weigh what came of it."""
+OUTCOMES: Final = ("outcome_type", "outcome_at", "first_outcome_at")
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,7 @@ def decide_again(
     The trend's factor, which is no work of a version, is that of the logged decision.
 
     Args:
-        decisions: Served ones, at most one per agent, opportunity and moment; columns of `DECISIONS`, possibly more.
+        decisions: At most one per agent, opportunity and moment; the columns `NEEDED`, possibly more.
         interactions: Rows of schema `INTERACTIONS` in which theirs are, in any order.
         scorers: Without exploration; each decides all of them.
 
@@ -81,7 +93,8 @@ def decide_again(
         made = decisions.take(pa.array(at))
         fed = _inputs(batch.take(pa.array(row)), made, factor[at])
         digests = feature_digests(fed.features, fed.history)
-        same = pc.equal(digests, made["feature_digest"].combine_chunks()).to_numpy(zero_copy_only=False)
+        told = made["feature_digest"].combine_chunks()
+        same = pc.equal(digests, told).fill_null(True).to_numpy(zero_copy_only=False)
         scores = [scorer.score(fed) for scorer in scorers]
         formula = scores[0].formula.score
         as_fed = np.abs(formula - made["formula_score"].to_numpy()) <= _SAME
@@ -122,3 +135,25 @@ def _inputs(batch: pa.RecordBatch, made: pa.Table, factor: np.ndarray) -> Scorin
     history = np.stack([made[name].to_numpy() for name in HISTORY_FEATURES], axis=1)
     fed = scoring_inputs(requests, history)
     return ScoringInputs(fed.features, fed.history, np.ones(batch.num_rows, bool), trend_boost=factor - 1.0)
+
+
+def reports_as_decisions(reports: pa.Table) -> pa.Table:
+    """Give what phones report the columns of decisions that were made without an outcome filter.
+
+    Args:
+        reports: `n` that count (`phone_claims.counted_reports`).
+
+    Returns:
+        `n` rows with the columns `NEEDED` and the outcomes; what no phone tells is null, and its history that of
+        somebody without one, on which nothing depends where no filter is on.
+    """
+    n_rows = reports.num_rows
+    unsaid = {"outcome_probability": 0.0, "blocked": False, **dict(zip(HISTORY_FEATURES, NO_HISTORY, strict=True))}
+    columns = {}
+    for name in (*NEEDED, *OUTCOMES):
+        type_ = DECISIONS_WITH_OUTCOMES.field(name).type
+        if name in reports.column_names:
+            columns[name] = reports[name].cast(type_)
+        else:
+            columns[name] = pa.repeat(pa.scalar(unsaid.get(name), type_), n_rows)
+    return pa.table(columns)

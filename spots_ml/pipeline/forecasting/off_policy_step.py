@@ -11,9 +11,15 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from spots_ml.experiments.forecasting.decided_again import LEFT_OUT_TEXTS, DecidedAgain, decide_again
+from spots_ml.experiments.forecasting.decided_again import (
+    LEFT_OUT_TEXTS,
+    NEEDED,
+    OUTCOMES,
+    DecidedAgain,
+    decide_again,
+    reports_as_decisions,
+)
 from spots_ml.experiments.forecasting.matured_values import matured_values
 from spots_ml.experiments.forecasting.off_policy import (
     LoggedDecisions,
@@ -27,9 +33,12 @@ from spots_ml.interactions.columns import agents_by_name
 from spots_ml.interactions.keeping.interaction_store import EmptyStoreError
 from spots_ml.models.declared import ModelType, model_in
 from spots_ml.models.spec import Role
+from spots_ml.monitoring.performance import served_among
 from spots_ml.registry.gates.decision_gate import answering_now
+from spots_ml.registry.service import service_periods
 from spots_ml.registry.serving import serve_model
 from spots_ml.release.onnx.predictor import UNHURRIED_S
+from spots_ml.scoring.decision_log.phone_claims import counted_reports, judge_reports
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel, ServedModel
 from spots_ml.stores.store import Store
@@ -37,6 +46,7 @@ from spots_ml.stores.store import Store
 LOOKS_BACK: Final = timedelta(days=28)
 """How far the log is read back: a month has every day of the week four times."""
 _SEED: Final = 7
+_FILTER: Final = model_in(Role.OUTCOME_FILTER).name
 
 
 def value_from_log(
@@ -53,9 +63,9 @@ def value_from_log(
 ) -> OffPolicyValue:
     """Estimate what a version would have been worth per decision, alone and beside what answers now.
 
-    What was served is made again, by the version in its role with what answers now in the other one, and by what
-    answers now alone; everybody as an agent of the hybrid group. What phones report bears no digest of what it was
-    decided on, so none of it is made again.
+    What was decided is made again, by the version in its role with what answers now in the other one, and by what
+    answers now alone; everybody as an agent of the hybrid group. Where an outcome filter is on, a decision depends on
+    the agent's history, which phones do not report: then what they decided is not made again.
 
     Args:
         store: The registry, the interactions and the log.
@@ -82,18 +92,30 @@ def value_from_log(
     if model_type not in answering:
         return OffPolicyValue.nothing(f"{model_type} has no part in the decision")
     since, until = now - looks_back, now - timedelta(hours=policy.maturity_hours)
-    served = store.decisions.read_decisions(since, until)
-    served = served.filter(pc.equal(served["origin"], "served"))
     ours = answering | {model_type: replace(candidate, weight=weight)}
-    again = decide_again(served, _interactions(store, since, until), [_scorer(ours), _scorer(answering)])
-    share = again.decisions.num_rows / served.num_rows if served.num_rows else 1.0
+    of_history = any(models[_FILTER].filter_on for models in (ours, answering))
+    decided = _decided(store, since, until, with_reports=not of_history)
+    again = decide_again(decided, _interactions(store, since, until), [_scorer(ours), _scorer(answering)])
+    share = again.decisions.num_rows / decided.num_rows if decided.num_rows else 1.0
     if share < rules.least_again:
         return OffPolicyValue.nothing(
-            f"{share:.0%} of {served.num_rows:,} decisions can be made again, {rules.least_again:.0%} must be "
+            f"{share:.0%} of {decided.num_rows:,} decisions can be made again, {rules.least_again:.0%} must be "
             f"({_told(again)})"
         )
     matured, values = matured_values(again.decisions, policy, now=now)
     return _estimated(again, matured, values, rules)
+
+
+def _decided(store: Store, since: datetime, until: datetime, *, with_reports: bool) -> pa.Table:
+    """What was decided by either route, each decision once: of one that both tell, the service's."""
+    served = served_among(store.decisions.read_decisions(since, until))
+    table = served.select([*NEEDED, *OUTCOMES])
+    if not with_reports:
+        return table
+    reports = store.phones.read_phone_decisions(since, until)
+    claims = judge_reports(reports, service_periods(store.versions.history()), served)
+    told = reports_as_decisions(counted_reports(reports, claims))
+    return pa.concat_tables([table.cast(told.schema), told])
 
 
 def _estimated(again: DecidedAgain, matured: np.ndarray, values: np.ndarray, rules: OffPolicyRules) -> OffPolicyValue:
@@ -111,7 +133,7 @@ def _estimated(again: DecidedAgain, matured: np.ndarray, values: np.ndarray, rul
 
 
 def _scorer(models: dict[ModelType, ServedModel | MissingModel]) -> Scorer:
-    return Scorer(models[model_in(Role.NEURAL_SCORE).name], models[model_in(Role.OUTCOME_FILTER).name])
+    return Scorer(models[model_in(Role.NEURAL_SCORE).name], models[_FILTER])
 
 
 def _interactions(store: Store, since: datetime, until: datetime) -> Iterator[pa.RecordBatch]:
