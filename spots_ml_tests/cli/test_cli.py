@@ -11,6 +11,8 @@ from click.testing import CliRunner
 from spots_ml.cli import main
 from spots_ml.cli.group import COMMANDS
 from spots_ml.stores.embedded.store import embedded_store
+from spots_ml_tests.pipeline.told_exports import outcome, report, write
+from spots_ml_tests.pipeline.told_exports import record as told_record
 from spots_ml_tests.registry.building import two_versions_in
 
 MODEL = "calling_score"
@@ -296,3 +298,52 @@ def test_a_relative_dagster_home_is_meant_from_the_project(monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", "relative/home")
 
     assert dagster_home() == PROJECT_ROOT / "relative" / "home"
+
+
+OF_THE_FORMULA = {
+    "agent_id": "agent-2",
+    "arm": "formulaBased",
+    "weight": 0.0,
+    "neural_score": None,
+    "model_version": None,
+    "outcome_model_version": None,
+    "experiment": None,
+    "stage": None,
+}
+
+
+def test_check_log_tells_each_part_in_a_sentence_and_what_is_missing_by_its_exit(spots_ml, tmp_path):
+    good = write(tmp_path / "good.json", *(report(number, **OF_THE_FORMULA) | outcome(number) for number in range(9)))
+    told = spots_ml("check-log", good)
+    assert told.exit_code == 0
+    assert "ok      claims        9 of 9 (100.0 %) count" in told.stdout
+    assert told.stdout.endswith("Nothing is missing for proof.\n")
+
+    bad = write(tmp_path / "bad.json", *(report(number) for number in range(9)))
+    told = spots_ml("check-log", bad)
+    assert told.exit_code == 1
+    assert "MISSING claims" in told.stdout
+    document = json.loads(spots_ml("check-log", bad, "--json").stdout)
+    assert document["proof"] == "missing"
+    assert {"claims": {"not_in_service": 9}}.items() <= {
+        one["topic"]: one["numbers"] for one in document["findings"]
+    }.items()
+
+
+def test_check_log_reads_a_file_or_the_store_and_never_both(spots_ml, tmp_path):
+    path = write(tmp_path / "e.json", report(1))
+    for arguments in ((), (path, "--store")):
+        assert refused(spots_ml("check-log", *arguments), 2, "name a FILE, or say --store")
+    told = spots_ml("check-log", "--store")
+    assert (told.exit_code, "0 decisions of phones are reported" in told.stdout) == (1, True)
+
+
+def test_an_import_tells_of_phones_and_of_outcomes_without_a_decision(spots_ml, tmp_path):
+    off = told_record(2, timestamp="2026-11-21T12:02:00.001Z") | outcome(2)
+    path = write(tmp_path / "e.json", report(1) | outcome(1), report(2), off)
+    text = spots_ml("import", path).stdout
+    assert "2 records tell what a phone decided" in text
+    assert "1 of 2 outcomes belong to no decision that was logged" in text
+    document = json.loads(spots_ml("import", path, "--json").stdout)
+    assert document["n_phone_decisions"] == 2
+    assert document["outcomes"] == {"n_outcomes": 2, "n_without_decision": 1, "n_near": 1}

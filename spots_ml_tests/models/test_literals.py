@@ -19,6 +19,7 @@ WORDS = {
     "defs/pages/interactions.py": "heading of a column: what came of an interaction",
     "defs/pages/performance.py": "heading of a row: how good the outcomes were",
     "interactions/reading/record_layout.py": "name of a key that a record may have",
+    "monitoring/proof/log_check.py": "name of a key that a record may have",
     "scoring/decision_log/told_reports.py": "name of a key that a record may have",
     "stores/supabase/migrations/preflight.py": "name of a column that an app's table may have",
     "training/confidence.py": "name of an argument in a message: the outcome scores",
