@@ -42,9 +42,9 @@ class Setting:
 
 SETTINGS = (
     Setting("coin in 20 %", World(n_agents=1_000), True),
-    Setting("coin in 10 %, more agents", World(n_agents=2_500, explored=0.1), True),
+    Setting("coin in 10 %, more agents", World(n_agents=1_500, explored=0.1), True),
     Setting("coin in 20 % of scores from 0.32 on", World(n_agents=1_000, explored_from=0.32), True),
-    Setting("coin in 20 %, few calls", World(n_agents=1_500, threshold=0.8), True),
+    Setting("coin in 20 %, few calls", World(n_agents=1_000, threshold=0.8), True),
     Setting("no coin", World(n_agents=800, explored=0.0), False),
     Setting("coin in 20 % of scores from 0.48 on", World(n_agents=800, explored_from=0.48), False),
 )

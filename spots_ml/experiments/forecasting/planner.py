@@ -7,6 +7,7 @@ Worlds are drawn day by day with the rollout's own rules: units become whole, ev
 
 import math
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy.special import ndtr
 
 from spots_ml.estimates.e_process import BETS
 from spots_ml.experiments.policy import RolloutPolicy
-from spots_ml.experiments.weighing.outlook import LEAST_UNITS, MIXTURE_COSTS
+from spots_ml.experiments.weighing.outlook import LEAST_TIME, LEAST_UNITS, MIXTURE_COSTS
 
 DEFAULT_EFFECTS: Final = (-0.1, -0.05, 0.03, 0.06)
 """Effects that are planned for when nobody names one, in value per decision."""
@@ -185,29 +186,33 @@ class _Worlds:
 
     def _are_hopeless(self, day: int, needed: dict[str, float], rejects: dict[str, np.ndarray]) -> np.ndarray:
         """`(n_worlds,)` bool: a promotion is too unlikely by now, as `weighing.outlook` reckons it."""
-        policy, delay = self._policy, self._policy.window_days + self._policy.maturity_hours / 24.0
-        known = self._weight / self._traffic.spread**2
+        policy, spread, last = self._policy, self._traffic.spread, len(self._share) - 1
+        delay = policy.window_days + policy.maturity_hours / 24.0
+        known = self._weight / spread**2
         there = known > 0.0
         effect = np.divide(self._paid, self._weight, out=np.zeros(len(known)), where=there)
-        chance = np.ones(len(known))
+        chance, since = np.ones(len(known)), np.zeros(len(known))
         for number, share in enumerate(self._share):
-            here = there & (self._stage == number)
-            each = share * (1.0 - share) / self._traffic.spread**2
-            if number == len(self._share) - 1:
-                end = known + each * (self._whole(number, policy.longest_days) - self._whole(number, day))
-                likely = self._chance("benefit", effect, known, end, needed)
+            # Nobody is promoted without units of the next stage, so that is how long one before it may take at most.
+            until = policy.longest_days - (0.0 if number == last else delay)
+            each, units = share * (1.0 - share) / spread**2, self._whole(number, until)
+            latest = known + each * (units - self._whole(number, day))
+            if number == last:
+                likely = self._chance("benefit", effect, known, latest, needed)
                 likely[rejects["benefit"]] = 1.0
             else:
-                latest = known + each * (self._whole(number, policy.longest_days - delay) - self._whole(number, day))
                 widened = self._chance("not_worse", effect + policy.much_worse, known, latest, needed)
                 widened[rejects["not_worse"]] = 1.0
                 following = self._share[number + 1]
                 fresh = self._fresh[number + 1] * self._traffic.came_by(np.array(policy.longest_days - day - delay))
-                end = known + following * (1.0 - following) * fresh / self._traffic.spread**2
+                end = known + following * (1.0 - following) * fresh / spread**2
                 likely = np.minimum(widened, self._chance("benefit", effect, known, end, needed))
-            chance[here] = likely[here]
-        units = sum(self._whole(number, day) for number in range(len(self._share)))
-        hopeless: np.ndarray = (chance < policy.futile_below) & (units >= LEAST_UNITS)
+            likely[units * min(share, 1.0 - share) < policy.least_units] = 0.0
+            here = self._stage == number
+            chance[here], since[here] = likely[here], self._begun[number][here]
+        n_units = sum(self._whole(number, day) for number in range(len(self._share)))
+        judged = there & (n_units >= LEAST_UNITS) & (day - since >= LEAST_TIME / timedelta(days=1))
+        hopeless: np.ndarray = judged & (chance < policy.futile_below)
         return hopeless
 
     def _chance(

@@ -21,7 +21,7 @@ LEAST_UNITS: Final = 30
 
 MIXTURE_COSTS: Final = 1.5
 """Logarithm of what averaging over bets costs, at the evidence that is asked for."""
-_LEAST_TIME: Final = timedelta(days=2)
+LEAST_TIME: Final = timedelta(days=2)
 """Of a stage, before who came in it is told of the future: an hour after traffic was widened hardly anybody came."""
 _MOSTLY: Final = 0.95
 _RECENT_DAYS: Final = 7
@@ -65,7 +65,7 @@ def outlook(rollout: Rollout, period: StagePeriod, evidence: Evidence, *, now: d
     first_whole_at = max(period.since + delay, now) if n_units == 0 else None
     effect, spread = evidence.effect.value, evidence.spread
     n_known = sum(_units(each) for each in evidence.stages)
-    if n_known < LEAST_UNITS or now - period.since < _LEAST_TIME or effect is None or not spread:
+    if n_known < LEAST_UNITS or now - period.since < LEAST_TIME or effect is None or not spread:
         return Outlook(1.0, first_whole_at, None, None)
     left = rollout.started_at + timedelta(days=policy.longest_days) - now
     days = np.arange(max(math.ceil(left / _DAY), 0) + 1)
