@@ -69,6 +69,7 @@ def serve_decisions(world, n_rows=300, *, version="v1.0-real", change=lambda row
                 "arm": "formula" if groups[place] == "formulaBased" else f"calling_score {version or 'none'}",
                 "share": 1.0,
                 "trend_boost": 0.0,
+                "filter_on": True,
                 "claim": "at_its_moment",
                 "watermark": served.watermark,
                 **dict(zip(HISTORY_FEATURES, map(float, served.values[place]), strict=True)),
