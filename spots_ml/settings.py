@@ -13,7 +13,7 @@ from typing import Final, TypeVar, cast, get_args
 from spots_ml.errors import ConfigError
 from spots_ml.experiments.policy import LEAST_MATURITY_HOURS, RolloutPolicy
 from spots_ml.interactions.kinds import Source, StoreKind
-from spots_ml.monitoring.retraining import RetrainConfig
+from spots_ml.monitoring.retraining import WATCHED_DAYS, RetrainConfig
 from spots_ml.places import LOCAL_PROJECT_ENV, Places
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parents[1]
@@ -198,6 +198,7 @@ class _Reader:
                 corrected_labels=self._number("RETRAIN_CORRECTED_LABELS", retrain.corrected_labels, int, 1, 10**12),
                 max_age_days=self._number("RETRAIN_MAX_AGE_DAYS", retrain.max_age_days, float, 0.001, 36_500),
                 tolerated_loss=self._number("RETRAIN_TOLERATED_LOSS", retrain.tolerated_loss, float, 0, 10),
+                **self._drift_days(retrain),
             ),
             maturity_hours=maturity_hours,
             max_fallback_share=self._number("MAX_FALLBACK_SHARE", base.max_fallback_share, float, 0, 1),
@@ -225,6 +226,16 @@ class _Reader:
         if self.problems:
             raise ConfigError("; ".join(self.problems) + " (see .env.example)")
         return settings
+
+    def _drift_days(self, base: RetrainConfig) -> dict[str, int]:
+        days = self._number("RETRAIN_DRIFT_DAYS", base.drift_days, int, 1, WATCHED_DAYS)
+        of_days = self._number("RETRAIN_DRIFT_OF_DAYS", base.drift_of_days, int, 1, WATCHED_DAYS)
+        if days > of_days:
+            self.problems.append(
+                f"{PREFIX}RETRAIN_DRIFT_DAYS is {days}; expected at most {PREFIX}RETRAIN_DRIFT_OF_DAYS, {of_days}"
+            )
+            return {}
+        return {"drift_days": days, "drift_of_days": of_days}
 
     def _value(self, name: str) -> str:
         self.known.append(PREFIX + name)

@@ -192,3 +192,10 @@ def test_a_line_of_the_file_that_does_not_parse_is_an_error_with_its_number(tmp_
 
     with pytest.raises(ConfigError, match=rf"\.env\b.*{line}"):
         Settings.from_env()
+
+
+def test_drift_is_found_on_some_of_the_last_days():
+    retrain = Settings.from_env({"SPOTS_ML_RETRAIN_DRIFT_DAYS": "2", "SPOTS_ML_RETRAIN_DRIFT_OF_DAYS": "5"}).retrain
+    assert (retrain.drift_days, retrain.drift_of_days) == (2, 5)
+    with pytest.raises(ConfigError, match="DRIFT_DAYS is 6; expected at most SPOTS_ML_RETRAIN_DRIFT_OF_DAYS, 5"):
+        Settings.from_env({"SPOTS_ML_RETRAIN_DRIFT_DAYS": "6", "SPOTS_ML_RETRAIN_DRIFT_OF_DAYS": "5"})

@@ -14,7 +14,6 @@ from spots_ml.defs.pages import tables
 from spots_ml.defs.resources import Platform
 
 if TYPE_CHECKING:
-    from spots_ml.monitoring.causes.watches import Watch
     from spots_ml.monitoring.history_check import HistoryCheck
     from spots_ml.monitoring.performance import PerformanceRow
     from spots_ml.monitoring.served_effect import ServedEffect
@@ -23,6 +22,7 @@ FALLBACK_CHECK: Final = "fallback_rate"
 HISTORY_CHECK: Final = "served_history"
 EFFECT_CHECK: Final = "served_effect"
 PROMISE_CHECK: Final = "kept_promise"
+DRIFT_CHECK: Final = "input_drift"
 
 
 @dg.asset(
@@ -55,6 +55,12 @@ PROMISE_CHECK: Final = "kept_promise"
             "The version in service has not lost more of its lead over the formula, on the same decisions, than "
             "SPOTS_ML_RETRAIN_TOLERATED_LOSS allows, beyond doubt; where it has, that calls for a retraining.",
         ),
+        alert_check(
+            VERSION_PERFORMANCE,
+            DRIFT_CHECK,
+            "The day's interactions are what the versions in service learned from: inputs, formula score, outcomes and "
+            "their rate, an agent once, corrected over all columns and a week; enough such days call for a retraining.",
+        ),
     ],
     description=(
         "Called rate, positive outcome rate, mean calling score, mean outcome score and fallback rate of each version "
@@ -76,20 +82,19 @@ def version_performance(
         performance_metadata,
         phones_metadata,
     )
+    from spots_ml.defs.pages.watching import drift_metadata, watch_check
     from spots_ml.pipeline.monitoring_steps import measure_day
+    from spots_ml.pipeline.watching.drift import watch_drifts
     from spots_ml.pipeline.watching.performance import watch_performance
 
     with refusals_in_words():
         store, day, now = platform.store(), context.partition_time_window.start.date(), platform.now()
         maturity = timedelta(hours=platform.settings.maturity_hours)
         measured = measure_day(store, day, now=now, maturity=maturity, recent_days=PLOTTED_DAYS)
-        watch = watch_performance(
-            store,
-            platform.places,
-            day,
-            now=now,
-            maturity=maturity,
-            tolerance=platform.settings.retrain.tolerated_loss,
+        tolerance = platform.settings.retrain.tolerated_loss
+        promise = watch_performance(store, platform.places, day, now=now, maturity=maturity, tolerance=tolerance)
+        drifts = watch_drifts(
+            store, platform.places, day, now=now, maturity=maturity, validation=platform.validation_config
         )
     rows = measured.rows
     for row in rows:
@@ -104,12 +109,14 @@ def version_performance(
             else nothing_yet(measured.since, measured.until)
         )
         | claims_metadata(measured.claims)
-        | phones_metadata(measured.phone_claims),
+        | phones_metadata(measured.phone_claims)
+        | drift_metadata(drifts),
         checks=[
             _fallback_check(rows, platform.settings.max_fallback_share),
             _history_check(measured.history),
             _effect_check(measured.effects),
-            _promise_check(watch),
+            watch_check(PROMISE_CHECK, [] if promise is None else [promise]),
+            watch_check(DRIFT_CHECK, drifts),
         ],
     )
 
@@ -145,16 +152,6 @@ def _effect_check(effects: Sequence["ServedEffect"]) -> dg.AssetCheckResult:
             if one.too_few is None
             for name, value in {**one.effect.numbers(), "fallback_share": one.fallback.value or 0.0}.items()
         },
-    )
-
-
-def _promise_check(watch: "Watch | None") -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        check_name=PROMISE_CHECK,
-        passed=watch is None or not watch.found,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description="no version was in service, so nothing was promised" if watch is None else watch.told,
-        metadata={} if watch is None else {name: tables.number(value) for name, value in watch.numbers.items()},
     )
 
 

@@ -49,7 +49,7 @@ MADE_BY: Final[dict[str, tuple[str, ...]]] = {
         "monitoring/outcome_linking.py",
         "monitoring/served_effect.py",
         "monitoring/causes",
-        "pipeline/watching/performance.py",
+        "pipeline/watching",
         "scoring/decision_log/phone_claims.py",
         "estimates",
     ),

@@ -33,8 +33,13 @@ LOOK_BACK: Final = timedelta(days=42)
 NEEDED: Final = math.log(365.0 / (STARTS_EVERY / timedelta(days=1)) / LEVEL)
 """Logarithm of the e-value that a start needs: each of a year's starts has an equal share of the level."""
 
-_BETS: Final = tuple(float(bet) for bet in np.geomspace(1.0, 150.0, 12))
-"""Differences of squared errors are about a hundredth of what an outcome may be."""
+FARTHEST: Final = 0.25
+"""A unit's difference of squared errors counts as no larger than this, on either side: two scores that are half a scale
+apart, and one of them right. The bounds of a payoff may not follow its scores: where these are close the difference is
+near 0, whatever was promised, and larger bets there would win."""
+
+_BETS: Final = tuple(float(bet) for bet in np.geomspace(0.1, 3.6, 12))
+"""Up to nearly all that `FARTHEST` allows: differences of squared errors are about a hundredth."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 COLUMNS: Final = (
     *("agent_id", "version", "neural_score", "formula_score", "decided_at"),
@@ -192,12 +197,9 @@ def _units(answered: _Answered, start: datetime, matured: datetime) -> Payoffs |
     def mean(values: np.ndarray) -> np.ndarray:
         return np.bincount(unit, values)[kept] / n_rows[kept]
 
-    # The outcome lies in [0, 1], so that both scores bound the difference before it is known.
-    apart, both = network - formula, network + formula
-    ends_of_it = apart * both, apart * (both - 2.0)
-    low, high = mean(np.minimum(*ends_of_it)), mean(np.maximum(*ends_of_it))
-    excess = np.clip(mean(apart * (both - 2.0 * outcome)), low, high)
-    return Payoffs(excess, np.ones(len(excess)), low, high)
+    excess = np.clip(mean((network - outcome) ** 2 - (formula - outcome) ** 2), -FARTHEST, FARTHEST)
+    bound = np.full(len(excess), FARTHEST)
+    return Payoffs(excess, np.ones(len(excess)), -bound, bound)
 
 
 def _moment(at: datetime) -> np.datetime64:
