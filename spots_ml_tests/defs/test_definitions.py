@@ -87,6 +87,8 @@ def test_the_checks_are_these(graph):
         "validated_dataset: enough_labels",
         "validated_dataset: expectations",
         "version_performance: fallback_rate",
+        "version_performance: input_drift",
+        "version_performance: kept_promise",
         "version_performance: served_effect",
         "version_performance: served_history",
     ]
@@ -97,6 +99,8 @@ def test_every_check_of_the_chain_blocks_what_follows_and_those_of_the_monitorin
     assert all(spec.description for spec in specs)
     assert {spec.name for spec in specs if not spec.blocking} == {
         "fallback_rate",
+        "input_drift",
+        "kept_promise",
         "no_fallback",
         "served_effect",
         "served_history",
