@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from spots_ml.experiments.serving import serving_challengers
 from spots_ml.interactions.keeping.interaction_store import EmptyStoreError, InteractionReader
 from spots_ml.models.declared import ModelType
 from spots_ml.places import Places
@@ -109,12 +110,12 @@ def answer_day(
 
     Args:
         places: Where versions lie, and scored days are kept.
-        store: The registry, the interactions, their history and the decision log.
+        store: The registry, what is rolled out, the interactions, their history and the decision log.
         start: Begin of the day (UTC).
         end: Its end.
         name: The day's folder among the scored days.
         pairs: Candidate pairs, as `open_day` takes them.
-        versions: Version by model, where another than the serving one is wanted.
+        versions: Version by model, where another than the serving one is wanted; outside of any rollout then.
         by_confidence: Whether the neural weight follows the model's confidence.
         exploration: Share of the served decisions left to a coin, in [0, 0.2].
         now: The present, with a time zone.
@@ -133,6 +134,7 @@ def answer_day(
         versions=versions,
         by_confidence=by_confidence,
         exploration=exploration,
+        challengers=serving_challengers(store.rollouts.list_rollouts()),
     )
     scored = score_day(
         asked.batches,

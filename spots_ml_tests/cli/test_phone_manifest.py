@@ -15,7 +15,7 @@ def test_the_manifest_for_phones_is_printed_as_json(tmp_path):
     printed = CliRunner().invoke(main, ["phone-manifest"], env=environment)
 
     assert printed.exit_code == 0, printed.output
-    assert json.loads(printed.stdout)["format_version"] == 1
+    assert json.loads(printed.stdout)["format_version"] == 2
     told = PhoneManifest.from_bytes(printed.stdout.encode())
     assert told.models["calling_score"].active is None
     assert (tmp_path / "artifacts" / told.models["outcome"].active.url).read_bytes() == onnx

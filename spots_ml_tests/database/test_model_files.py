@@ -9,7 +9,7 @@ import pytest
 from spots_ml.release.phone_manifest import PhoneManifest, PhoneModel
 from spots_ml.stores.supabase.migrations.account import apply_migrations
 from spots_ml_tests.database.roles import AGENT_A, START, Database, bless, call, content, model_file
-from spots_ml_tests.database.rollout_calls import start_rollout
+from spots_ml_tests.database.rollout_calls import change_rollout, start_document, start_rollout
 
 
 @pytest.fixture
@@ -81,7 +81,8 @@ def test_the_phone_is_told_what_the_registry_says(project):
             register(connection, number)
         register(connection, 0, "outcome")
         promote(connection, 1)
-        assert start_rollout(connection, "v1.2-real")["status"] == "ok"
+        started = start_rollout(connection, "v1.2-real")
+        assert started["status"] == "ok"
         told = manifest(connection)
         row = connection.execute("select * from public.model_versions where status = 'active'").fetchone()
     with project.acting("authenticated", AGENT_A) as connection:
@@ -92,11 +93,62 @@ def test_the_phone_is_told_what_the_registry_says(project):
     assert active.model_dump(exclude={"url"}) == {
         name: row[name] for name in type(active).model_fields if name != "url"
     }
-    assert told.models["calling_score"].rolling_out.version == "v1.2-real"
-    assert told.models["calling_score"].rolling_out.traffic == 0.1
+    assert told.format_version == 2
+    rolling_out = told.models["calling_score"].rolling_out
+    assert (rolling_out.version, rolling_out.traffic, rolling_out.weight) == ("v1.2-real", 0.1, 0.1)
+    assert (rolling_out.experiment, rolling_out.stage) == ("rollout-1", 1)
+    assert rolling_out.salt == started["rollout"]["salt"]
     assert told.models["outcome"] == PhoneModel(active=None, rolling_out=None)
     with project.acting("anon") as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         manifest(connection)
+
+
+def test_the_rollout_of_a_weight_is_the_active_version_with_another_one(project):
+    with project.service() as connection:
+        register(connection, 0)
+        promote(connection, 0)
+        document = start_document(connection, "v1.0-real", kind="weight", weight=0.3)
+        assert start_rollout(connection, "v1.0-real", document=document)["status"] == "ok"
+    with project.acting("authenticated", AGENT_A) as connection:
+        told = manifest(connection).models["calling_score"]
+
+    assert (told.active.weight, told.active.traffic) == (0.1, 1.0)
+    assert (told.rolling_out.weight, told.rolling_out.traffic, told.rolling_out.stage) == (0.3, 0.1, 1)
+    same = {"version", "url", "sha256", "size_bytes", "filter_on"}
+    assert told.rolling_out.model_dump(include=same) == told.active.model_dump(include=same)
+
+
+def test_the_phone_is_told_the_stage_and_share_that_a_rollout_has_and_nothing_of_one_that_is_over(project):
+    with project.service() as connection:
+        for number in range(2):
+            register(connection, number)
+        promote(connection, 0)
+        rollout = start_rollout(connection, "v1.1-real")["rollout"]
+        salts = set()
+        for action, expected in (("widened", (2, 0.5)), ("paused", (2, 0.5)), ("rolled_back", None)):
+            rollout = change_rollout(connection, rollout, action)["rollout"]
+            told = manifest(connection).models["calling_score"].rolling_out
+            assert (told and (told.stage, told.traffic)) == expected
+            salts |= {told.salt} if told else set()
+    assert salts == {rollout["salt"]}
+
+
+def test_a_version_with_traffic_of_before_there_were_rollouts_is_offered_to_nobody(project):
+    with project.service() as connection:
+        register(connection, 0)
+    with project.owner() as connection:
+        connection.execute("update public.model_versions set traffic = 0.25")
+    with project.acting("authenticated", AGENT_A) as connection:
+        assert manifest(connection).models["calling_score"] == PhoneModel(active=None, rolling_out=None)
+
+
+def test_a_phone_reads_no_table_of_rollouts(project):
+    with project.acting("authenticated", AGENT_A) as connection:
+        for table in ("rollouts", "rollout_events", "rollout_looks", "rollout_units"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(f"select 1 from public.{table}")
+    with project.acting("anon") as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("select * from private.rollouts_on_their_way()")
 
 
 def test_without_versions_every_model_is_told_to_have_none(shared):

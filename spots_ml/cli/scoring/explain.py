@@ -53,6 +53,7 @@ def explain_command(
     """
     settings = Settings.from_env()
     from spots_ml.cli.scoring.explain_text import explanation_text
+    from spots_ml.experiments.serving import serving_challengers
     from spots_ml.explaining.decision_explanation import explain_request
     from spots_ml.opening import open_store
 
@@ -67,6 +68,7 @@ def explain_command(
         history=store.history,
         versions=versions,
         by_confidence=weights == "confidence",
+        challengers=serving_challengers(store.rollouts.list_rollouts()),
     )
     click.echo(explanation.model_dump_json(indent=2) if as_json else explanation_text(explanation, top=top))
     _insist_on_checks(explanation)

@@ -74,6 +74,7 @@ def score_command(
     """
     settings = Settings.from_env()
     from spots_ml.cli.scoring.score_summary import summary
+    from spots_ml.experiments.serving import serving_challengers
     from spots_ml.opening import open_store
     from spots_ml.registry.service import service_periods
     from spots_ml.registry.serving import open_scorer
@@ -91,6 +92,7 @@ def score_command(
         versions=versions,
         by_confidence=weights == "confidence",
         exploration=settings.exploration if exploration is None else exploration,
+        challengers=serving_challengers(store.rollouts.list_rollouts()),
     )
     now = utc_now()
     tally, format = ScoreTally(), write_as or _format(out)

@@ -9,6 +9,8 @@ import jwt
 import numpy as np
 import pytest
 
+from spots_ml.experiments.serving import serving_challengers
+from spots_ml.registry.phone_manifest import phone_manifest
 from spots_ml.release.phone_manifest import PhoneManifest
 from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport.calls import Calls
@@ -100,6 +102,38 @@ def test_a_version_being_rolled_out_is_told_with_its_share(client, phone, whole,
 
     assert (rolling_out.version, rolling_out.traffic) == ("v1.2-synthetic", 0.1)
     assert client.get(rolling_out.url, headers=phone).content == served["v1.2-synthetic"]
+
+
+class Unserved:
+    """The registry of a store that serves no phones, with the versions of one that does."""
+
+    def __init__(self, versions):
+        self._versions = versions
+
+    def phone_manifest(self):
+        return None
+
+    def __getattr__(self, name):
+        return getattr(self._versions, name)
+
+
+@pytest.mark.parametrize("changes", [{}, {"kind": "weight", "weight": 0.3}], ids=["version", "weight"])
+def test_the_database_tells_what_the_program_would(whole, served, tmp_path, changes):
+    start(whole, 1 if changes else 2, **changes)
+    told = whole.versions.phone_manifest()
+    challengers = serving_challengers(whole.rollouts.list_rollouts())
+    built = phone_manifest(Unserved(whole.versions), tmp_path / "models", challengers=challengers)
+
+    assert told.models[MODEL].rolling_out is not None
+    assert without_urls(told) == without_urls(built)
+
+
+def without_urls(document):
+    told = document.model_dump()
+    for model in told["models"].values():
+        for version in filter(None, model.values()):
+            del version["url"]
+    return told
 
 
 def test_a_phone_gets_no_file_of_a_version_that_is_not_served(client, phone, store, served):

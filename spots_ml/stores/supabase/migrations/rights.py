@@ -78,7 +78,7 @@ _OF_EVERY_READER: Final = (
 
 FUNCTION_RIGHTS: Final[dict[str, frozenset[str]]] = {
     "anon": frozenset(),
-    "authenticated": frozenset({*_OF_EVERY_WRITER, "public.phone_manifest"}),
+    "authenticated": frozenset({*_OF_EVERY_WRITER, "private.rollouts_on_their_way", "public.phone_manifest"}),
     "service_role": frozenset(
         {
             *_OF_EVERY_WRITER,
@@ -92,6 +92,7 @@ FUNCTION_RIGHTS: Final[dict[str, frozenset[str]]] = {
             *("public.interaction_kinds", "public.comparison_watermark"),
             "public.keep_phone_reports",
             *("public.log_decisions", "public.import_interactions", "public.phone_manifest"),
+            "private.rollouts_on_their_way",
             *("private.is_line", "public.request_retraining", "public.take_retraining_requests"),
         }
     ),
