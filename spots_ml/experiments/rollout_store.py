@@ -1,5 +1,6 @@
 """What rollouts need from a store, in their own words. Implementations live in `spots_ml.stores`."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -13,6 +14,23 @@ from spots_ml.models.declared import ModelType
 
 class RolloutChangedError(RegistryError):
     """Somebody else changed the rollout meanwhile; nothing was written."""
+
+
+@dataclass(frozen=True)
+class WholeRollout:
+    """All that a store has of one rollout.
+
+    Attributes:
+        rollout: As it stands.
+        events: What happened to it, by number.
+        looks: All looks at it, by number.
+        units: All of its units, schema `units.UNITS`.
+    """
+
+    rollout: Rollout
+    events: tuple[RolloutEvent, ...]
+    looks: tuple[Look, ...]
+    units: pa.Table
 
 
 class RolloutLookup(Protocol):
@@ -87,6 +105,17 @@ class RolloutStore(RolloutLookup, Protocol):
         Raises:
             RolloutChangedError: When it has another last event, or other units by now.
             RegistryError: When it is over, or the change is none that can follow.
+        """
+        ...
+
+    def carry_rollout(self, whole: WholeRollout) -> Rollout:
+        """Keep a rollout of another store that is over, under its number; events and looks get numbers of this store.
+
+        Versions are not changed. One that was carried over before stays as it is.
+
+        Raises:
+            RegistryError: When it is on its way, it is not the next one here, or its salt or version says no; nothing
+                is kept.
         """
         ...
 

@@ -28,6 +28,30 @@ def document_of(document: ReleaseDocument) -> tuple[str, str]:
     return content.decode(), digest_bytes(content)
 
 
+def start_of(rollout: Rollout) -> RolloutStart:
+    """Give what a rollout started with.
+
+    Args:
+        rollout: As it stands.
+
+    Returns:
+        What was fixed then.
+    """
+    return RolloutStart.model_validate(rollout.model_dump(include=set(RolloutStart.model_fields)))
+
+
+def new_look_of(look: Look) -> NewLook:
+    """Give a look as it was handed to its store.
+
+    Args:
+        look: As it is kept.
+
+    Returns:
+        What was known and decided.
+    """
+    return NewLook.model_validate(look.model_dump(include=set(NewLook.model_fields)))
+
+
 def rollout_of(row: Mapping[str, Any], store: str) -> Rollout:
     """Read a rollout.
 

@@ -6,8 +6,10 @@ import pytest
 from click.testing import CliRunner
 
 from spots_ml.cli import main
+from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.registry.blessing import promote_blessed
 from spots_ml_tests.registry.building import hours, two_versions_in
+from spots_ml_tests.stores.keeping_rollouts import alter, start
 
 MODEL = "calling_score"
 
@@ -47,8 +49,23 @@ def test_the_registry_is_carried_over_and_told(spots_ml, embedded):
         ("v1.0-synthetic", "active"),
         ("v1.1-synthetic", "staging"),
     ]
-    again = json.loads(spots_ml("sync", "--json").stdout)
+    again = json.loads(spots_ml("sync", "--json").stdout)["versions"]
     assert [(one["outcome"], one["target_status"]) for one in again] == [("known", "active"), ("known", "staging")]
+
+
+def test_rollouts_that_are_over_are_carried_over_and_one_that_runs_is_status_1(spots_ml, embedded, tmp_path):
+    whole = embedded_store(tmp_path / "data" / "spots_ml.sqlite")
+    alter(whole, start(whole), "ended")
+    assert spots_ml("sync").stdout.splitlines()[-1].split() == ["rollout-1", "added", "ended"]
+    start(whole)
+
+    told = spots_ml("sync", "--json")
+    assert told.exit_code == 1
+    rollouts = json.loads(told.stdout)["rollouts"]
+    assert [(one["outcome"], one["detail"][:20]) for one in rollouts] == [
+        ("known", ""),
+        ("left", "rollout-2 is running"),
+    ]
 
 
 def test_a_version_that_cannot_be_carried_over_is_status_1(spots_ml, embedded, tmp_path):

@@ -144,6 +144,35 @@ def require_startable(start: RolloutStart, rollouts: Collection[Rollout], versio
         raise RegistryError(f"{start.model_type} {start.version} has that weight already; there is nothing to try")
 
 
+def is_carried(rollout: Rollout, rollouts: Collection[Rollout]) -> bool:
+    """Tell whether a rollout of another store is here already, or insist that it may be kept under its number.
+
+    Args:
+        rollout: Of the other store.
+        rollouts: All of this one, of every model.
+
+    Returns:
+        True when it was carried over before.
+
+    Raises:
+        RegistryError: When it is on its way there, it is not the next one here, or its salt was used here.
+    """
+    there = next((one for one in rollouts if one.number == rollout.number), None)
+    if there is not None and there.salt == rollout.salt:
+        return True
+    if rollout.status in ON_THE_WAY:
+        raise RegistryError(f"{rollout.name} is {rollout.status}; it is carried over when it is over")
+    if rollout.number != len(rollouts) + 1:
+        raise RegistryError(
+            f"{rollout.name} is not the next one: {len(rollouts)} rollouts are there; what is before it is carried "
+            "over first, and nothing where others have started since"
+        )
+    used = next((one for one in rollouts if one.salt == rollout.salt), None)
+    if used is not None:
+        raise RegistryError(f"the salt of {rollout.name} is that of {used.name} there")
+    return False
+
+
 def require_seen(rollout: Rollout, after: int) -> None:
     """Insist that who changes a rollout has seen its last event.
 

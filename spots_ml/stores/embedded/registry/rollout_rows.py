@@ -12,11 +12,13 @@ from spots_ml.experiments.changes.registry_changes import changes_of_step, overt
 from spots_ml.experiments.changes.transitions import RolloutStanding, on_its_way, standing_after, unit_is_there
 from spots_ml.experiments.evidence_record import Look, NewLook
 from spots_ml.experiments.rollout import Rollout, RolloutChange, RolloutEvent, RolloutStart, rollout_name
+from spots_ml.experiments.rollout_store import WholeRollout
 from spots_ml.models.declared import ModelType
 from spots_ml.registry.lifecycle import VersionChange
 from spots_ml.stores.embedded.registry.version_rows import make_change, read_state
 from spots_ml.stores.moments import to_text
-from spots_ml.stores.rollout_documents import document_of, event_of, look_of, rollout_of
+from spots_ml.stores.rollout_documents import document_of, event_of, look_of, new_look_of, rollout_of, start_of
+from spots_ml.stores.rollout_units import unit_documents
 from spots_ml.texts import require_line
 
 _ROLLOUTS: Final = "SELECT * FROM rollouts WHERE (:model_type IS NULL OR model_type = :model_type) ORDER BY number"
@@ -106,6 +108,41 @@ def add_rollout(connection: sqlite3.Connection, start: RolloutStart, at: str) ->
         (start.model_type, start.version, start.salt, at, document, digest),
     )
     return int(added.lastrowid or 0)
+
+
+def add_whole_rollout(connection: sqlite3.Connection, whole: WholeRollout) -> None:
+    """Write a rollout of another store that is over, with all that belongs to it.
+
+    Args:
+        connection: Inside a write transaction.
+        whole: The rollout, under its number.
+    """
+    rollout = whole.rollout
+    n_events = connection.execute("SELECT coalesce(max(number), 0) FROM rollout_events").fetchone()[0]
+    document, digest = document_of(start_of(rollout))
+    connection.execute(
+        "INSERT INTO rollouts"
+        " (number, model_type, version, salt, status, stage, started_at, last_event, document, digest)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(rollout.number, rollout.model_type, rollout.version, rollout.salt, rollout.status, rollout.stage),
+            *(to_text(rollout.started_at), n_events + len(whole.events), document, digest),
+        ),
+    )
+    looks = {
+        one.number: add_look(connection, rollout.number, new_look_of(one), to_text(one.at), one.actor)
+        for one in whole.looks
+    }
+    for number, event in enumerate(whole.events, n_events + 1):
+        connection.execute(
+            "INSERT INTO rollout_events (number, rollout, at, action, cause, reason, stage, share, actor, look)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(number, rollout.number, to_text(event.at), event.action, event.cause, event.reason),
+                *(event.stage, event.share, event.actor, None if event.look is None else looks[event.look]),
+            ),
+        )
+    add_units(connection, rollout.number, 1, unit_documents(whole.units.drop_columns(["number"])))
 
 
 def add_look(connection: sqlite3.Connection, rollout: int, look: NewLook, at: str, actor: str) -> int:

@@ -11,6 +11,7 @@ from spots_ml.experiments.changes.registry_changes import changes_of_start, reas
 from spots_ml.experiments.changes.transitions import (
     RolloutStanding,
     find_rollout,
+    is_carried,
     require_on_the_way,
     require_seen,
     require_startable,
@@ -20,10 +21,12 @@ from spots_ml.experiments.changes.transitions import (
 )
 from spots_ml.experiments.evidence_record import Look, NewLook
 from spots_ml.experiments.rollout import Rollout, RolloutChange, RolloutEvent, RolloutStart, rollout_name
+from spots_ml.experiments.rollout_store import WholeRollout
 from spots_ml.models.declared import ModelType
+from spots_ml.registry.lifecycle import find
 from spots_ml.stores.embedded.database import Database
 from spots_ml.stores.embedded.registry import rollout_rows as rows
-from spots_ml.stores.embedded.registry.version_rows import make_change, read_state
+from spots_ml.stores.embedded.registry.version_rows import make_change, read_state, read_versions
 from spots_ml.stores.moments import to_text
 from spots_ml.stores.rollout_units import check_units, unit_documents, units_of
 
@@ -94,6 +97,16 @@ class EmbeddedRolloutStore:
             if look.change is not None:
                 rows.step(connection, known, look.change, at, actor, number)
             return find_rollout(rows.read_rollouts(connection, None), rollout)
+
+    def carry_rollout(self, whole: WholeRollout) -> Rollout:
+        """Keep a rollout of another store that is over, under its number."""
+        number = whole.rollout.number
+        with self._database.writing() as connection:
+            if not is_carried(whole.rollout, rows.read_rollouts(connection, None)):
+                versions = read_versions(connection, whole.rollout.model_type)
+                find(versions, whole.rollout.model_type, whole.rollout.version)
+                rows.add_whole_rollout(connection, whole)
+            return find_rollout(rows.read_rollouts(connection, None), number)
 
     def change_rollout(self, rollout: int, change: RolloutChange, *, after: int, now: datetime, actor: str) -> Rollout:
         """Make a change that follows from no look."""

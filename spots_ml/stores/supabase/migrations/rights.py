@@ -87,7 +87,7 @@ FUNCTION_RIGHTS: Final[dict[str, frozenset[str]]] = {
             *("public.archive_model_version", "public.withdraw_model_version", "public.unarchive_model_version"),
             "public.take_back_model_version",
             *("public.set_model_weight", "public.bless_model_version"),
-            *("public.start_rollout", "public.record_rollout_look", "public.change_rollout"),
+            *("public.start_rollout", "public.record_rollout_look", "public.change_rollout", "public.carry_rollout"),
             *("public.label_watermark", "public.count_labels_after", "public.count_corrections_after"),
             *("public.interaction_kinds", "public.comparison_watermark"),
             "public.keep_phone_reports",

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from spots_ml.errors import RegistryError
-from spots_ml.experiments.changes.transitions import find_rollout, require_on_the_way, require_seen, started
+from spots_ml.experiments.changes.transitions import find_rollout, is_carried, require_on_the_way, require_seen, started
 from spots_ml.experiments.evidence_record import Look, NewLook
 from spots_ml.experiments.rollout import Rollout, RolloutChange, RolloutEvent, RolloutStart
-from spots_ml.experiments.rollout_store import RolloutChangedError
+from spots_ml.experiments.rollout_store import RolloutChangedError, WholeRollout
 from spots_ml.models.declared import ModelType
 from spots_ml.stores.moments import to_text
-from spots_ml.stores.rollout_documents import document_of, event_of, look_of, rollout_of
+from spots_ml.stores.rollout_documents import document_of, event_of, look_of, new_look_of, rollout_of, start_of
 from spots_ml.stores.rollout_units import check_units, unit_documents, units_of
 from spots_ml.stores.supabase.registry.numbered_rows import read_numbered
 from spots_ml.stores.supabase.transport.calls import Calls
@@ -117,6 +117,33 @@ class SupabaseRolloutStore:
             p_document=document_of(look)[0],
             p_at=to_text(now),
             p_actor=require_line(actor, "actor"),
+        )
+
+    def carry_rollout(self, whole: WholeRollout) -> Rollout:
+        """Keep a rollout of another store that is over, under its number."""
+        rollout, places = whole.rollout, {one.number: place for place, one in enumerate(whole.looks)}
+        if is_carried(rollout, self.list_rollouts()):
+            return find_rollout(self.list_rollouts(), rollout.number)
+        looks = [
+            {"at": to_text(one.at), "actor": one.actor, "document": document_of(new_look_of(one))[0]}
+            for one in whole.looks
+        ]
+        events = [
+            one.model_dump(mode="json", exclude={"number", "rollout"})
+            | {"at": to_text(one.at), "look": None if one.look is None else places[one.look]}
+            for one in whole.events
+        ]
+        return self._change(
+            "carry a rollout over",
+            "carry_rollout",
+            p_number=rollout.number,
+            p_status=rollout.status,
+            p_stage=rollout.stage,
+            p_started_at=to_text(rollout.started_at),
+            p_document=document_of(start_of(rollout))[0],
+            p_events=events,
+            p_looks=looks,
+            p_units=unit_documents(whole.units.drop_columns(["number"])),
         )
 
     def change_rollout(self, rollout: int, change: RolloutChange, *, after: int, now: datetime, actor: str) -> Rollout:
