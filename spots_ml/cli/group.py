@@ -13,6 +13,7 @@ from spots_ml.troubles import as_error
 
 COMMANDS: Final = {
     "archive": "spots_ml.cli.registry.lifecycle",
+    "bless": "spots_ml.cli.registry.bless",
     "check-log": "spots_ml.cli.scoring.check_log",
     "client-kit": "spots_ml.cli.scoring.client_kit",
     "db": "spots_ml.cli.db",

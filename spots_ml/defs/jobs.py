@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def registered_version_key(model_type: ModelType) -> dg.AssetKey:
-    """Name the last asset of a model's chain.
+    """Name the asset that registers a model.
 
     Args:
         model_type: Which model.
@@ -29,7 +29,7 @@ def registered_version_key(model_type: ModelType) -> dg.AssetKey:
 
 
 def _chain(*model_types: ModelType) -> dg.AssetSelection:
-    return dg.AssetSelection.assets(*map(registered_version_key, model_types)).upstream()
+    return dg.AssetSelection.assets(*(dg.AssetKey([one, "blessing"]) for one in model_types)).upstream()
 
 
 @functools.cache
@@ -41,13 +41,13 @@ def model_job(model_type: ModelType, store: StoreKind) -> "UnresolvedAssetJobDef
         store: The store that is configured, for the run history.
 
     Returns:
-        A job from raw data to a registered version.
+        A job from raw data to a registered version and its blessing.
     """
     return dg.define_asset_job(
         job_name(model_type),
         selection=_chain(model_type),
         tags={STORE_TAG: store},
-        description=f"Train, prove, certify, benchmark and register the {model_type} model.",
+        description=f"Train, prove, certify, benchmark, register and bless the {model_type} model.",
     )
 
 
@@ -78,7 +78,7 @@ def all_jobs(model_types: Sequence[ModelType], store: StoreKind) -> "list[Unreso
         BOTH_MODELS_JOB,
         selection=_chain(*model_types),
         tags={STORE_TAG: store},
-        description="The main job: all models, from interactions to registered versions.",
+        description="The main job: all models, from interactions to registered versions with their blessings.",
     )
     importance = dg.define_asset_job(
         "feature_importance",

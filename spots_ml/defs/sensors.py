@@ -10,7 +10,7 @@ from typing import Final
 import dagster as dg
 
 from spots_ml.defs.assets.interactions import SourceName, SourceOptions
-from spots_ml.defs.assets.training import TrainingOptions
+from spots_ml.defs.assets.model.training import TrainingOptions
 from spots_ml.defs.history.run_history import ASKED_TAG, DagsterRunHistory
 from spots_ml.defs.history.runs import MODEL_TAG, STORE_TAG, fail_abandoned_runs
 from spots_ml.defs.jobs import model_job

@@ -16,6 +16,7 @@ from spots_ml.models.spec import Role
 from spots_ml.monitoring.causes.watches import Watch
 from spots_ml.monitoring.performance import EVIDENCE, SERVED, MeasuredOrigin, PerformanceRow, excessive_fallbacks
 from spots_ml.monitoring.retraining import Retrain, Wait
+from spots_ml.registry.blessings import KeptBlessing, against
 from spots_ml.registry.in_service import InService
 from spots_ml.registry.records import ModelVersion
 
@@ -110,6 +111,7 @@ def model_status(
     performance: Sequence[PerformanceRow],
     *,
     newest: ModelVersion | None,
+    blessing: KeptBlessing | None = None,
     problems: Sequence[str] = (),
     watches: Sequence[Watch] = (),
     max_fallback_share: float,
@@ -122,6 +124,7 @@ def model_status(
         upcoming: What the retraining decision says.
         performance: Measured days, the newest of which counts; of any arm.
         newest: The version that was registered last; None without any.
+        blessing: Its newest blessing beside what is live; None: it was never compared with that.
         problems: What is known to be wrong from elsewhere: failed runs, damaged files, refusals.
         watches: What watching the version found on the last days.
         max_fallback_share: Largest share of decisions without a model's answer, in [0, 1].
@@ -141,7 +144,7 @@ def model_status(
         upcoming=upcoming,
         needs_person=(
             *problems,
-            *_waiting(standing, newest),
+            *_waiting(standing, newest, blessing),
             *_clocks(standing, now),
             *(_measuring(standing, measured, now) if is_arm else ()),
             *(excessive_fallbacks(rows, max_fallback_share) if is_arm else ()),
@@ -201,16 +204,27 @@ def _compared(
     return ArmComparison(origin=origin, other=other, day=day, ours=mine, theirs=its, more=more)
 
 
-def _waiting(standing: InService, newest: ModelVersion | None) -> list[str]:
+def _waiting(standing: InService, newest: ModelVersion | None, blessing: KeptBlessing | None) -> list[str]:
     """Say which version waits for a decision: with nothing live any candidate, else one that is newer than the live."""
     if newest is None or newest.version not in standing.candidates or standing.rolling_out is not None:
         return []
     live = standing.live
     if live is not None and newest.last_registered_sequence < live.last_registered_sequence:
         return []
+    named = f"{standing.model_type} {newest.version}"
+    beside = against(None if live is None else live.version)
+    if blessing is None:
+        return [
+            f"{newest.version} waits for somebody to compare it with {beside}: `spots-ml bless {named}`, then "
+            f'`spots-ml promote {named} --reason "..."`'
+        ]
+    if not blessing.passed:
+        # With one that is live nobody has to do anything: the next version is compared with it, too.
+        told = f"{newest.version} was compared with {beside} and is not good enough: {blessing.blessing.sentence}"
+        return [] if live is not None else [told]
     return [
         f"{newest.version} waits for somebody to promote it: "
-        f'`spots-ml promote {standing.model_type} {newest.version} --reason "..."`, after a look at its page'
+        f'`spots-ml promote {named} --reason "..."`, after a look at its page'
     ]
 
 

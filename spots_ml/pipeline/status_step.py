@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from spots_ml.errors import ArtifactError
 from spots_ml.models.declared import ModelType
 from spots_ml.monitoring.retraining import RetrainConfig, decide
 from spots_ml.monitoring.status import ModelStatus, model_status
 from spots_ml.places import Places
+from spots_ml.registry.blessings import KeptBlessing
 from spots_ml.registry.in_service import InService, in_service
+from spots_ml.registry.records import ModelVersion
 from spots_ml.registry.serving import read_version
 from spots_ml.scoring.fallback import ModelUnavailableError
 
@@ -66,19 +69,35 @@ def read_status(
     models = []
     for model_type, state in states.items():
         stands = in_service(store.versions, model_type)
+        newest = store.versions.newest(model_type)
+        blessing, unreadable = _blessing(store, stands, newest)
         models.append(
             model_status(
                 stands,
                 decide(state, retraining),
                 measured,
-                newest=store.versions.newest(model_type),
-                problems=(*_damage(store, places, stands), *_failures(state)),
+                newest=newest,
+                blessing=blessing,
+                problems=(*unreadable, *_damage(store, places, stands), *_failures(state)),
                 watches=state.watches,
                 max_fallback_share=max_fallback_share,
                 now=now,
             )
         )
     return PlatformStatus(at=now.astimezone(UTC), models=tuple(models))
+
+
+def _blessing(
+    store: "Store", stands: InService, newest: ModelVersion | None
+) -> tuple[KeptBlessing | None, tuple[str, ...]]:
+    """Look up the newest version's blessing beside what is live; what cannot be read is a problem and no blessing."""
+    if newest is None:
+        return None, ()
+    try:
+        live = None if stands.live is None else stands.live.version
+        return store.versions.newest_blessing(newest.model_type, newest.version, live), ()
+    except ArtifactError as error:
+        return None, (str(error),)
 
 
 def _damage(store: "Store", places: Places, stands: InService) -> list[str]:

@@ -43,6 +43,11 @@ class Blessing(BaseModel):
         """Write it in the one form that is kept and digested."""
         return canonical_json(self.model_dump(mode="json")).decode()
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of that text."""
+        return digest_bytes(self.to_text().encode())
+
 
 class KeptBlessing(BaseModel):
     """A blessing as a store keeps it; they are only ever added."""
@@ -113,6 +118,21 @@ def require_size(blessing: Blessing) -> str:
     return text
 
 
+def require_blessable_status(found: ModelVersion) -> None:
+    """Insist that a version may get traffic by its status.
+
+    Args:
+        found: The version.
+
+    Raises:
+        RegistryError: When it is active or archived.
+    """
+    if found.status not in ("staging", "deprecated"):
+        raise RegistryError(
+            f"{found.model_type} {found.version} is {found.status}; only a staging or a deprecated version is blessed"
+        )
+
+
 def require_blessable(blessing: Blessing, found: ModelVersion, active: ModelVersion | None) -> None:
     """Insist that a blessing is about a version that may get traffic, beside what is active now.
 
@@ -125,8 +145,7 @@ def require_blessable(blessing: Blessing, found: ModelVersion, active: ModelVers
         RegistryError: When nothing could follow from it.
     """
     named = f"{blessing.model_type} {blessing.version}"
-    if found.status not in ("staging", "deprecated"):
-        raise RegistryError(f"{named} is {found.status}; only a staging or a deprecated version is blessed")
+    require_blessable_status(found)
     now = None if active is None else active.version
     if blessing.champion != now:
         raise RegistryError(

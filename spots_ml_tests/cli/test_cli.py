@@ -13,6 +13,7 @@ from spots_ml.cli.group import COMMANDS
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.pipeline.told_exports import outcome, report, write
 from spots_ml_tests.pipeline.told_exports import record as told_record
+from spots_ml_tests.registry.blessing import bless
 from spots_ml_tests.registry.building import two_versions_in
 
 MODEL = "calling_score"
@@ -76,6 +77,7 @@ def test_show_tells_what_a_version_is_and_what_happened_to_it(spots_ml, two_vers
 
 
 def test_what_cannot_be_measured_is_not_promoted_unless_somebody_says_so(spots_ml, two_versions):
+    bless(two_versions, MODEL, "v1.0-synthetic")
     refused = spots_ml("promote", MODEL, "v1.0-synthetic")
     assert refused.exit_code == 1
     assert "what promoting calling_score v1.0-synthetic would change cannot be measured here" in refused.stderr

@@ -1,12 +1,14 @@
 """Commands about versions as a person sees them: what is live, each change and its way back, and no forged line."""
 
 import contextlib
+import json
 import sqlite3
 
 import pytest
 from click.testing import CliRunner
 
 from spots_ml.cli import main
+from spots_ml_tests.registry.blessing import bless
 from spots_ml_tests.registry.building import two_versions_in
 
 MODEL, FIRST, SECOND = "calling_score", "v1.0-synthetic", "v1.1-synthetic"
@@ -78,3 +80,32 @@ def test_a_reason_cannot_forge_a_line_of_the_history(do, versions, tmp_path):
     assert len(lines) == 1 + 3
     assert "old\\n2026-11-21" in lines[-1]
     assert all(line.isprintable() for line in lines)
+
+
+def test_a_blessing_says_what_was_found_and_ends_with_1_where_it_is_a_no(do, versions):
+    refused = do("bless", MODEL, FIRST, "--actor", "ann")
+    assert refused.exit_code == 1
+    assert f"{MODEL} {FIRST} is NOT blessed, number 1: it does not answer" in refused.stdout
+    assert versions.newest_blessing(MODEL, FIRST, None).actor == "ann"
+
+    told = json.loads(do("bless", MODEL, FIRST, "--json").stdout)
+    assert (told["number"], told["blessing"]["passed"], told["made_already"]) == (2, False, False)
+
+
+def test_a_refused_promotion_names_the_way(do, versions):
+    bless(versions, MODEL, FIRST, passed=False, sentence="worse at night")
+    asked = do("promote", MODEL, FIRST)
+    assert asked.exit_code == 1
+    assert "it was not good enough (worse at night)" in asked.stderr
+    told(do("promote", MODEL, FIRST, "--force", "--reason", "sure"))
+    assert "forced" in told(do("history", MODEL))
+
+
+def test_who_compares_is_one_line(do, versions):
+    assert do("bless", MODEL, FIRST, "--actor", "ann\nbob").exit_code != 0
+    assert versions.newest_blessing(MODEL, FIRST, None) is None
+
+
+def test_what_is_live_is_not_blessed(do):
+    told(do("promote", MODEL, FIRST, "--force", "--reason", "sure"))
+    assert "is active; only a staging or a deprecated version is blessed" in do("bless", MODEL, FIRST).stderr

@@ -16,7 +16,7 @@ KEPT_OR_SHOWN = ("cli", "defs", "local_supabase", "stores", "release/client_kit"
 """They keep, start or show what others make."""
 
 MAKE_NOTHING = {
-    "pipeline/promotion_step.py",
+    "pipeline/before_traffic/promotion_step.py",
     "pipeline/chain.py",  # the steps in a row
     *("pipeline/attempts.py", "pipeline/code_version.py", "pipeline/made.py"),  # what was made, of what
     *("pipeline/recipes.py", "pipeline/refusing.py", "monitoring/refusals.py", "monitoring/refused_before.py"),

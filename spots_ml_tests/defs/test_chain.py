@@ -8,10 +8,11 @@ import pytest
 from spots_ml.training.model import load_trained_model
 from spots_ml_tests.defs.chain import Chain
 from spots_ml_tests.pipeline.chosen_data import Told, export, interactions, misleading
+from spots_ml_tests.registry.blessing import bless
 
 DATA = ("raw_training_data", "validated_dataset")
 QUICK = "max_epochs: 30\nn_resamples: 20\n"
-STEPS = ("trained_model", "onnx_model", "latency_benchmark", "registered_version")
+STEPS = ("trained_model", "onnx_model", "latency_benchmark", "registered_version", "blessing")
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("error:::spots_ml")]
 
@@ -81,9 +82,34 @@ def test_every_asset_leaves_something_to_look_at(finished):
         "calling_score/onnx_model": {"runtimes", "max_abs_difference_to_torch", "path"},
         "calling_score/latency_benchmark": {"p50_us", "p95_us", "p99_us", "latency_plot", "method", "throughput"},
         "calling_score/registered_version": {"version", "status_when_registered", "verdicts", "path", "manifest"},
+        "calling_score/blessing": {"version", "blessed", "beside", "found", "comparisons", "slices", "rows", "agents"},
     }
     missing = {asset: names - set(finished[1].metadata[asset]) for asset, names in looked_for.items()}
     assert not any(missing.values()), missing
+
+
+def test_a_version_that_is_registered_is_blessed_and_may_be_promoted_then(finished, chain):
+    told = finished[1].metadata["calling_score/blessing"]
+    assert (told["version"], told["blessed"], told["beside"]) == ("v1.0-synthetic", True, "no active version")
+    versions = chain.platform.store().versions
+    promoted = versions.promote("calling_score", "v1.0-synthetic", now=chain.platform.now(), actor="a", reason="")
+    assert promoted.status == "active"
+
+    again = chain.run("blessing").metadata["calling_score/blessing"]
+    assert "v1.0-synthetic is active" in again["found"].replace("\n", " ").replace("  ", " ")
+
+
+def test_a_blessing_that_is_a_no_is_shown_and_fails_no_run(chain):
+    places = chain.platform.places
+    (trained,) = places.trained_dir.iterdir()
+    trained.rename(places.trained_dir / "away")
+    (places.models_dir / "calling_score" / "v1.0-synthetic" / "model.onnx").write_bytes(b"broken")
+    versions = chain.platform.store().versions
+    bless(versions, "calling_score", "v1.0-synthetic", passed=False)
+
+    outcome = chain.run("blessing")
+    assert outcome.result.success
+    assert outcome.metadata["calling_score/blessing"]["blessed"] is False
 
 
 def test_a_step_launched_alone_uses_its_options_and_the_next_builds_on_what_it_made(finished, chain):

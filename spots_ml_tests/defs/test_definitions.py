@@ -15,7 +15,7 @@ import pytest
 
 import spots_ml.defs
 from spots_ml.defs.assets.interactions import SourceName
-from spots_ml.defs.assets.training import TrainingOptions
+from spots_ml.defs.assets.model.training import TrainingOptions
 from spots_ml.defs.build import build_definitions
 from spots_ml.interactions.kinds import Source
 from spots_ml.models.declared import declared_types
@@ -35,7 +35,7 @@ HEAVY = (
     "sklearn",
     "torch",
 )
-STEPS = ("trained_model", "onnx_model", "latency_benchmark", "registered_version")
+STEPS = ("trained_model", "onnx_model", "latency_benchmark", "registered_version", "blessing")
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,7 @@ def test_the_assets_are_these_and_each_builds_on_the_one_before(graph):
             f"{model}/onnx_model": {f"{model}/trained_model"},
             f"{model}/latency_benchmark": {f"{model}/onnx_model"},
             f"{model}/registered_version": {"validated_dataset", *(f"{model}/{step}" for step in STEPS[:3])},
+            f"{model}/blessing": {f"{model}/registered_version"},
             f"{model}/feature_importance": {"validated_dataset", f"{model}/trained_model"},
         }
     expected |= {

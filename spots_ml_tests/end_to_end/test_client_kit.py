@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 def user(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     """A user who ran the main job once and wrote a kit; tests that change anything take a copy."""
     place = sandbox(tmp_path_factory.mktemp("kit_user"))
-    promoted = [["promote", model_type, VERSION, "--force", "--reason", "a test"] for model_type in declared_types()]
+    promoted = [["promote", model_type, VERSION] for model_type in declared_types()]
     for arguments in (["run"], *promoted, ["client-kit", "kit"]):
         done = place.spots_ml(*arguments)
         assert done.returncode == 0, done.stderr

@@ -187,7 +187,7 @@ def test_the_life_of_two_versions(copy_of_user: Sandbox) -> None:
     second = do("run", "--model", MODEL)
     assert (second.returncode, "v1.1-synthetic" in second.stdout) == (0, True), second.stderr
 
-    assert do("promote", MODEL, VERSION, "--force", "--actor", "ann", "--reason", "the first").returncode == 0
+    assert do("promote", MODEL, VERSION, "--actor", "ann", "--reason", "the first").returncode == 0
     refused(do("promote", MODEL, "v1.1-synthetic"), 1, "it was never compared with the active v1.0-synthetic")
     assert do("promote", MODEL, "v1.1-synthetic", "--force", "--reason", "sure").returncode == 0
     refused(do("archive", MODEL, "v1.1-synthetic"), 1, "active")

@@ -32,7 +32,7 @@ from spots_ml_tests.pipeline.chosen_data import N_ROWS, Told
 from spots_ml_tests.registry.blessing import promote_blessed
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
-STEPS = ("trained_model", "onnx_model", "latency_benchmark", "registered_version")
+STEPS = ("trained_model", "onnx_model", "latency_benchmark", "registered_version", "blessing")
 
 
 @dataclasses.dataclass

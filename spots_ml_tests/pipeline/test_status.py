@@ -11,7 +11,7 @@ from spots_ml.monitoring.run_history import EndedRun, ModelRuns
 from spots_ml.pipeline.status_step import read_status
 from spots_ml.places import Places
 from spots_ml.stores.embedded.store import embedded_store
-from spots_ml_tests.registry.blessing import promote_blessed
+from spots_ml_tests.registry.blessing import bless, promote_blessed
 from spots_ml_tests.registry.building import START, hours, register_network
 from spots_ml_tests.stores.keeping_performance import row
 
@@ -63,8 +63,25 @@ def test_a_version_that_nobody_promoted_waits_and_the_way_to_promote_it_is_told(
     models, found = status(store, places, now=hours(1))
     assert models["calling_score"].answers == "the formula: no version was ever promoted"
     (waits,) = found.needs_person
-    assert "calling_score: v1.0-synthetic waits" in waits
-    assert "`spots-ml promote calling_score v1.0-synthetic --reason" in waits
+    assert "calling_score: v1.0-synthetic waits for somebody to compare it with no active version" in waits
+    assert "`spots-ml bless calling_score v1.0-synthetic`, then `spots-ml promote" in waits
+
+    bless(store.versions, "calling_score", "v1.0-synthetic")
+    (waits,) = status(store, places, now=hours(1))[1].needs_person
+    assert "v1.0-synthetic waits for somebody to promote it: `spots-ml promote calling_score v1.0-synthetic" in waits
+
+    bless(store.versions, "calling_score", "v1.0-synthetic", passed=False, sentence="worse at night")
+    (told,) = status(store, places, now=hours(1))[1].needs_person
+    assert "is not good enough: worse at night" in told
+
+
+def test_a_newer_version_that_is_not_good_enough_needs_nobody_while_another_one_is_live(store, places):
+    for number in range(2):
+        register_network(store.versions, places.models_dir, version=f"v1.{number}-synthetic", seed=number, active=False)
+    promote(store, "v1.0-synthetic", hours(1))
+    bless(store.versions, "calling_score", "v1.1-synthetic", passed=False)
+
+    assert status(store, places, now=hours(2))[1].needs_person == ()
 
 
 def test_a_live_version_is_told_with_its_moment_its_author_and_the_one_before(store, places):

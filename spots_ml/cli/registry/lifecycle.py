@@ -1,6 +1,6 @@
 """Commands that change which version rules and how far: `promote`, `rollback`, `archive`, `weight` and so on."""
 
-from typing import Final
+from functools import partial
 
 import click
 
@@ -8,9 +8,6 @@ from spots_ml.cli.options import force_option, model_argument, open_versions, ut
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.settings import Settings
 from spots_ml.texts import require_line
-
-_PROMOTED_FROM: Final = ("staging", "deprecated")
-"""Where nothing else is to be said than that it cannot be promoted, nothing is measured."""
 
 
 @click.command("promote")
@@ -26,11 +23,16 @@ def promote_command(model_type: ModelType, version: str, force: bool, actor: str
     """
     settings = Settings.from_env()
     store = open_versions(settings)
-    if not force and store.get(model_type, version).status in _PROMOTED_FROM:
-        from spots_ml.pipeline.promotion_step import promotion_effect
+    if not force:
+        from spots_ml.pipeline.before_traffic.promotion_step import promotion_effect
+        from spots_ml.registry.lifecycle import RegistryState, promotion
 
         for told, what in ((actor, "actor"), (reason, "reason")):
-            require_line(told, what)  # before anything takes its time
+            require_line(told, what)  # before anything takes its time, and so is what the registry will refuse
+        blessings = partial(store.newest_blessing, model_type)
+        promotion(model_type, version, reason=reason)(
+            RegistryState(store.list_versions(model_type), store.history(model_type), blessings)
+        )
         click.echo(promotion_effect(settings.places, store, model_type, version))
     changed = store.promote(model_type, version, now=utc_now(), actor=actor, reason=reason, forced=force)
     click.echo(f"{model_type} {changed.version} is {changed.status} now, weight {changed.weight:g}")

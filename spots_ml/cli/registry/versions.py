@@ -130,6 +130,7 @@ def _history_table(store: VersionLookup, model_type: ModelType | None, version: 
 
 
 def _change(entry: HistoryEntry) -> str:
+    forced = ", forced" if entry.forced else ""
     if entry.from_value is None:
-        return f"{entry.from_status or 'new'} -> {entry.to_status}"
-    return f"{entry.from_value:g} -> {entry.to_value:g}"
+        return f"{entry.from_status or 'new'} -> {entry.to_status}{forced}"
+    return f"{entry.from_value:g} -> {entry.to_value:g}{forced}"

@@ -20,7 +20,7 @@ def model_key(model_type: ModelType, step: str) -> dg.AssetKey:
 
     Args:
         model_type: Which model.
-        step: `trained_model`, `onnx_model`, `latency_benchmark` or `registered_version`.
+        step: `trained_model`, `onnx_model`, `latency_benchmark`, `registered_version` or `blessing`.
 
     Returns:
         Its key, e.g. `calling_score/trained_model`.

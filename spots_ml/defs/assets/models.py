@@ -1,12 +1,13 @@
-"""The model assets: one factory builds the chain of any model, from the dataset to a registered version."""
+"""The model assets: one factory builds the chain of any model, from the dataset to a version and its blessing."""
 
 import dagster as dg
 
-from spots_ml.defs.assets.benchmarking import latency_benchmark
-from spots_ml.defs.assets.export import onnx_model
-from spots_ml.defs.assets.importance import feature_importance
-from spots_ml.defs.assets.registration import registered_version
-from spots_ml.defs.assets.training import trained_model
+from spots_ml.defs.assets.model.benchmarking import latency_benchmark
+from spots_ml.defs.assets.model.blessing import blessing
+from spots_ml.defs.assets.model.export import onnx_model
+from spots_ml.defs.assets.model.importance import feature_importance
+from spots_ml.defs.assets.model.registration import registered_version
+from spots_ml.defs.assets.model.training import trained_model
 from spots_ml.models.declared import ModelType
 
 
@@ -17,7 +18,7 @@ def model_assets(model_type: ModelType) -> list[dg.AssetsDefinition]:
         model_type: Which model.
 
     Returns:
-        The four assets of the chain in its order, then the importance of the features, which ends nowhere.
+        The five assets of the chain in its order, then the importance of the features, which ends nowhere.
     """
-    chain = (trained_model, onnx_model, latency_benchmark, registered_version)
+    chain = (trained_model, onnx_model, latency_benchmark, registered_version, blessing)
     return [build(model_type) for build in (*chain, feature_importance)]

@@ -40,6 +40,15 @@ MADE_BY: Final[dict[str, tuple[str, ...]]] = {
     "onnx_model": ("pipeline/model_steps.py", "release/onnx", "release/certification", "models", "features"),
     "latency_benchmark": ("pipeline/model_steps.py", "release/latency"),
     "registered_version": ("pipeline/registration_step.py", "registry", "release", "models"),
+    "blessing": (
+        "pipeline/before_traffic/blessing_step.py",
+        "registry/blessings.py",
+        "registry/gates",
+        "estimates",
+        "scoring",
+        "features",
+        "models",
+    ),
     "feature_importance": ("pipeline/importance_step.py", "explaining", "features"),
     "scored_opportunities": ("pipeline/scoring_step.py", "requests", "scoring", "features", "models"),
     "version_performance": (

@@ -7,7 +7,7 @@ from pydantic import Field, create_model
 from pydantic.fields import FieldInfo
 
 from spots_ml.defs.assets.keys import DATASET, OWNERS, gate_check, model_key
-from spots_ml.defs.assets.verdict_check import verdict_check
+from spots_ml.defs.assets.model.verdict_check import verdict_check
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result, upstream_digest
 from spots_ml.defs.refusing import about_training, refusals_of

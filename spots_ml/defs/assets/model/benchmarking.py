@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from spots_ml.defs.assets.keys import OWNERS, gate_check, model_key
-from spots_ml.defs.assets.verdict_check import verdict_check
+from spots_ml.defs.assets.model.verdict_check import verdict_check
 from spots_ml.defs.failures import refusals_in_words
 from spots_ml.defs.lineage import result, upstream_digest
 from spots_ml.defs.pages import plots, tables

@@ -1,0 +1,1 @@
+"""The assets of one model, from the dataset to a version that may have traffic."""
