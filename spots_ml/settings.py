@@ -199,6 +199,8 @@ class _Reader:
                 max_age_days=self._number("RETRAIN_MAX_AGE_DAYS", retrain.max_age_days, float, 0.001, 36_500),
                 tolerated_loss=self._number("RETRAIN_TOLERATED_LOSS", retrain.tolerated_loss, float, 0, 10),
                 **self._drift_days(retrain),
+                **self._label_bounds(),
+                worthwhile_gain=self._number("RETRAIN_GAIN", retrain.worthwhile_gain, float, 0.0001, 0.9),
             ),
             maturity_hours=maturity_hours,
             max_fallback_share=self._number("MAX_FALLBACK_SHARE", base.max_fallback_share, float, 0, 1),
@@ -226,6 +228,19 @@ class _Reader:
         if self.problems:
             raise ConfigError("; ".join(self.problems) + " (see .env.example)")
         return settings
+
+    def _label_bounds(self) -> dict[str, int]:
+        least = self._number("RETRAIN_LEAST_LABELS", 0, int, 1, 10**12)
+        most = self._number("RETRAIN_MOST_LABELS", 0, int, 1, 10**12)
+        if not least and not most:
+            return {}
+        if not 0 < least <= most:
+            self.problems.append(
+                f"{PREFIX}RETRAIN_LEAST_LABELS is {least or 'not set'} and {PREFIX}RETRAIN_MOST_LABELS "
+                f"{most or 'not set'}; expected both, the second at least as large, or neither"
+            )
+            return {}
+        return {"least_labels": least, "most_labels": most}
 
     def _drift_days(self, base: RetrainConfig) -> dict[str, int]:
         days = self._number("RETRAIN_DRIFT_DAYS", base.drift_days, int, 1, WATCHED_DAYS)

@@ -199,3 +199,13 @@ def test_drift_is_found_on_some_of_the_last_days():
     assert (retrain.drift_days, retrain.drift_of_days) == (2, 5)
     with pytest.raises(ConfigError, match="DRIFT_DAYS is 6; expected at most SPOTS_ML_RETRAIN_DRIFT_OF_DAYS, 5"):
         Settings.from_env({"SPOTS_ML_RETRAIN_DRIFT_DAYS": "6", "SPOTS_ML_RETRAIN_DRIFT_OF_DAYS": "5"})
+
+
+def test_the_threshold_of_labels_adapts_within_two_bounds_or_not_at_all():
+    assert Settings.from_env({}).retrain.least_labels is None
+    bounds = {"SPOTS_ML_RETRAIN_LEAST_LABELS": "300", "SPOTS_ML_RETRAIN_MOST_LABELS": "4000"}
+    retrain = Settings.from_env(bounds | {"SPOTS_ML_RETRAIN_GAIN": "0.02"}).retrain
+    assert (retrain.least_labels, retrain.most_labels, retrain.worthwhile_gain) == (300, 4_000, 0.02)
+    for wrong in ({"SPOTS_ML_RETRAIN_LEAST_LABELS": "300"}, bounds | {"SPOTS_ML_RETRAIN_MOST_LABELS": "299"}):
+        with pytest.raises(ConfigError, match="expected both, the second at least as large, or neither"):
+            Settings.from_env(wrong)

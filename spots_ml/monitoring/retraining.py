@@ -11,6 +11,7 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from spots_ml.interactions.kinds import Source, StoreKind
+from spots_ml.monitoring.causes.learning_curve import CurvePoint, LabelThreshold, adapted_threshold
 from spots_ml.monitoring.causes.requests import OpenRequest, told_numbers
 from spots_ml.monitoring.causes.watches import Topic, Watch, standing
 from spots_ml.monitoring.refused_before import Held, RefusedBefore, Thresholds, still_refused
@@ -38,6 +39,15 @@ class RetrainConfig(BaseModel):
     max_age_days: float = Field(
         default=7.0, gt=0, le=36_500, description="Days since the newest registration that call for a retraining."
     )
+    least_labels: int | None = Field(
+        default=None, ge=1, description="Smallest threshold of new labels that may be taken from the learning curve."
+    )
+    most_labels: int | None = Field(
+        default=None, ge=1, description="Largest; the threshold adapts where both are set, and is `new_labels` else."
+    )
+    worthwhile_gain: float = Field(
+        default=0.01, gt=0, lt=1, description="Share of its error by which new labels should make a model better."
+    )
     tolerated_loss: float = Field(
         default=0.1,
         ge=0,
@@ -60,16 +70,43 @@ class RetrainConfig(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _days_of_days(self) -> Self:
+    def _agrees_with_itself(self) -> Self:
+        if (self.least_labels is None) != (self.most_labels is None):
+            raise ValueError("of least_labels and most_labels only one is set; expected both, or neither")
+        if self.least_labels is not None and self.most_labels is not None and self.least_labels > self.most_labels:
+            raise ValueError(
+                f"least_labels is {self.least_labels:,}; expected at most most_labels, {self.most_labels:,}"
+            )
         if self.drift_days > self.drift_of_days:
             raise ValueError(f"drift_days is {self.drift_days}; expected at most drift_of_days, {self.drift_of_days}")
         return self
 
-    @property
-    def after_refusal(self) -> Thresholds:
-        """What makes data new after a refusal: the same thresholds."""
+    def labels_needed(self, curve: Sequence[CurvePoint]) -> LabelThreshold:
+        """Tell how many new labels call for a retraining.
+
+        Args:
+            curve: Past versions of the model that learned from this store.
+
+        Returns:
+            The fixed number, or what the learning curve says where that is configured.
+        """
+        if self.least_labels is None or self.most_labels is None:
+            return LabelThreshold(self.new_labels)
+        return adapted_threshold(
+            curve, fixed=self.new_labels, least=self.least_labels, most=self.most_labels, gain=self.worthwhile_gain
+        )
+
+    def after_refusal(self, n_labels: int) -> Thresholds:
+        """Tell what makes data new after a refusal: the same thresholds.
+
+        Args:
+            n_labels: New labels that call for a retraining.
+
+        Returns:
+            The thresholds.
+        """
         return Thresholds(
-            self.new_labels,
+            n_labels,
             self.corrected_labels,
             self.max_age_days,
             timedelta(hours=self.backoff_first_hours),
@@ -109,6 +146,7 @@ class RetrainState:
         taker: The run history that asks, which may take requests.
         watches: What watching the version in service found in the last `WATCHED_DAYS` days.
         last_registration: Number of the registry's last registration of the model; 0 without any.
+        curve: Past versions that learned from this store.
     """
 
     now: datetime
@@ -123,6 +161,7 @@ class RetrainState:
     taker: str = ""
     watches: tuple[Watch, ...] = ()
     last_registration: int = 0
+    curve: tuple[CurvePoint, ...] = ()
 
     @property
     def asked(self) -> tuple[OpenRequest, ...]:
@@ -169,11 +208,12 @@ class Wait:
 def decide(state: RetrainState, config: RetrainConfig) -> Retrain | Wait:
     """Decide whether a model is to be trained again, and from which interactions.
 
-    Due at `config.new_labels` new labels, at `config.corrected_labels` corrected ones, or `config.max_age_days` after
-    the newest registration (all inclusive). Without any version only labels count: age has nothing to be measured from.
-    Never while a run is in flight. After one failure the next attempt follows at once, after more it waits 1, 2, 4, ...
-    hours (see `RetrainConfig`). A refusal by a gate is an answer: it is not asked for again while data, code and
-    configuration are the same, and at once when they change (`refused_before`).
+    Due at `config.new_labels` new labels (or as many as the learning curve says, see `RetrainConfig.labels_needed`), at
+    `config.corrected_labels` corrected ones, or `config.max_age_days` after the newest registration (all inclusive).
+    Without any version only labels count: age has nothing to be measured from. Never while a run is in flight. After
+    one failure the next attempt follows at once, after more it waits 1, 2, 4, ... hours. A refusal
+    by a gate is an answer: it is not asked for again while data, code and configuration are the same, and at once when
+    they change (`refused_before`).
 
     It is due, too, when the version in service fell behind its promise, or when drift was found on enough days, and no
     version was registered since (`causes.watches`); and while somebody asks for it (`causes.requests`). A new request
@@ -197,18 +237,18 @@ def decide(state: RetrainState, config: RetrainConfig) -> Retrain | Wait:
     >>> decide(state, RetrainConfig()).message
     '742 of 1,000 new labels; next by time on 2026-11-28 10:00 UTC'
     """
-    asked = state.asked
-    counted = _reasons(state, config)
+    asked, needed = state.asked, config.labels_needed(state.curve)
+    counted = _reasons(state, config, needed)
     reasons = (*counted, *(one.told() for one in asked))
-    progress = _progress(state, config)
+    progress = _progress(state, config, needed)
     if state.runs.in_flight:
         runs = ", ".join(run.run_id for run in state.runs.in_flight)
         return Wait(f"run {runs} is queued or running; {progress}")
     if not reasons:
         return Wait(progress, until=_due_at(state, config))
-    told, source = "; ".join(reasons), _source(state, config)
+    told, source = "; ".join(reasons), _source(state, needed)
     before = state.refused.get(source)
-    answer = still_refused(before, config.after_refusal, state.now) if before else ""
+    answer = still_refused(before, config.after_refusal(needed.n_labels), state.now) if before else ""
     nevertheless = tuple(one for one in asked if one.anew)
     if isinstance(answer, Held):
         if not nevertheless:
@@ -232,10 +272,10 @@ def decide(state: RetrainState, config: RetrainConfig) -> Retrain | Wait:
     )
 
 
-def _reasons(state: RetrainState, config: RetrainConfig) -> tuple[str, ...]:
+def _reasons(state: RetrainState, config: RetrainConfig, needed: LabelThreshold) -> tuple[str, ...]:
     reasons = []
-    if state.new_labels >= config.new_labels:
-        reasons.append(f"{state.new_labels:,} new labels have arrived (threshold {config.new_labels:,})")
+    if state.new_labels >= needed.n_labels:
+        reasons.append(f"{state.new_labels:,} new labels have arrived (threshold {_told(needed)})")
     if state.corrections >= config.corrected_labels:
         reasons.append(f"{state.corrections:,} labels were corrected (threshold {config.corrected_labels:,})")
     due = _due_at(state, config)
@@ -263,12 +303,16 @@ def _found(state: RetrainState, config: RetrainConfig) -> Sequence[str]:
     return [f"{_NEEDED_OF[topic]}: {watch.told}" for topic, watch in found.items() if watch is not None]
 
 
-def _source(state: RetrainState, config: RetrainConfig) -> Source:
-    enough = state.new_labels >= config.new_labels
+def _told(needed: LabelThreshold) -> str:
+    return f"{needed.n_labels:,}; {needed.told}" if needed.told else f"{needed.n_labels:,}"
+
+
+def _source(state: RetrainState, needed: LabelThreshold) -> Source:
+    enough = state.new_labels >= needed.n_labels
     return state.sources.store if enough or state.learned_from_store else state.sources.configured
 
 
-def _progress(state: RetrainState, config: RetrainConfig) -> str:
+def _progress(state: RetrainState, config: RetrainConfig, needed: LabelThreshold) -> str:
     due = _due_at(state, config)
     if state.registered_at is None:
         by_time = "no version yet, so not by time"
@@ -280,7 +324,8 @@ def _progress(state: RetrainState, config: RetrainConfig) -> str:
     else:
         by_time = f"next by time on {_clock(due)}"
     corrected = f"{state.corrections:,} of {config.corrected_labels:,} corrected; " if state.corrections else ""
-    return f"{state.new_labels:,} of {config.new_labels:,} new labels; {corrected}{by_time}{_taken(state)}"
+    found = f" ({needed.told})" if needed.told else ""
+    return f"{state.new_labels:,} of {needed.n_labels:,} new labels{found}; {corrected}{by_time}{_taken(state)}"
 
 
 def _taken(state: RetrainState) -> str:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from spots_ml.interactions.kinds import Source, StoreKind
-from spots_ml.models.declared import ModelType
+from spots_ml.models.declared import ModelType, model_spec
+from spots_ml.monitoring.causes.learning_curve import CurvePoint
 from spots_ml.monitoring.causes.requests import RetrainingRequestLog
 from spots_ml.monitoring.causes.watches import WatchLog
 from spots_ml.monitoring.refusals import KeptRefusal, Recipe, RefusalLog, Step
@@ -27,6 +28,10 @@ class RegisteredVersions(Protocol):
 
     def newest(self, model_type: ModelType, *, learned_from: StoreKind | None = None) -> "ModelVersion | None":
         """The version that was registered last; with a kind of store, of those that learned from such a one."""
+        ...
+
+    def list_versions(self, model_type: ModelType | None = None) -> "tuple[ModelVersion, ...]":
+        """All versions, of one model or of every one."""
         ...
 
 
@@ -112,6 +117,21 @@ def retrain_state(
         taker=runs.name,
         watches=watches.read_watches(model_type, today - timedelta(days=WATCHED_DAYS), today + timedelta(days=1)),
         last_registration=newest_of_all.last_registered_sequence if newest_of_all else 0,
+        curve=_curve(model_type, versions, labels),
+    )
+
+
+def _curve(model_type: ModelType, versions: RegisteredVersions, labels: "ArrivedLabels") -> tuple[CurvePoint, ...]:
+    """The versions that learned from this store, with the error that each was registered with."""
+    headline = model_spec(model_type).headline
+    if not headline.smaller_is_better:
+        return ()
+    return tuple(
+        CurvePoint(one.n_labelled, error)
+        for one in versions.list_versions(model_type)
+        if labels.own_watermark(one.watermark) is not None
+        and one.n_labelled > 0
+        and (error := one.metrics.get(headline.metric, 0.0)) > 0.0
     )
 
 

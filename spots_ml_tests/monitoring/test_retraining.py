@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
+from spots_ml.monitoring.causes.learning_curve import CurvePoint
 from spots_ml.monitoring.causes.requests import OpenRequest, Taking
 from spots_ml.monitoring.refusals import KeptRefusal
 from spots_ml.monitoring.refused_before import RefusedBefore
@@ -349,5 +350,37 @@ def test_what_was_refused_is_not_trained_again_for_a_drift_that_it_already_conta
 
 @pytest.mark.parametrize("values", [{"drift_days": 8}, {"drift_of_days": 15}, {"tolerated_loss": -0.1}])
 def test_days_of_days_and_shares_are_checked(values):
+    with pytest.raises(ValidationError):
+        RetrainConfig(**values)
+
+
+CURVE = tuple(CurvePoint(n, 0.02 + 0.5 / n**0.5) for n in (1_000, 1_500, 2_200, 3_100, 4_500))
+ADAPTIVE = {"least_labels": 100, "most_labels": 5_000, "worthwhile_gain": 0.02}
+
+
+def test_the_threshold_adapts_only_where_it_is_configured():
+    assert answer(new_labels=400, curve=CURVE).message.startswith("400 of 1,000 new labels; ")
+
+    decision = answer(new_labels=400, curve=CURVE, config=RetrainConfig(**ADAPTIVE))
+    assert decision.message.startswith("400 of 744 new labels (the curve of 5 versions, 0.02 + 0.5 / n^0.5, has at")
+    due = answer(new_labels=744, curve=CURVE, config=RetrainConfig(**ADAPTIVE))
+    assert due.message.startswith("744 new labels have arrived (threshold 744; the curve of 5 versions")
+
+
+def test_without_enough_versions_the_fixed_number_counts_and_it_is_said_why():
+    decision = answer(new_labels=400, curve=CURVE[:4], config=RetrainConfig(**ADAPTIVE))
+    assert decision.message.startswith("400 of 1,000 new labels (fixed: a learning curve needs 5 versions")
+
+
+def test_what_makes_refused_data_new_adapts_as_well():
+    before = RefusedBefore(KeptRefusal(**refused().model_dump(), number=1, refused_at=REGISTERED), new_labels=744)
+    values = {"new_labels": 2_000, "refused": {"embedded": before}, "curve": CURVE}
+
+    assert isinstance(answer(**values), Wait)
+    assert isinstance(answer(**values, config=RetrainConfig(**ADAPTIVE)), Retrain)
+
+
+@pytest.mark.parametrize("values", [{"least_labels": 5}, {"most_labels": 5}, {"least_labels": 6, "most_labels": 5}])
+def test_bounds_of_the_threshold_come_in_pairs(values):
     with pytest.raises(ValidationError):
         RetrainConfig(**values)

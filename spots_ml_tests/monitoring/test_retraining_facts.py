@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from spots_ml.monitoring.causes.learning_curve import CurvePoint
 from spots_ml.monitoring.refusals import KeptRefusal, Recipe
 from spots_ml.monitoring.retraining import SourceChoice
 from spots_ml.monitoring.retraining_facts import RefusalFacts, retrain_state
@@ -37,6 +38,13 @@ class Kept:
             SimpleNamespace(last_registered_at=REGISTERED, watermark=None, last_registered_sequence=3)
             if self.newest_of_all
             else None
+        )
+
+    def list_versions(self, model_type=None):
+        named = (("1000/1000", 0.03, 1_000), ("supabase:7/7", 0.02, 2_000), (None, 0.02, 3_000), ("9/9", None, 4_000))
+        return tuple(
+            SimpleNamespace(watermark=mark, n_labelled=n, metrics={} if error is None else {"brier": error})
+            for mark, error, n in named
         )
 
     def own_watermark(self, watermark):
@@ -205,3 +213,7 @@ def test_of_a_source_that_is_no_store_the_content_decides(snapshot, changed):
 
     assert facts.refused["synthetic"].changed == changed
     assert "embedded" not in facts.refused
+
+
+def test_the_learning_curve_is_that_of_the_versions_that_learned_from_this_store_and_say_their_error():
+    assert state(Kept()).curve == (CurvePoint(1_000, 0.03),)
