@@ -15,12 +15,11 @@ from spots_ml.experiments.rollout import Rollout
 from spots_ml.interactions.columns import floats
 from spots_ml.models.declared import model_in
 from spots_ml.models.spec import Role
+from spots_ml.scoring.arms import BETWEEN_NAMES
 
 _UNTOLD: Final = -1
 _NO_STAGE: Final = 0
 """What is told where the stages are not one digit for each rollout: nobody is to be stopped by what a phone says."""
-_AND: Final = "+"
-"""Between the names of rollouts that drew an agent."""
 _ROUNDING: Final = 1e-6
 
 
@@ -100,12 +99,12 @@ def _drawn(decided: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _told(arm: str | None, experiment: str | None, stage: int | None, name: str) -> tuple[int, int]:
-    names = experiment.split(_AND) if experiment else []
+    names = experiment.split(BETWEEN_NAMES) if experiment else []
     if name not in names:
         return _UNTOLD, _UNTOLD
     digits = str(stage) if stage is not None else ""
     told = int(digits[names.index(name)]) if len(digits) == len(names) and digits.isdecimal() else _NO_STAGE
-    return told, _UNTOLD if arm is None else int(name in arm.split(_AND))
+    return told, _UNTOLD if arm is None else int(name in arm.split(BETWEEN_NAMES))
 
 
 def _same(asked: pa.ChunkedArray, version: str | None) -> np.ndarray:

@@ -77,6 +77,14 @@ def _situations() -> Iterator[tuple[str, str | None, dict[str, Any]]]:
     yield "nothing is active", hybrid, dict.fromkeys(kinds, _NOTHING)
     yield "nothing is rolled out", hybrid, active
     yield "agent unknown", None, both
+    yield (
+        "a manifest of the first layout: for nobody",
+        hybrid,
+        {
+            kind: {**model, "rolling_out": {**_version("v1.1-real", 0.2), "traffic": 1.0}}
+            for kind, model in active.items()
+        },
+    )
     yield "the place is the traffic: not treated", hybrid, offering(neural, place)
     yield (
         "the place is the last number below the traffic: treated",
@@ -194,5 +202,5 @@ def _hybrid_group(models: dict[str, Any]) -> tuple[Arm, tuple[Challenger, ...]]:
             weight=offer["weight"],
         )
         for kind, model in models.items()
-        if (offer := model["rolling_out"])
+        if (offer := model["rolling_out"]) and "salt" in offer
     )

@@ -13,7 +13,9 @@ from spots_ml.release.client_kit.kit import FILES_DIR
 from spots_ml.scoring.arms import Arm
 from spots_ml.scoring.assignment import FactorialAssignment, group_of, place_of
 from spots_ml.scoring.challengers import Challenger
-from spots_ml_tests.release.client_kit.runtimes import NODE
+from spots_ml_tests.release.client_kit.runtimes import NODE, PROJECT
+
+CONTRACT = PROJECT / "docs" / "contract.md"
 
 ASK = """
 import { readFileSync } from "node:fs";
@@ -90,7 +92,11 @@ def test_the_lines_hold_every_arm_and_every_edge():
     assert min(arms.values()) >= 5
     assert {line["agent_id"] for line in lines} >= {None, *EDGES, *HALVES}
     offers = [(line, model["rolling_out"]) for line in lines for model in line["models"].values()]
-    assert [line["refused"] for line, offer in offers if offer and not offer["salt"]] == [True]
+    assert [line["refused"] for line, offer in offers if offer and offer.get("salt") == ""] == [True]
+    assert [line["treated"] for line, offer in offers if offer and "salt" not in offer] == [
+        {"calling_score": False, "outcome": False}
+    ] * 2
+    assert f"| `assignment.jsonl` | {len(lines)} lines:" in CONTRACT.read_text("utf-8")
     at_the_edge = [
         (offer["traffic"] == place, treated)
         for line in lines

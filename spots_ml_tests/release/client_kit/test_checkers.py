@@ -114,6 +114,17 @@ def flatten_output(model):
     del model.graph.output[0].type.tensor_type.shape.dim[1:]
 
 
+AT_THE_EDGE = "the place is the traffic: not treated"
+AGAINST_FORMULA = "rolled out against the formula"
+
+
+def edit_draw(kit, situation, edit):
+    """Edit the first line of assignment.jsonl that is about a situation and an agent of the hybrid group."""
+    lines = [json.loads(line) for line in (kit / "assignment.jsonl").read_text("utf-8").splitlines()]
+    found = (one["situation"] == situation and one.get("group") == "hybrid" for one in lines)
+    edit_line(kit, 1 + list(found).index(True), edit, "assignment.jsonl")
+
+
 def last_bit(numbers, name):
     numbers[name] = math.nextafter(numbers[name], 1.0)
 
@@ -212,28 +223,28 @@ MUTATIONS = {
     "truncated history lines": (lambda kit: cut(kit / "history.jsonl", 0.5), "history.jsonl"),
     "no history lines": (lambda kit: (kit / "history.jsonl").unlink(), "history.jsonl"),
     "another salt": (
-        lambda kit: edit_line(kit, 30, lambda line: offer(line).update(salt="0" * 32), "assignment.jsonl"),
-        "assignment.jsonl, line 30: places",
+        lambda kit: edit_draw(kit, AGAINST_FORMULA, lambda line: offer(line).update(salt="0" * 32)),
+        ": places",
     ),
     "somebody else treated": (
-        lambda kit: edit_line(kit, 4, lambda line: line["treated"].update(calling_score=True), "assignment.jsonl"),
-        "assignment.jsonl, line 4: treated",
+        lambda kit: edit_draw(kit, AT_THE_EDGE, lambda line: line["treated"].update(calling_score=True)),
+        ": treated",
     ),
     "another weight of the treated": (
-        lambda kit: edit_line(kit, 7, lambda line: line.update(weight=0.1), "assignment.jsonl"),
-        "assignment.jsonl, line 7: weight",
+        lambda kit: edit_draw(kit, "all traffic", lambda line: line.update(weight=0.1)),
+        ": weight is",
     ),
     "stages in the wrong order": (
-        lambda kit: edit_line(kit, 60, lambda line: line.update(stage=12), "assignment.jsonl"),
-        "assignment.jsonl, line 60: stage",
+        lambda kit: edit_draw(kit, "both models are rolled out", lambda line: line.update(stage=12)),
+        ": stage is",
     ),
     "an empty salt that is taken": (
-        lambda kit: edit_line(kit, 30, lambda line: offer(line).update(salt=""), "assignment.jsonl"),
-        "assignment.jsonl, line 30: refused",
+        lambda kit: edit_draw(kit, AGAINST_FORMULA, lambda line: offer(line).update(salt="")),
+        ": refused is",
     ),
     "a bit of the place": (
-        lambda kit: edit_line(kit, 30, lambda line: last_bit(line["places"], "calling_score"), "assignment.jsonl"),
-        "assignment.jsonl, line 30: places",
+        lambda kit: edit_draw(kit, AGAINST_FORMULA, lambda line: last_bit(line["places"], "calling_score")),
+        ": places",
     ),
     "places by another sign": (
         lambda kit: edit_rules(kit, set_rule("rollouts", "between_salt_and_agent", value="-")),
@@ -244,8 +255,8 @@ MUTATIONS = {
         "experiment is",
     ),
     "an assignment that is not whole": (
-        lambda kit: edit_line(kit, 6, lambda line: line["models"].pop("outcome"), "assignment.jsonl"),
-        "assignment.jsonl, line 6",
+        lambda kit: edit_draw(kit, AT_THE_EDGE, lambda line: line["models"].pop("outcome")),
+        "is not whole",
     ),
     "truncated assignment lines": (lambda kit: cut(kit / "assignment.jsonl", 0.5), "assignment.jsonl"),
     "no assignment lines": (lambda kit: (kit / "assignment.jsonl").unlink(), "assignment.jsonl"),

@@ -190,7 +190,8 @@ export function assign(agentId, models, rules) {
   const names = [];
   const stages = [];
   for (const modelType of rules.rollouts.models_in_order) {
-    const { active, rolling_out: offer } = models[modelType];
+    const { active, rolling_out: told } = models[modelType];
+    const offer = told?.salt === undefined || told.salt === null ? null : told; // without a salt it is for nobody
     const where = offer !== null && agentId !== null ? place(agentId, offer.salt, rules) : null;
     const treated = drawn && where !== null && where < offer.traffic;
     answering[modelType] = treated ? offer : active;

@@ -227,6 +227,8 @@ def assign(agent_id: str | None, models: Document, rules: Document) -> Document:
     answering, names, stages = {}, [], []
     for model_type in rules["rollouts"]["models_in_order"]:
         offer, where = models[model_type]["rolling_out"], None
+        if offer is not None and offer.get("salt") is None:
+            offer = None  # a manifest of the first layout did not say whom it is for: nobody
         if offer is not None and agent_id is not None:
             where = place(agent_id, offer["salt"], rules)
         treated = drawn and where is not None and where < offer["traffic"]
