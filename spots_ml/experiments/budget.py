@@ -8,9 +8,12 @@ rollouts more than the usual sequence.
 """
 
 import math
+from collections.abc import Iterable
 from typing import Final
 
 from spots_ml.errors import ConfigError
+from spots_ml.experiments.rollout import RolloutEvent
+from spots_ml.experiments.rollout_store import RolloutLookup
 
 _SUM_OF_ALL: Final = 4.078932
 """Sum of `1 / (t log(t + 1)^1.5)` over all t, rounded up."""
@@ -56,3 +59,23 @@ def level_at(n_before: int, n_promoted_before: int, lifetime_level: float) -> fl
     if not 0 <= n_promoted_before <= n_before:
         raise ConfigError(f"{n_promoted_before} of {n_before} rollouts were promoted; expected at most all of them")
     return lifetime_level * gamma(n_before + 1) * (n_promoted_before + 1)
+
+
+def next_level(rollouts: RolloutLookup, lifetime_level: float) -> float:
+    """Tell the level of the next rollout of a store.
+
+    Args:
+        rollouts: All of the store.
+        lifetime_level: As for `level_at`.
+
+    Returns:
+        The level. Promotions that a person forced count as rollouts and not as promotions: no evidence earned them, and
+        whoever forced some would make every later one easier.
+    """
+    before = rollouts.list_rollouts()
+    earned = sum(_earned(rollouts.rollout_events(one.number)) for one in before if one.status == "promoted")
+    return level_at(len(before), earned, lifetime_level)
+
+
+def _earned(events: Iterable[RolloutEvent]) -> bool:
+    return any(event.action == "promoted" and event.cause == "evidence" for event in events)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from spots_ml.errors import ConfigError
-from spots_ml.experiments.budget import gamma, level_at
+from spots_ml.experiments.budget import gamma, level_at, next_level
+from spots_ml_tests.experiments.unit_tables import event, rollout
 
 
 def test_the_first_needs_an_e_value_of_47_and_later_ones_more_without_a_promotion():
@@ -42,6 +43,29 @@ def test_levels_are_those_of_an_independent_e_lond():
         assert theirs.current_level == pytest.approx(level)
         promoted += bool(e >= 1.0 / level)
     assert 5 < promoted < 60
+
+
+class Kept:
+    """Rollouts that are over, by how each was promoted; None: it was not."""
+
+    def __init__(self, *causes):
+        self.causes = causes
+
+    def list_rollouts(self, model_type=None):
+        return tuple(
+            rollout(number=number, status="promoted" if cause else "ended")
+            for number, cause in enumerate(self.causes, start=1)
+        )
+
+    def rollout_events(self, number):
+        cause = self.causes[number - 1]
+        return (event(1, "started"), event(2, "promoted", cause=cause) if cause else event(2, "ended", cause="futile"))
+
+
+def test_promotions_that_a_person_forced_make_no_later_one_easier():
+    assert next_level(Kept(), 0.05) == level_at(0, 0, 0.05)
+    kept = Kept("evidence", None, "by_hand", "by_hand")
+    assert next_level(kept, 0.05) == level_at(4, 1, 0.05)
 
 
 @pytest.mark.parametrize(("before", "promoted"), [(-1, 0), (2, 3), (1, -1)])

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from spots_ml.experiments.budget import level_at
+from spots_ml.experiments.budget import next_level
 from spots_ml.experiments.decided import decided_once
 from spots_ml.experiments.forecasting.planner import DEFAULT_EFFECTS, Plan, plan_rollout
 from spots_ml.experiments.forecasting.traffic import EARLIER, LOOKS_BACK, logged_traffic
@@ -42,10 +42,7 @@ def plan_next(
     """
     decided = decided_between(store, now - LOOKS_BACK - EARLIER, now)
     traffic = logged_traffic(decided, model_type, policy, now=now)
-    before = store.rollouts.list_rollouts()
-    n_promoted = sum(one.status == "promoted" for one in before)
-    level = level_at(len(before), n_promoted, policy.lifetime_level)
-    return plan_rollout(traffic, policy, level, effects)
+    return plan_rollout(traffic, policy, next_level(store.rollouts, policy.lifetime_level), effects)
 
 
 def decided_between(store: Store, since: datetime, until: datetime) -> pa.Table:
