@@ -64,6 +64,11 @@ class Places:
         return self.data_dir / "baselines"
 
     @property
+    def drills_dir(self) -> Path:
+        """Reports of drills, by moment."""
+        return self.data_dir / "drills"
+
+    @property
     def trained_dir(self) -> Path:
         """Trained models, by digest."""
         return self.artifacts_dir / "trained"

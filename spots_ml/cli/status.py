@@ -40,6 +40,7 @@ def status_command(as_json: bool) -> None:
         settings.places,
         states,
         retraining=settings.retrain,
+        rollout=settings.rollout,
         max_fallback_share=settings.max_fallback_share,
         now=now,
     )
@@ -55,6 +56,7 @@ def _text(found: "PlatformStatus") -> str:
             lines += _told("outcomes", comparison.sentence)
         for watched in model.watched:
             lines += _told("watched", watched)
+        lines += _told("rollout", model.rollout)
         lines += _told("next", model.next_step)
         for need in model.needs_person:
             lines += _told("PERSON", need)
@@ -92,6 +94,7 @@ def _model(model: "ModelStatus") -> dict[str, Any]:
         "candidates": list(stands.candidates),
         "comparisons": [_comparison(one) for one in model.comparisons],
         "watched": list(model.watched),
+        "rollout": model.rollout,
         "next": model.next_step,
         "needs_person": list(model.needs_person),
     }

@@ -16,6 +16,8 @@ from spots_ml.defs.console import console
 from spots_ml.defs.failure_sensor import run_failed
 from spots_ml.defs.jobs import all_jobs
 from spots_ml.defs.resources import Platform
+from spots_ml.defs.rollouts.drill import rollback_drill
+from spots_ml.defs.rollouts.sensor import rollout_sensor
 from spots_ml.defs.schedules import SCHEDULES
 from spots_ml.defs.sensors import retraining_sensor
 from spots_ml.models.declared import declared_types
@@ -41,6 +43,7 @@ def build_definitions(settings: Settings, *, platform: Platform | None = None) -
         version_performance,
         formula_baseline,
         data_sufficiency,
+        rollback_drill,
         all_at_a_glance,
     ]
 
@@ -53,7 +56,12 @@ def build_definitions(settings: Settings, *, platform: Platform | None = None) -
         assets=[*dg.map_asset_specs(told, assets), *ends()],
         jobs=all_jobs(model_types, settings.store),
         schedules=SCHEDULES,
-        sensors=[*(retraining_sensor(model, settings.store) for model in model_types), run_failed, overview_sensor],
+        sensors=[
+            *(retraining_sensor(model, settings.store) for model in model_types),
+            rollout_sensor,
+            run_failed,
+            overview_sensor,
+        ],
         resources={"platform": platform or Platform(settings)},
         loggers={"console": console},
         executor=dg.in_process_executor,

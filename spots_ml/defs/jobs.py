@@ -9,8 +9,10 @@ import dagster as dg
 from spots_ml.defs.assets.monitoring import DATA_SUFFICIENCY, FORMULA_BASELINE, VERSION_PERFORMANCE
 from spots_ml.defs.assets.scoring import SCORED_OPPORTUNITIES
 from spots_ml.defs.history.runs import BOTH_MODELS_JOB, STORE_TAG, job_name
+from spots_ml.defs.rollouts.asset import rollout_key
+from spots_ml.defs.rollouts.drill import ROLLBACK_DRILL
 from spots_ml.interactions.kinds import StoreKind
-from spots_ml.models.declared import ModelType
+from spots_ml.models.declared import ModelType, declared_types
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -63,6 +65,18 @@ SCORING: Final = dg.define_asset_job(
     description="One day: calling scores of its pairs, decisions logged, then how each version did; trains nothing.",
 )
 
+ROLLOUTS: Final = dg.define_asset_job(
+    "rollouts",
+    selection=dg.AssetSelection.assets(*map(rollout_key, declared_types())),
+    description="One look at the rollout of each model, and what follows from it; trains nothing.",
+)
+
+DRILLS: Final = dg.define_asset_job(
+    "drills",
+    selection=dg.AssetSelection.assets(ROLLBACK_DRILL),
+    description="Rehearses in a place of its own that what must be taken back is, within seconds.",
+)
+
 
 def all_jobs(model_types: Sequence[ModelType], store: StoreKind) -> "list[UnresolvedAssetJobDefinition]":
     """List the jobs.
@@ -85,4 +99,5 @@ def all_jobs(model_types: Sequence[ModelType], store: StoreKind) -> "list[Unreso
         selection=dg.AssetSelection.assets(*(dg.AssetKey([model, "feature_importance"]) for model in model_types)),
         description="What each input is worth to the models trained last; trains a network with a noise input.",
     )
-    return [main, *(model_job(model, store) for model in model_types), DAILY_MONITORING, importance, SCORING]
+    each = (model_job(model, store) for model in model_types)
+    return [main, *each, DAILY_MONITORING, importance, SCORING, ROLLOUTS, DRILLS]

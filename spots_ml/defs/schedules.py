@@ -7,7 +7,7 @@ import dagster as dg
 
 from spots_ml.defs.assets.monitoring import VERSION_PERFORMANCE
 from spots_ml.defs.assets.scoring import DAYS, SCORED_OPPORTUNITIES
-from spots_ml.defs.jobs import DAILY_MONITORING, SCORING
+from spots_ml.defs.jobs import DAILY_MONITORING, DRILLS, SCORING
 from spots_ml.monitoring.days_due import DayDue, Progress, days_due
 
 LOOK_BACK_DAYS: Final = 7
@@ -23,6 +23,15 @@ DAILY_MONITORING_SCHEDULE: Final = dg.ScheduleDefinition(
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every day at 05:00 UTC: what the formula manages, and how much data there is.",
+)
+
+WEEKLY_DRILL: Final = dg.ScheduleDefinition(
+    name="drills",
+    job=DRILLS,
+    cron_schedule="0 6 * * 1",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every Monday at 06:00 UTC: whether what must be taken back would be, and how long that takes.",
 )
 
 
@@ -77,4 +86,4 @@ def _request(owed: DayDue, today: date) -> dg.RunRequest:
     )
 
 
-SCHEDULES: Final = (scoring_schedule, DAILY_MONITORING_SCHEDULE)
+SCHEDULES: Final = (scoring_schedule, DAILY_MONITORING_SCHEDULE, WEEKLY_DRILL)

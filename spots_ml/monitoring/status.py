@@ -16,9 +16,7 @@ from spots_ml.models.spec import Role
 from spots_ml.monitoring.causes.watches import Watch
 from spots_ml.monitoring.performance import EVIDENCE, SERVED, MeasuredOrigin, PerformanceRow, excessive_fallbacks
 from spots_ml.monitoring.retraining import Retrain, Wait
-from spots_ml.registry.blessings import KeptBlessing, against
 from spots_ml.registry.in_service import InService
-from spots_ml.registry.records import ModelVersion
 
 FORMULA: Final = "formula"
 COMPARED: Final = "positive_outcome_rate"
@@ -75,6 +73,7 @@ class ModelStatus:
         standing: What answers, since when, and what may come in its place.
         answers: What answers now, in a sentence.
         comparisons: How it did against the formula and against the version before.
+        rollout: What is rolled out, what is known of it, and what comes next.
         upcoming: What the retraining decision says now.
         needs_person: What somebody has to look at; empty: nothing.
         watched: What watching the version found last, a sentence each.
@@ -83,6 +82,7 @@ class ModelStatus:
     standing: InService
     answers: str
     comparisons: tuple[ArmComparison, ...]
+    rollout: str
     upcoming: Retrain | Wait
     needs_person: tuple[str, ...]
     watched: tuple[str, ...] = ()
@@ -110,8 +110,7 @@ def model_status(
     upcoming: Retrain | Wait,
     performance: Sequence[PerformanceRow],
     *,
-    newest: ModelVersion | None,
-    blessing: KeptBlessing | None = None,
+    rollout: str,
     problems: Sequence[str] = (),
     watches: Sequence[Watch] = (),
     max_fallback_share: float,
@@ -123,9 +122,8 @@ def model_status(
         standing: What answers.
         upcoming: What the retraining decision says.
         performance: Measured days, the newest of which counts; of any arm.
-        newest: The version that was registered last; None without any.
-        blessing: Its newest blessing beside what is live; None: it was never compared with that.
-        problems: What is known to be wrong from elsewhere: failed runs, damaged files, refusals.
+        rollout: What is rolled out, and what comes next.
+        problems: What needs a person by what is known elsewhere: failed runs, damaged files, rollouts.
         watches: What watching the version found on the last days.
         max_fallback_share: Largest share of decisions without a model's answer, in [0, 1].
         now: The present (UTC).
@@ -141,10 +139,10 @@ def model_status(
         standing=standing,
         answers=_answers(standing),
         comparisons=_comparisons(standing, rows) if is_arm else (),
+        rollout=rollout,
         upcoming=upcoming,
         needs_person=(
             *problems,
-            *_waiting(standing, newest, blessing),
             *_clocks(standing, now),
             *(_measuring(standing, measured, now) if is_arm else ()),
             *(excessive_fallbacks(rows, max_fallback_share) if is_arm else ()),
@@ -168,9 +166,6 @@ def _answers(standing: InService) -> str:
     told = f"{standing.live.version}, active since {_change(standing)}; before: {standing.before or instead}"
     if model_spec(standing.model_type).role is Role.OUTCOME_FILTER and not standing.live.filter_on:
         told += "; its filter is off, so it blocks nobody"
-    rolling = standing.rolling_out
-    if rolling is not None:
-        told += f"; {rolling.version} is offered to {rolling.traffic:.0%} of the hybrid group"
     return told
 
 
@@ -202,30 +197,6 @@ def _compared(
     mine, its = (None if row is None else row.metric(COMPARED) for row in (ours, theirs))
     more = None if mine is None or its is None else difference(mine, its)
     return ArmComparison(origin=origin, other=other, day=day, ours=mine, theirs=its, more=more)
-
-
-def _waiting(standing: InService, newest: ModelVersion | None, blessing: KeptBlessing | None) -> list[str]:
-    """Say which version waits for a decision: with nothing live any candidate, else one that is newer than the live."""
-    if newest is None or newest.version not in standing.candidates or standing.rolling_out is not None:
-        return []
-    live = standing.live
-    if live is not None and newest.last_registered_sequence < live.last_registered_sequence:
-        return []
-    named = f"{standing.model_type} {newest.version}"
-    beside = against(None if live is None else live.version)
-    if blessing is None:
-        return [
-            f"{newest.version} waits for somebody to compare it with {beside}: `spots-ml bless {named}`, then "
-            f'`spots-ml promote {named} --reason "..."`'
-        ]
-    if not blessing.passed:
-        # With one that is live nobody has to do anything: the next version is compared with it, too.
-        told = f"{newest.version} was compared with {beside} and is not good enough: {blessing.blessing.sentence}"
-        return [] if live is not None else [told]
-    return [
-        f"{newest.version} waits for somebody to promote it: "
-        f'`spots-ml promote {named} --reason "..."`, after a look at its page'
-    ]
 
 
 def _clocks(standing: InService, now: datetime) -> list[str]:

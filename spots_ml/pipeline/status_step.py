@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from spots_ml.errors import ArtifactError
+from spots_ml.experiments.policy import RolloutPolicy
 from spots_ml.models.declared import ModelType
 from spots_ml.monitoring.retraining import RetrainConfig, decide
 from spots_ml.monitoring.status import ModelStatus, model_status
+from spots_ml.pipeline.rollouts.rollout_view import rollout_view
 from spots_ml.places import Places
-from spots_ml.registry.blessings import KeptBlessing
 from spots_ml.registry.in_service import InService, in_service
-from spots_ml.registry.records import ModelVersion
 from spots_ml.registry.serving import read_version
 from spots_ml.scoring.fallback import ModelUnavailableError
 
@@ -48,6 +47,7 @@ def read_status(
     states: "Mapping[ModelType, RetrainState]",
     *,
     retraining: RetrainConfig,
+    rollout: RolloutPolicy,
     max_fallback_share: float,
     now: datetime,
 ) -> PlatformStatus:
@@ -58,6 +58,7 @@ def read_status(
         places: Where published versions lie.
         states: By model, what its retraining depends on now.
         retraining: When to learn again.
+        rollout: By which rules the next version is rolled out.
         max_fallback_share: Largest share of decisions without a model's answer, in [0, 1].
         now: The present, with a time zone.
 
@@ -69,35 +70,20 @@ def read_status(
     models = []
     for model_type, state in states.items():
         stands = in_service(store.versions, model_type)
-        newest = store.versions.newest(model_type)
-        blessing, unreadable = _blessing(store, stands, newest)
+        rolled_out = rollout_view(store, model_type, rollout, now=now)
         models.append(
             model_status(
                 stands,
                 decide(state, retraining),
                 measured,
-                newest=newest,
-                blessing=blessing,
-                problems=(*unreadable, *_damage(store, places, stands), *_failures(state)),
+                rollout=rolled_out.state,
+                problems=(*_damage(store, places, stands), *_failures(state), *rolled_out.needs_person),
                 watches=state.watches,
                 max_fallback_share=max_fallback_share,
                 now=now,
             )
         )
     return PlatformStatus(at=now.astimezone(UTC), models=tuple(models))
-
-
-def _blessing(
-    store: "Store", stands: InService, newest: ModelVersion | None
-) -> tuple[KeptBlessing | None, tuple[str, ...]]:
-    """Look up the newest version's blessing beside what is live; what cannot be read is a problem and no blessing."""
-    if newest is None:
-        return None, ()
-    try:
-        live = None if stands.live is None else stands.live.version
-        return store.versions.newest_blessing(newest.model_type, newest.version, live), ()
-    except ArtifactError as error:
-        return None, (str(error),)
 
 
 def _damage(store: "Store", places: Places, stands: InService) -> list[str]:

@@ -25,8 +25,8 @@ def status(places, tmp_path):
         "DAGSTER_HOME": str(tmp_path / "home"),
     }
 
-    def run(*arguments):
-        result = CliRunner().invoke(main, ["status", *arguments], env=environment)
+    def run(*arguments, **variables):
+        result = CliRunner().invoke(main, ["status", *arguments], env=environment | variables)
         assert result.exit_code == 0, result.output
         return result.stdout
 
@@ -43,13 +43,13 @@ def test_before_anything_was_made_it_says_so(status):
 def test_people_read_sentences_within_a_terminals_width_and_scripts_the_same_facts(status, places):
     store = embedded_store(places.database)
     for number in range(2):
-        register_network(store.versions, places.models_dir, version=f"v1.{number}-synthetic", seed=number)
+        register_network(store.versions, places.models_dir, version=f"v1.{number}-synthetic", seed=number, active=False)
     promote_blessed(store.versions, "calling_score", "v1.0-synthetic", now=hours(1), actor="anna", reason="better")
-    told = status()
+    told = status(SPOTS_ML_ROLLOUT_AUTO_START="no")
     assert max(map(len, told.splitlines())) <= 118
     assert "answers   v1.0-synthetic, active since" in told
-    assert "PERSON    v1.1-synthetic waits for somebody to promote it" in told
-    document = json.loads(status("--json"))
+    assert "PERSON    v1.1-synthetic is not rolled out: it was never compared with the active v1.0-synthetic" in told
+    document = json.loads(status("--json", SPOTS_ML_ROLLOUT_AUTO_START="no"))
     score, outcome = document["models"]
     assert (score["model_type"], score["live"], score["since"], score["candidates"]) == (
         "calling_score",

@@ -21,6 +21,9 @@ MAKE_NOTHING = {
     *("pipeline/attempts.py", "pipeline/code_version.py", "pipeline/made.py"),  # what was made, of what
     *("pipeline/recipes.py", "pipeline/refusing.py", "monitoring/refusals.py", "monitoring/refused_before.py"),
     "monitoring/days_due.py",
+    *("pipeline/forecasting/plan_step.py", "pipeline/forecasting/forecast_step.py"),  # what commands tell
+    *("pipeline/forecasting/off_policy_step.py", "pipeline/intake/import_step.py"),
+    *("pipeline/intake/log_check_step.py", "monitoring/proof/finding.py", "monitoring/proof/log_check.py"),
     "monitoring/retraining.py",
     "monitoring/retraining_facts.py",
     "monitoring/run_history.py",

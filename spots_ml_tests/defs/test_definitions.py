@@ -61,6 +61,7 @@ def test_the_assets_are_these_and_each_builds_on_the_one_before(graph):
             f"{model}/registered_version": {"validated_dataset", *(f"{model}/{step}" for step in STEPS[:3])},
             f"{model}/blessing": {f"{model}/registered_version"},
             f"{model}/feature_importance": {"validated_dataset", f"{model}/trained_model"},
+            f"{model}/rollout": {f"{model}/blessing"},
         }
     expected |= {
         "app/phone": {f"{model}/registered_version" for model in declared_types()},
@@ -69,6 +70,7 @@ def test_the_assets_are_these_and_each_builds_on_the_one_before(graph):
         "formula_baseline": {"validated_dataset"},
         "data_sufficiency": {"raw_training_data", "validated_dataset"},
         "all_at_a_glance": set(),
+        "rollback_drill": set(),
     }
     assert chain == expected
 
@@ -78,11 +80,14 @@ def test_the_checks_are_these(graph):
         "all_at_a_glance: nothing_needs_a_person",
         "calling_score/latency_benchmark: latency",
         "calling_score/onnx_model: certified",
+        "calling_score/rollout: nothing_was_taken_back",
         "calling_score/trained_model: beats_baselines",
         "data_sufficiency: sufficient",
         "outcome/latency_benchmark: latency",
         "outcome/onnx_model: certified",
+        "outcome/rollout: nothing_was_taken_back",
         "outcome/trained_model: beats_baselines",
+        "rollback_drill: taken_back_in_time",
         "scored_opportunities: no_fallback",
         "scored_opportunities: nothing_lost",
         "validated_dataset: enough_labels",
@@ -103,6 +108,8 @@ def test_every_check_of_the_chain_blocks_what_follows_and_those_of_the_monitorin
         "input_drift",
         "kept_promise",
         "no_fallback",
+        "nothing_was_taken_back",
+        "taken_back_in_time",
         "served_effect",
         "served_history",
         "sufficient",
@@ -152,10 +159,12 @@ def test_schedules_and_sensors_have_these_names_and_are_on(definitions):
     assert {(one.name, one.job_name, one.cron_schedule, one.default_status.value) for one in definitions.schedules} == {
         ("scoring", "scoring", "0 4 * * *", "RUNNING"),
         ("daily_monitoring", "daily_monitoring", "0 5 * * *", "RUNNING"),
+        ("drills", "drills", "0 6 * * 1", "RUNNING"),
     }
     assert {(one.name, one.default_status.value) for one in definitions.sensors} == {
         ("run_failed", "RUNNING"),
         ("all_at_a_glance", "RUNNING"),
+        ("rollouts", "RUNNING"),
         *((f"retrain_{model}", "RUNNING") for model in declared_types()),
     }
 
@@ -189,6 +198,8 @@ def test_there_is_a_job_for_each_model_one_for_both_and_the_daily_ones(definitio
         "scoring": {"scored_opportunities", "version_performance"},
         "daily_monitoring": {"formula_baseline", "data_sufficiency"},
         "feature_importance": {f"{model}__feature_importance" for model in declared_types()},
+        "rollouts": {f"{model}__rollout" for model in declared_types()},
+        "drills": {"rollback_drill"},
         **{
             f"{model}_training": {name for name in both if not name.startswith(other)}
             for model, other in (("calling_score", "outcome"), ("outcome", "calling_score"))
@@ -201,7 +212,7 @@ def test_every_sensor_starts_the_job_of_its_model_and_is_on(definitions):
     assert {
         sensor.name: (sensor.job_name, sensor.default_status, sensor.minimum_interval_seconds)
         for sensor in definitions.sensors
-        if sensor.name not in ("run_failed", "all_at_a_glance")
+        if sensor.name not in ("run_failed", "all_at_a_glance", "rollouts")
     } == {f"retrain_{model}": (f"{model}_training", dg.DefaultSensorStatus.RUNNING, 60) for model in declared_types()}
 
 

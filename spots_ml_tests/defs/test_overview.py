@@ -3,6 +3,7 @@
 import dagster as dg
 
 from spots_ml.defs.assets.overview import OVERVIEW, all_at_a_glance, overview_sensor
+from spots_ml_tests.registry.blessing import bless
 
 
 def look(world, cursor=None):
@@ -19,9 +20,11 @@ def events(answer):
 
 def test_what_needs_a_person_and_what_answers_stand_first(world):
     world.register()
+    bless(world.store.versions, "calling_score", "v1.0-real", passed=False, sentence="worse at night")
     shown, evaluation = events(look(world))
     assert list(shown)[:3] == ["needs_a_person", "calling_score: answers", "outcome: answers"]
-    assert "v1.0-real waits for somebody to promote" in " ".join(shown["needs_a_person"].split())
+    assert list(shown)[3:5] == ["calling_score: rollout", "outcome: rollout"]
+    assert "it was not good enough (worse at night)" in " ".join(shown["needs_a_person"].split())
     assert not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.WARN
     assert shown["as_of"] == world.clock().timestamp()
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from spots_ml.estimates.estimate import Estimate
+from spots_ml.experiments.policy import RolloutPolicy
 from spots_ml.interactions.kinds import StoreKind
 from spots_ml.monitoring.retraining import RetrainConfig, RetrainState, SourceChoice
 from spots_ml.monitoring.run_history import EndedRun, ModelRuns
@@ -15,6 +16,7 @@ from spots_ml_tests.registry.blessing import bless, promote_blessed
 from spots_ml_tests.registry.building import START, hours, register_network
 from spots_ml_tests.stores.keeping_performance import row
 
+BY_HAND = RolloutPolicy(auto_start=False)
 EMBEDDED: StoreKind = "embedded"
 
 
@@ -28,7 +30,7 @@ def store(places):
     return embedded_store(places.database)
 
 
-def status(store, places, *, now, failed=()):
+def status(store, places, *, now, failed=(), rollout=None):
     state = RetrainState(
         now=now,
         registered_at=START,
@@ -38,7 +40,15 @@ def status(store, places, *, now, failed=()):
         runs=ModelRuns(failed=tuple(failed)),
     )
     states = {"calling_score": state, "outcome": state}
-    found = read_status(store, places, states, retraining=RetrainConfig(), max_fallback_share=0.01, now=now)
+    found = read_status(
+        store,
+        places,
+        states,
+        retraining=RetrainConfig(),
+        rollout=rollout or RolloutPolicy(),
+        max_fallback_share=0.01,
+        now=now,
+    )
     return {model.model_type: model for model in found.models}, found
 
 
@@ -58,21 +68,27 @@ def test_without_any_version_what_stands_in_answers_and_nobody_is_needed(store, 
     assert found.at == START
 
 
-def test_a_version_that_nobody_promoted_waits_and_the_way_to_promote_it_is_told(store, places):
+def test_a_version_that_was_never_compared_waits_for_that_and_a_blessed_one_for_nobody(store, places):
     register_network(store.versions, places.models_dir, active=False)
     models, found = status(store, places, now=hours(1))
     assert models["calling_score"].answers == "the formula: no version was ever promoted"
-    (waits,) = found.needs_person
-    assert "calling_score: v1.0-synthetic waits for somebody to compare it with no active version" in waits
-    assert "`spots-ml bless calling_score v1.0-synthetic`, then `spots-ml promote" in waits
-
+    assert found.needs_person == ()
+    assert models["calling_score"].rollout.endswith(
+        "v1.0-synthetic is compared with no active version at the next look"
+    )
+    (waits,) = status(store, places, now=hours(1), rollout=BY_HAND)[1].needs_person
+    assert "v1.0-synthetic is not rolled out: it was never compared with no active version" in waits
+    assert "`spots-ml bless calling_score v1.0-synthetic`" in waits
     bless(store.versions, "calling_score", "v1.0-synthetic")
-    (waits,) = status(store, places, now=hours(1))[1].needs_person
-    assert "v1.0-synthetic waits for somebody to promote it: `spots-ml promote calling_score v1.0-synthetic" in waits
+    models, found = status(store, places, now=hours(2))
+    assert found.needs_person == ()
+    assert models["calling_score"].rollout == "nothing was rolled out yet; next: v1.0-synthetic, by itself"
+    (waits,) = status(store, places, now=hours(2), rollout=BY_HAND)[1].needs_person
+    assert "waits for somebody to roll it out: `spots-ml rollout start calling_score`" in waits
 
     bless(store.versions, "calling_score", "v1.0-synthetic", passed=False, sentence="worse at night")
     (told,) = status(store, places, now=hours(1))[1].needs_person
-    assert "is not good enough: worse at night" in told
+    assert "it was not good enough (worse at night)" in told
 
 
 def test_a_newer_version_that_is_not_good_enough_needs_nobody_while_another_one_is_live(store, places):
@@ -103,10 +119,10 @@ def test_a_newer_version_waits_beside_the_live_one_and_an_older_one_does_not(sto
     register_network(store.versions, places.models_dir, version="v1.0-synthetic", seed=1, active=False)
     register_network(store.versions, places.models_dir, version="v1.1-synthetic", seed=2, active=False)
     promote(store, "v1.1-synthetic", hours(1))
-    assert status(store, places, now=hours(2))[1].needs_person == ()
+    assert status(store, places, now=hours(2), rollout=BY_HAND)[1].needs_person == ()
     register_network(store.versions, places.models_dir, version="v1.2-synthetic", seed=3, active=False)
-    (waits,) = status(store, places, now=hours(2))[1].needs_person
-    assert "v1.2-synthetic waits" in waits
+    (waits,) = status(store, places, now=hours(2), rollout=BY_HAND)[1].needs_person
+    assert "v1.2-synthetic is not rolled out" in waits
 
 
 LIVE, BEFORE = "calling_score v1.1-synthetic", "calling_score v1.0-synthetic"

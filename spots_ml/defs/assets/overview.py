@@ -37,12 +37,13 @@ _TOLD_AGAIN_AFTER_S: Final = 3600
         alert_check(
             OVERVIEW,
             NOBODY_CHECK,
-            "No version waits for a promotion, no live version is damaged or unmeasured, no run failed, models answer.",
+            "No version waits for somebody, none was taken back, no live one is damaged or unmeasured, no run failed.",
         )
     ],
     description=(
-        "Per model: what answers and since when, how it did against the formula and the version before, what comes "
-        "next and when, what needs a person. Of one moment, which it tells; noted anew whenever something changes."
+        "Per model: what answers and since when, how it did against the formula and the version before, what is rolled "
+        "out and when more will be known, what comes next, what needs a person. Of one moment, which it tells; noted "
+        "anew whenever something changes."
     ),
 )
 def all_at_a_glance(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
@@ -76,6 +77,7 @@ def _status(instance: dg.DagsterInstance, platform: Platform) -> "PlatformStatus
         platform.places,
         retraining_states(platform, store, DagsterRunHistory(instance)),
         retraining=settings.retrain,
+        rollout=settings.rollout,
         max_fallback_share=settings.max_fallback_share,
         now=platform.now(),
     )
@@ -95,7 +97,7 @@ def overview_sensor(
     from spots_ml.digests import digest_json
 
     found = _status(context.instance, platform)
-    state = digest_json([[one.answers, one.is_due, one.needs_person, _told(one)] for one in found.models])
+    state = digest_json([[one.answers, one.is_due, one.rollout, one.needs_person, _told(one)] for one in found.models])
     digest, _, noted_at = (context.cursor or "").partition(" ")
     is_recent = bool(noted_at) and found.at.timestamp() - float(noted_at) < _TOLD_AGAIN_AFTER_S
     if state == digest and is_recent:

@@ -49,6 +49,14 @@ MADE_BY: Final[dict[str, tuple[str, ...]]] = {
         "features",
         "models",
     ),
+    "rollout": (
+        "pipeline/rollouts",
+        "experiments",
+        "monitoring/fallback_budget.py",
+        "scoring/decision_log/phone_claims.py",
+        "estimates",
+    ),
+    "rollback_drill": ("pipeline/rollouts", "experiments", "registry"),
     "feature_importance": ("pipeline/importance_step.py", "explaining", "features"),
     "scored_opportunities": ("pipeline/scoring_step.py", "requests", "scoring", "features", "models"),
     "version_performance": (
@@ -70,6 +78,7 @@ MADE_BY: Final[dict[str, tuple[str, ...]]] = {
     ),
     "all_at_a_glance": (
         "pipeline/status_step.py",
+        "pipeline/rollouts/rollout_view.py",
         "monitoring/status.py",
         "monitoring/retraining.py",
         "monitoring/causes",

@@ -24,6 +24,7 @@ def overview_metadata(found: "PlatformStatus") -> dict[str, dg.MetadataValue]:
         "needs_a_person": tables.sentences(found.needs_person or ["nothing"]),
         **{f"{model.model_type}: answers": tables.sentences([model.answers]) for model in found.models},
         **{f"{model.model_type}: outcomes": _outcomes(model) for model in found.models if model.comparisons},
+        **{f"{model.model_type}: rollout": tables.sentences([model.rollout]) for model in found.models},
         **{f"{model.model_type}: next": tables.sentences([model.next_step]) for model in found.models},
         "as_of": dg.MetadataValue.timestamp(found.at),
     }

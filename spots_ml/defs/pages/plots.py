@@ -47,7 +47,7 @@ def loss_curves(train: Sequence[float], validation: Sequence[float], best_epoch:
         chart.line([(kept, lowest), (kept, highest)], INK, f"epoch {kept} kept", dashed=True)
         return chart.markdown("loss curves", x_label="epoch", y_label="loss")
 
-    return _in_place(draw, len(train))
+    return in_place(draw, len(train))
 
 
 def calibration(predicted: "np.ndarray", observed: "np.ndarray") -> dg.MetadataValue:
@@ -189,7 +189,7 @@ def latency_distribution(one_row: "LatencySummary", empty_graph: "LatencySummary
         chart.line([(one_row.p99_us, 0.0), (one_row.p99_us, 1.0)], INK, f"p99 {one_row.p99_us:.1f}", dashed=True)
         return chart.markdown("latency distribution", x_label="microseconds, one row", y_label="share of calls")
 
-    return _in_place(draw, 100)
+    return in_place(draw, 100)
 
 
 def performance_over_time(rows: Sequence["PerformanceRow"], metric: str) -> dg.MetadataValue:
@@ -226,7 +226,7 @@ def performance_over_time(rows: Sequence["PerformanceRow"], metric: str) -> dg.M
                 chart.dots(points, colour, name)
         return chart.markdown(f"{title} by day", x_label=f"days before {days[-1]}", y_label=title)
 
-    return _in_place(draw, len(days))
+    return in_place(draw, len(days))
 
 
 def _newest_arms(rows: Sequence["PerformanceRow"]) -> list[str]:
@@ -235,8 +235,16 @@ def _newest_arms(rows: Sequence["PerformanceRow"]) -> list[str]:
     return sorted(last, key=lambda arm: (arm == "formula", last[arm]), reverse=True)[:3]
 
 
-def _in_place(draw: Callable[[Sequence[int]], dg.MetadataValue], n_points: int) -> dg.MetadataValue:
-    """Draw with ever fewer of the points, evenly left out, until the page shows the picture in place."""
+def in_place(draw: Callable[[Sequence[int]], dg.MetadataValue], n_points: int) -> dg.MetadataValue:
+    """Draw with ever fewer of the points, evenly left out, until the page shows the picture in place.
+
+    Args:
+        draw: Draws the points at the positions it is given.
+        n_points: How many points there are.
+
+    Returns:
+        The first picture that is small enough, else the smallest.
+    """
     for n_shown in _POINTS_PER_LINE:
         picture = draw(sorted({*range(0, n_points, -(-n_points // n_shown)), n_points - 1}))
         if len(str(picture.value)) < charts.SHOWN_IN_PLACE:

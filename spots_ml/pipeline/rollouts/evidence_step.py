@@ -1,0 +1,50 @@
+"""From what was decided to a look: units that have become whole, the evidence of all of them, the decision."""
+
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+
+from spots_ml.experiments.decided import decided_once
+from spots_ml.experiments.evidence_record import NewLook
+from spots_ml.experiments.rollout import Rollout, stage_periods
+from spots_ml.experiments.unit_finding import find_units, needed_since
+from spots_ml.experiments.units import UNITS, units_digest
+from spots_ml.experiments.weighing.evidence import evidence
+from spots_ml.experiments.weighing.ramp import decide_rollout
+from spots_ml.pipeline.rollouts.both_routes import read_both_routes
+from spots_ml.stores.store import Store
+
+
+def new_look(store: Store, rollout: Rollout, *, now: datetime) -> tuple[pa.Table, NewLook]:
+    """Look at a rollout.
+
+    Args:
+        store: Decisions, reports of phones, the registry's history, and what is kept of the rollout.
+        rollout: On its way.
+        now: The present (UTC).
+
+    Returns:
+        Its new units, schema `units.NEW_UNITS`, and what is known and decided with them.
+    """
+    events = store.rollouts.rollout_events(rollout.number)
+    periods = stage_periods(events)
+    known = store.rollouts.rollout_units(rollout.number)
+    decided = decided_once(*read_both_routes(store, needed_since(periods), now))
+    found = find_units(decided, rollout, periods, known, as_of=now)
+    units = pa.concat_tables([known, _numbered(found.new, known.num_rows)])
+    weighed = evidence(rollout, periods, units, found.entered, as_of=now)
+    decision = decide_rollout(rollout, events, weighed, now=now)
+    return found.new, NewLook(
+        evidence=weighed,
+        n_units=units.num_rows,
+        units_digest=units_digest(units),
+        change=decision.change,
+        told=decision.told,
+    )
+
+
+def _numbered(units: pa.Table, n_before: int) -> pa.Table:
+    """New units with the numbers that the store will give them."""
+    numbers = pa.array(np.arange(n_before + 1, n_before + 1 + units.num_rows), pa.int64())
+    return pa.table([numbers, *units.columns], schema=UNITS)

@@ -1,0 +1,92 @@
+"""The whole loop over days, with the real scorer, log, outcomes and store: the better is promoted, harm is not."""
+
+from datetime import timedelta
+
+import pytest
+
+from spots_ml.experiments.rollout import ON_THE_WAY
+from spots_ml.pipeline.rollouts.by_hand import change_by_hand
+from spots_ml_tests.pipeline.rollouts.rehearsed import (
+    FIRST,
+    POLICY,
+    SECOND,
+    THIRD,
+    actions,
+    active,
+    days,
+    look_at,
+    rehearsal,
+    traffic,
+    with_champion,
+)
+
+
+@pytest.fixture
+def place(tmp_path):
+    return rehearsal(tmp_path)
+
+
+def over(looked):
+    return looked.looked_at is not None and looked.looked_at.status not in ON_THE_WAY
+
+
+def test_a_better_version_is_widened_and_promoted_and_then_tried_at_the_trusted_weight(place):
+    with_champion(place)
+    place.register(SECOND)
+    started = look_at(place).started
+    assert (started.version, started.champion, started.weight, started.share) == (SECOND, FIRST, 0.1, 0.3)
+    looked = days(place, 14, good=0.9, until=over)
+    assert active(place) == SECOND
+    assert actions(place, started) == [("started", "evidence"), ("widened", "evidence"), ("promoted", "evidence")]
+    assert looked.started.kind == "weight"
+    assert (looked.started.version, looked.started.weight) == (SECOND, POLICY.trusted_weight)
+
+
+def test_a_version_that_harms_is_rolled_back_in_its_first_stage_and_comes_back_only_after_a_new_blessing(place):
+    with_champion(place)
+    place.register(SECOND)
+    started = look_at(place).started
+    looked = days(place, 14, good=0.1, until=over)
+    assert (looked.looked_at.status, looked.looked_at.stage, looked.change.cause) == ("rolled_back", 1, "harm")
+    assert (active(place), traffic(place, SECOND)) == (FIRST, 0.0)
+    assert "before its last rollout ended" in looked.waits
+    place.pass_time(timedelta(days=1))
+    assert look_at(place).started is None
+    place.bless(SECOND)
+    again = look_at(place).started
+    assert (again.version, again.salt != started.salt) == (SECOND, True)
+
+
+def test_without_any_version_the_first_one_is_rolled_out_against_the_formula(place):
+    place.register(FIRST)
+    started = look_at(place).started
+    assert (started.champion, started.weight) == (None, 0.1)
+    days(place, 14, good=0.9, until=over)
+    assert active(place) == FIRST
+
+
+def test_agents_who_are_treated_stay_so_while_traffic_grows(place):
+    with_champion(place)
+    place.register(SECOND)
+    look_at(place)
+    treated = []
+    for _ in range(2):
+        place.pass_time(timedelta(hours=1))
+        decided = place.serve(good=0.9)
+        treated.append({one["agent_id"] for one in decided.to_pylist() if one["version"] == SECOND})
+        if len(treated) == 1:
+            change_by_hand(place.store, place.model_type, "widen", now=place.now, actor="anna", reason="to see it")
+    assert treated[0] < treated[1]
+
+
+def test_a_newer_version_waits_or_takes_the_place_as_the_rules_say(place):
+    with_champion(place)
+    place.register(SECOND)
+    first = look_at(place).started
+    place.register(THIRD)
+    place.pass_time(timedelta(hours=1))
+    waits = look_at(place)
+    assert (waits.started, waits.looked_at.status) == (None, "running")
+    replaced = look_at(place, POLICY.model_copy(update={"when_busy": "supersede"}))
+    assert actions(place, first)[-1] == ("ended", "superseded")
+    assert (replaced.started.version, traffic(place, SECOND), traffic(place, THIRD)) == (THIRD, 0.0, 0.3)
