@@ -56,12 +56,14 @@ class OutcomeLinking:
 
 
 def link_outcomes(
-    decisions: pa.Table, interactions: InteractionReader, *, since: datetime, until: datetime
+    served: pa.Table, reports: pa.Table, interactions: InteractionReader, *, since: datetime, until: datetime
 ) -> OutcomeLinking:
     """Count the outcomes of a period that belong to no decision.
 
     Args:
-        decisions: Those of the period that were served, with `agent_id`, `opportunity_id` and `decided_at`.
+        served: Decisions of the period that were served, with `agent_id`, `opportunity_id` and `decided_at`.
+        reports: What phones reported of it, whether or not it counts, schema `PHONE_DECISIONS`. An outcome that one of
+            them found by its id is linked, whatever its moment.
         interactions: The store that keeps the outcomes.
         since: Start of the period, with a time zone; inclusive.
         until: Its end; exclusive.
@@ -76,23 +78,27 @@ def link_outcomes(
         batches = interactions.read_interactions(since=since, until=until).batches
     except EmptyStoreError:
         return OutcomeLinking(0, 0, 0)
-    decided = _keyed(decisions.select(_PAIR), decisions["decided_at"])
-    labelled = [decided.slice(0, 0)]
+    decided = pa.concat_tables([_keyed(table, table["decided_at"]) for table in (served, reports)])
+    by_id = reports.filter(pc.equal(reports["outcome_by"], "id"))
+    labelled = [_keyed(by_id.slice(0, 0), by_id.slice(0, 0)["decided_at"], arrived=by_id.slice(0, 0)["outcome_at"])]
     for batch in batches:
         known = pc.and_(pc.is_valid(batch["outcome_type"]), pc.is_valid(batch["outcome_score"]))
         for name in (*_PAIR, "scored_at"):
             known = pc.and_(known, pc.is_valid(batch[name]))
-        rows = pa.Table.from_batches([batch.select([*_PAIR, "scored_at"])]).filter(known)
-        labelled.append(_keyed(rows.select(_PAIR), rows["scored_at"]))
+        rows = pa.Table.from_batches([batch.select([*_PAIR, "scored_at", "outcome_at"])]).filter(known)
+        labelled.append(_keyed(rows, rows["scored_at"], arrived=rows["outcome_at"]))
     outcomes = pa.concat_tables(labelled)
+    found = _keyed(by_id, by_id["decided_at"], arrived=by_id["outcome_at"]).drop_columns("moment")
     unlinked = outcomes.join(decided, _KEY, join_type="left anti", use_threads=False)
+    unlinked = unlinked.join(found, [*_PAIR, "arrived"], join_type="left anti", use_threads=False)
     return OutcomeLinking(outcomes.num_rows, unlinked.num_rows, _n_near(unlinked, decided))
 
 
-def _keyed(pairs: pa.Table, moments: pa.ChunkedArray) -> pa.Table:
-    """Put the moment beside the pair, in whole milliseconds; all in columns of the same type."""
+def _keyed(rows: pa.Table, moments: pa.ChunkedArray, *, arrived: pa.ChunkedArray | None = None) -> pa.Table:
+    """Put moments beside the pairs, in whole milliseconds, and when outcomes arrived, in columns of the same types."""
     in_ms = truncated(times(moments)).astype("datetime64[ms]").astype(np.int64)
-    return pa.table([pairs["agent_id"], pairs["opportunity_id"], pa.array(in_ms)], schema=_KEYED)
+    keyed = pa.table([rows["agent_id"], rows["opportunity_id"], pa.array(in_ms)], schema=_KEYED)
+    return keyed if arrived is None else keyed.append_column("arrived", arrived.cast(pa.int64()))
 
 
 def _n_near(unlinked: pa.Table, decided: pa.Table) -> int:

@@ -9,8 +9,6 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
-
 from spots_ml.digests import digest_json
 from spots_ml.errors import InsufficientDataError
 from spots_ml.interactions.judging.rules import ValidationConfig
@@ -36,7 +34,6 @@ from spots_ml.scoring.decision_log.phone_claims import count_reports, counted_re
 from spots_ml.scoring.decision_log.phone_decisions import PHONE
 from spots_ml.stores.store import Store
 
-_DECISION: Final = ["agent_id", "opportunity_id", "decided_at"]
 SEED: Final = 0
 """Of every resampling and sample here: the same decisions always give the same intervals."""
 HISTORY_SAMPLE: Final = 1_000
@@ -107,9 +104,7 @@ def measure_day(store: Store, day: date, *, now: datetime, maturity: timedelta, 
     history = check_served_history(
         store.decisions, store.interactions, since=since, until=until, sample=HISTORY_SAMPLE, seed=SEED
     )
-    # The outcome of what a phone reports is in the very row, whether or not the report counts.
-    decided = pa.concat_tables([found.select(_DECISION) for found in (served, reports)], promote_options="default")
-    linking = link_outcomes(decided, store.interactions, since=since, until=until)
+    linking = link_outcomes(served, reports, store.interactions, since=since, until=until)
     return DayMeasured(
         since,
         until,

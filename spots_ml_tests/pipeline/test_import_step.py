@@ -47,6 +47,14 @@ def test_outcomes_that_belong_to_no_decision_are_counted_where_decisions_are_kno
     assert take_in(store, path).linking == OutcomeLinking(n_outcomes=3, n_without_decision=2, n_near=1)
 
 
+def test_outcomes_that_are_imported_alone_are_held_against_decisions_a_moment_away(store, tmp_path):
+    take_in(store, write(tmp_path / "e.json", report(1), report(2)))
+    off = {"timestamp": (MOMENT + timedelta(minutes=1, milliseconds=1)).isoformat()}
+    finer = {"timestamp": (MOMENT + timedelta(minutes=2, microseconds=999)).isoformat()}
+    outcomes = write(tmp_path / "f.json", record(1, **off) | outcome(1), record(2, **finer) | outcome(2))
+    assert take_in(store, outcomes).linking == OutcomeLinking(n_outcomes=2, n_without_decision=1, n_near=1)
+
+
 def test_what_was_generated_is_no_decision_of_a_phone(store, tmp_path):
     imported = take_in(store, write(tmp_path / "e.json", report(1), source="synthetic"))
     assert (imported.n_reports, store.phones.read_phone_decisions(*EVER).num_rows) == (0, 0)

@@ -68,10 +68,11 @@ def test_outcomes_of_an_export_that_miss_their_decision_are_found_by_id_and_told
     rows = report(0, **SAID, outcome_id=number), record(0, **off, outcome_id=number) | outcome(0)
     found = of_file(store, write(tmp_path / "e.json", *rows))
     assert found["outcomes"].numbers == {"row": 0, "id": 1, "moment": 0, "none": 0}
+    assert (found["linking"].verdict, found["linking"].numbers["unlinked"]) == ("ok", 0)
     without = [row | {"outcome_id": None} for row in rows]
     found = of_file(store, write(tmp_path / "f.json", *without))
     assert found["outcomes"].numbers == {"row": 0, "id": 0, "moment": 0, "none": 1}
-    assert found["outcomes"].verdict == "missing"
+    assert (found["outcomes"].verdict, found["linking"].numbers["near"]) == ("missing", 1)
 
 
 def test_what_was_generated_tells_nothing_of_phones(store, tmp_path):

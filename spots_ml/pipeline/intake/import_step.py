@@ -12,9 +12,8 @@ import pyarrow.compute as pc
 from spots_ml.interactions.judging.intake import ImportReport
 from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.interactions.source import InteractionStream
-from spots_ml.monitoring.outcome_linking import OutcomeLinking, link_outcomes
+from spots_ml.monitoring.outcome_linking import NEAR, OutcomeLinking, link_outcomes
 from spots_ml.monitoring.performance import served_among
-from spots_ml.scoring.decision_log.same_decision import SAME_DECISION
 from spots_ml.scoring.decision_log.told_reports import read_reports
 from spots_ml.stores.store import Store
 
@@ -83,11 +82,10 @@ def _linking(store: Store, period: _Period) -> OutcomeLinking | None:
     if not period.moments:
         return None
     since, until = min(period.moments), max(period.moments) + _TICK
-    routes = (
-        served_among(store.decisions.read_decisions(since, until)),
-        store.phones.read_phone_decisions(since, until),
-    )
-    decided = pa.concat_tables([found.select(SAME_DECISION) for found in routes], promote_options="default")
-    if decided.num_rows == 0:
+    # A file may bring outcomes alone, each some way off its decision.
+    around = since - NEAR, until + NEAR
+    served = served_among(store.decisions.read_decisions(*around))
+    reports = store.phones.read_phone_decisions(*around)
+    if served.num_rows + reports.num_rows == 0:
         return None
-    return link_outcomes(decided, store.interactions, since=since, until=until)
+    return link_outcomes(served, reports, store.interactions, since=since, until=until)

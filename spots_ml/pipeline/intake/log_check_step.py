@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -20,12 +19,9 @@ from spots_ml.monitoring.proof.finding import Finding
 from spots_ml.monitoring.proof.log_check import LogFacts, check_log
 from spots_ml.registry.service import service_periods
 from spots_ml.scoring.decision_log.phone_claims import judge_reports
-from spots_ml.scoring.decision_log.same_decision import SAME_DECISION
 from spots_ml.scoring.decision_log.told_reports import acceptable, read_reports, reporting
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.stores.store import Store
-
-_TICK: Final = timedelta(microseconds=1)
 
 
 @dataclass
@@ -111,11 +107,9 @@ def _checked(
     reports = holding.phones.read_phone_decisions(since, until)
     served = served_among(holding.decisions.read_decisions(since, until))
     claims = judge_reports(reports, service_periods(known.versions.history()), served)
-    decided = pa.concat_tables([found.select(SAME_DECISION) for found in (served, reports)], promote_options="default")
     linking = None
-    if decided.num_rows:
-        ends = pc.min_max(decided["decided_at"]).as_py()
-        linking = link_outcomes(decided, holding.interactions, since=ends["min"], until=ends["max"] + _TICK)
+    if served.num_rows + reports.num_rows:
+        linking = link_outcomes(served, reports, holding.interactions, since=since, until=until)
     rollouts = [
         (rollout, stage_periods(known.rollouts.rollout_events(rollout.number)))
         for rollout in known.rollouts.list_rollouts()
