@@ -24,7 +24,7 @@ from spots_ml.experiments.units import ENTERED, NEW_UNITS
 from spots_ml.interactions.columns import first_arrivals, floats, outcome_codes, times
 from spots_ml.interactions.judging.merging import coded
 from spots_ml.interactions.schema import OUTCOME_TYPES
-from spots_ml.scoring.assignment import hybrid_mask, place_of
+from spots_ml.scoring.assignment import hybrid_mask, places_of
 from spots_ml.scoring.decision_log.phone_claims import REPORTED_WITHIN
 
 EARLIER: Final = timedelta(days=28)
@@ -141,7 +141,7 @@ class _Log:
         order = np.lexsort((value, formula_score, at, agent))
         return cls(
             agents=pa.array(ids, pa.string()),
-            places=np.array([place_of(one, rollout.salt) for one in ids]),
+            places=places_of(ids, rollout.salt),
             agent=agent[order],
             at=at[order],
             value=value[order],

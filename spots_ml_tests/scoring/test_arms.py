@@ -13,7 +13,7 @@ from scipy.stats import chi2_contingency
 
 from spots_ml.errors import ConfigError, ContractError
 from spots_ml.scoring.arms import Arm, stages_told, treating
-from spots_ml.scoring.assignment import FactorialAssignment, group_of, hybrid_mask, place_of
+from spots_ml.scoring.assignment import FactorialAssignment, group_of, hybrid_mask, place_of, places_of
 from spots_ml.scoring.challengers import Challenger
 from spots_ml.scoring.decision_log.deciding_arms import deciding_arms
 from spots_ml.scoring.scorer import _PIECE_ROWS, Scorer
@@ -119,9 +119,19 @@ def test_half_of_a_surrogate_pair_is_taken_as_the_replacement_character(id_, tak
     assert group_of(id_) == group_of(taken_as)
 
 
+@settings(deadline=None)
+@given(st.lists(st.text(), max_size=20))
+def test_many_agents_are_placed_as_one_by_one(agent_ids):
+    places = places_of(agent_ids, "salt")
+
+    assert places.dtype == np.float64
+    assert places.tolist() == [place_of(agent_id, "salt") for agent_id in agent_ids]
+
+
 def test_nobody_is_placed_without_a_salt():
-    with pytest.raises(ConfigError, match="without a salt"):
-        place_of("agent-1", "")
+    for place in (lambda: place_of("agent-1", ""), lambda: places_of([], "")):
+        with pytest.raises(ConfigError, match="without a salt"):
+            place()
     with pytest.raises(ConfigError, match="rollout-7 has no salt"):
         challenger("calling_score", 0.5, salt="")
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from spots_ml.errors import ConfigError
 from spots_ml.estimates.e_process import Payoffs
 from spots_ml.models.declared import ModelType
-from spots_ml.scoring.assignment import place_of
+from spots_ml.scoring.assignment import places_of
 from spots_ml.scoring.challengers import Challenger
 
 LOWEST, HIGHEST = -1.0, 1.0
@@ -139,7 +139,7 @@ def assign_period(agent_ids: Sequence[str], shares: np.ndarray, salt: str) -> np
     Returns:
         `(n_agents,)` positions of their arms; challengers take the lower end in their order, the champion the rest.
     """
-    places = np.array([place_of(agent, salt) for agent in agent_ids])
+    places = places_of(agent_ids, salt)
     taken = np.searchsorted(np.cumsum(shares[1:]), places, side="right")
     positions: np.ndarray = np.where(taken < len(shares) - 1, taken + 1, 0)
     return positions

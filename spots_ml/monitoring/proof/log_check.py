@@ -20,7 +20,7 @@ from spots_ml.interactions.columns import floats, times
 from spots_ml.interactions.judging.merging import coded
 from spots_ml.monitoring.outcome_linking import OutcomeLinking
 from spots_ml.monitoring.proof.finding import Finding, Verdict, exceeds, percent
-from spots_ml.scoring.assignment import group_names, hybrid_mask, place_of
+from spots_ml.scoring.assignment import group_names, hybrid_mask, places_of
 from spots_ml.scoring.decision_log.phone_claims import (
     AS_REPORTED,
     PHONE_CLAIM_TEXTS,
@@ -249,7 +249,7 @@ def _of_rollout(facts: LogFacts, rollout: Rollout, periods: Sequence[StagePeriod
     decided = decided.filter(pa.array(hybrid_mask(decided["agent_id"])))
     moments = times(decided["decided_at"])
     agents, agent = coded(decided["agent_id"])
-    place = np.array([place_of(one, rollout.salt) for one in agents])[agent] if agents else np.empty(0)
+    place = places_of(agents, rollout.salt)[agent]
     told = told_assignment(decided, rollout)
     n, named, otherwise = 0, 0, 0
     for period in periods:
