@@ -8,11 +8,10 @@ rollouts more than the usual sequence.
 """
 
 import math
-from collections.abc import Iterable
 from typing import Final
 
 from spots_ml.errors import ConfigError
-from spots_ml.experiments.rollout import RolloutEvent
+from spots_ml.experiments.rollout import n_promoted_by_evidence
 from spots_ml.experiments.rollout_store import RolloutLookup
 
 _SUM_OF_ALL: Final = 4.078932
@@ -73,9 +72,4 @@ def next_level(rollouts: RolloutLookup, lifetime_level: float) -> float:
         whoever forced some would make every later one easier.
     """
     before = rollouts.list_rollouts()
-    earned = sum(_earned(rollouts.rollout_events(one.number)) for one in before if one.status == "promoted")
-    return level_at(len(before), earned, lifetime_level)
-
-
-def _earned(events: Iterable[RolloutEvent]) -> bool:
-    return any(event.action == "promoted" and event.cause == "evidence" for event in events)
+    return level_at(len(before), n_promoted_by_evidence(before), lifetime_level)

@@ -61,7 +61,7 @@ class RolloutStart(ReleaseDocument):
     salt: str = Field(pattern=r"^[0-9a-f]{32}$", description="Places agents; of this rollout alone.")
     policy: RolloutPolicy
     n_before: int = Field(ge=0, description="Rollouts of the store before it, of all models.")
-    n_promoted_before: int = Field(ge=0, description="Of these, those that had ended in a promotion.")
+    n_promoted_before: int = Field(ge=0, description="Of these, those that evidence had promoted.")
     level: float = Field(gt=0.0, lt=1.0, description="Its part of the error budget: promoted when e >= 1 / level.")
 
 
@@ -72,6 +72,9 @@ class Rollout(RolloutStart):
     status: RolloutStatus
     stage: int = Field(ge=1, description="From 1; where it was when it ended.")
     started_at: UtcTime
+    promoted_by: Cause | None = Field(
+        default=None, description="What its promotion followed; null: it was not promoted. A hand's is no evidence."
+    )
     last_event: int = Field(ge=1, description="Number of its last event: whoever changes it must have seen that.")
 
     @property
@@ -83,6 +86,18 @@ class Rollout(RolloutStart):
     def share(self) -> float:
         """Share of the hybrid group that is treated; 0 when it is over."""
         return self.policy.shares[self.stage - 1] if self.status in ON_THE_WAY else 0.0
+
+
+def n_promoted_by_evidence(rollouts: Iterable[Rollout]) -> int:
+    """Count the promotions that add to the error budget: those that a hand made found nothing.
+
+    Args:
+        rollouts: All of a store, of every model.
+
+    Returns:
+        How many evidence has promoted.
+    """
+    return sum(one.promoted_by == "evidence" for one in rollouts)
 
 
 class RolloutChange(ReleaseDocument):

@@ -67,7 +67,7 @@ def rollout_of(row: Mapping[str, Any], store: str) -> Rollout:
     """
     what = f"the start of rollout-{row['number']}"
     start = _document(RolloutStart, row, what, store)
-    standing = {name: row[name] for name in ("number", "status", "stage", "last_event")}
+    standing = {name: row[name] for name in ("number", "status", "stage", "promoted_by", "last_event")}
     return Rollout.model_validate(
         start.model_dump() | standing | {"started_at": moment_of(row["started_at"])}  # dates are texts in rows
     )

@@ -2,6 +2,7 @@
 
 import secrets
 
+from spots_ml.experiments.budget import level_at
 from spots_ml.experiments.policy import RolloutPolicy
 from spots_ml.experiments.rollout import RolloutStart
 from spots_ml.stores.rollout_documents import document_of
@@ -14,7 +15,8 @@ def start_document(connection, version, **changes):
     """The document of a rollout as it may start now, of a version that is blessed before."""
     n_before, n_promoted = (
         connection.execute(
-            "select count(*) as n, count(*) filter (where status = 'promoted') as n_promoted from public.rollouts"
+            "select (select count(*) from public.rollouts) as n, count(*) as n_promoted from public.rollout_events"
+            " where action = 'promoted' and cause = 'evidence'"
         )
         .fetchone()
         .values()
@@ -33,7 +35,7 @@ def start_document(connection, version, **changes):
         "policy": RolloutPolicy(),
         "n_before": n_before,
         "n_promoted_before": n_promoted,
-        "level": 0.025,
+        "level": level_at(n_before, n_promoted, RolloutPolicy().lifetime_level),
     }
     return document_of(RolloutStart(**(values | changes)))[0]
 

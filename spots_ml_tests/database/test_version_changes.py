@@ -281,7 +281,7 @@ def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_pat
         assert [_entry(row) for row in history(connection)] == [
             _without_number(one) for one in embedded.versions.history()
         ]
-        assert [rollout_of(one, "SQL") for one in documents(connection, "rollouts")] == [*rollouts]
+        assert rollouts_of(connection) == [*rollouts]
         assert [event_of(one) for one in documents(connection, "rollout_events")] == sorted(
             (event for one in rollouts for event in embedded.rollouts.rollout_events(one.number)),
             key=lambda event: event.number,
@@ -292,7 +292,7 @@ def test_any_sequence_of_changes_ends_as_in_the_embedded_store(database, tmp_pat
 def any_start(random_, embedded, model, version):
     """A start that may be as things stand, or not quite."""
     kind = random_.choice(["version", "version", "weight"])
-    wrong = random_.choice([{}] * 6 + [{"champion": None}, {"n_before": 0}])
+    wrong = random_.choice([{}] * 6 + [{"champion": None}, {"n_before": 0}, {"level": 0.04}])
     version = active_of(embedded, model) or version if kind == "weight" else version
     return new_start(
         embedded, model=model, blessed=False, **({"version": version, "kind": kind, "weight": 0.3} | wrong)
@@ -302,6 +302,14 @@ def any_start(random_, embedded, model, version):
 def documents(connection, table):
     rows = connection.execute(f"select to_jsonb(one) as document from public.{table} as one order by number")
     return [row["document"] for row in rows]
+
+
+def rollouts_of(connection):
+    causes = {
+        one["rollout"]: one["cause"] for one in documents(connection, "rollout_events") if one["action"] == "promoted"
+    }
+    found = documents(connection, "rollouts")
+    return [rollout_of({**one, "promoted_by": causes.get(one["number"])}, "SQL") for one in found]
 
 
 def active_of(store, model):

@@ -7,7 +7,7 @@ import pytest
 
 from spots_ml.errors import ConfigError
 from spots_ml.experiments.budget import gamma, level_at, next_level
-from spots_ml_tests.experiments.unit_tables import event, rollout
+from spots_ml_tests.experiments.unit_tables import rollout
 
 
 def test_the_first_needs_an_e_value_of_47_and_later_ones_more_without_a_promotion():
@@ -53,13 +53,9 @@ class Kept:
 
     def list_rollouts(self, model_type=None):
         return tuple(
-            rollout(number=number, status="promoted" if cause else "ended")
+            rollout(number=number, status="promoted" if cause else "ended", promoted_by=cause)
             for number, cause in enumerate(self.causes, start=1)
         )
-
-    def rollout_events(self, number):
-        cause = self.causes[number - 1]
-        return (event(1, "started"), event(2, "promoted", cause=cause) if cause else event(2, "ended", cause="futile"))
 
 
 def test_promotions_that_a_person_forced_make_no_later_one_easier():

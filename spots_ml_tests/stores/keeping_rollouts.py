@@ -6,9 +6,10 @@ from datetime import timedelta
 import pyarrow as pa
 
 from spots_ml.estimates.estimate import Estimate
+from spots_ml.experiments.budget import level_at
 from spots_ml.experiments.evidence_record import EValue, Evidence, NewLook
 from spots_ml.experiments.policy import RolloutPolicy
-from spots_ml.experiments.rollout import RolloutChange, RolloutStart
+from spots_ml.experiments.rollout import RolloutChange, RolloutStart, n_promoted_by_evidence
 from spots_ml.experiments.units import NEW_UNITS
 from spots_ml.scoring.assignment import place_of
 from spots_ml_tests.registry.blessing import bless_if_possible
@@ -37,10 +38,10 @@ def new_start(store, number=1, model=MODEL, *, blessed=True, **changes):
         "salt": secrets.token_hex(16),
         "policy": POLICY,
         "n_before": len(rollouts),
-        "n_promoted_before": sum(one.status == "promoted" for one in rollouts),
-        "level": 0.025,
-    }
-    start = RolloutStart(**(values | changes))
+        "n_promoted_before": n_promoted_by_evidence(rollouts),
+    } | changes
+    counts = values["n_before"], min(values["n_promoted_before"], values["n_before"])
+    start = RolloutStart(**({"level": level_at(*counts, POLICY.lifetime_level)} | values))
     if blessed:
         bless_if_possible(store.versions, model, start.version)
     return start

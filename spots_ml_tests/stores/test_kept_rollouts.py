@@ -77,7 +77,10 @@ def damage(store, table, change):
 
 @pytest.mark.parametrize(
     ("table", "change"),
-    [("rollouts", ('"level":0.025', '"level":0.9')), ("rollout_looks", ('"n_units":2', '"n_units":7'))],
+    [
+        ("rollouts", ('"lifetime_level":0.05', '"lifetime_level":0.5')),
+        ("rollout_looks", ('"n_units":2', '"n_units":7')),
+    ],
 )
 def test_a_document_that_is_damaged_is_never_read_as_if_it_were_not(rolling, table, change):
     changed = damage(rolling, table, change)

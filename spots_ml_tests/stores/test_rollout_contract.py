@@ -191,6 +191,7 @@ def test_a_rollout_of_a_weight_that_is_over_leaves_the_weight(filled):
         ({"version": version(0)}, "is active; only a staging version is rolled out"),
         ({"version": version(9)}, r"there is no calling_score v1\.9-synthetic; registered are"),
         ({"version": version(0), "kind": "weight"}, "has that weight already"),
+        ({"level": 0.03}, "is not its part of the error budget"),
     ],
 )
 def test_what_cannot_be_rolled_out_is_not_started(filled, changes, message):
@@ -219,15 +220,25 @@ def test_a_start_that_counted_otherwise_or_knew_another_champion_is_refused(fill
     stale = new_start(filled)
     alter(filled, start(filled), "ended")
     with nothing_changes(
-        filled, RolloutChangedError, "1 rollouts before, 0 of them promoted, and the start names 0 and 0"
+        filled, RolloutChangedError, "1 rollouts before, 0 of them promoted by evidence, and the start names 0 and 0"
     ):
         filled.rollouts.start_rollout(stale, now=hours(51), actor="eva", reason="again")
     with nothing_changes(filled, RolloutChangedError, r"v1\.0-synthetic is active, and the start names no version"):
         start(filled, champion=None)
     rollout = start(filled)
     alter(filled, rollout, "promoted")
-    with nothing_changes(filled, RolloutChangedError, "2 rollouts before, 1 of them promoted"):
+    with nothing_changes(filled, RolloutChangedError, "2 rollouts before, 1 of them promoted by evidence"):
         start(filled, 2, n_promoted_before=0)
+
+
+def test_what_a_hand_promotes_adds_nothing_to_the_budget(filled):
+    alter(filled, start(filled), "promoted", cause="by_hand")
+    assert [one.promoted_by for one in filled.rollouts.list_rollouts()] == ["by_hand"]
+    started = start(filled, 2, n_promoted_before=0)
+    assert alter(filled, started, "promoted").promoted_by == "evidence"
+    assert [one.promoted_by for one in filled.rollouts.list_rollouts()] == ["by_hand", "evidence"]
+    with nothing_changes(filled, RolloutChangedError, "2 rollouts before, 1 of them promoted by evidence"):
+        start(filled, 2, n_promoted_before=2)
 
 
 def test_who_has_not_seen_the_last_event_changes_nothing(filled):

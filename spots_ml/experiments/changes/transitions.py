@@ -3,11 +3,13 @@
 What a change does to versions is in `registry_changes`; which change evidence asks for is in `ramp`.
 """
 
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from spots_ml.errors import RegistryError
+from spots_ml.experiments.budget import level_at
 from spots_ml.experiments.rollout import (
     ON_THE_WAY,
     Rollout,
@@ -15,6 +17,7 @@ from spots_ml.experiments.rollout import (
     RolloutChange,
     RolloutStart,
     RolloutStatus,
+    n_promoted_by_evidence,
     rollout_name,
 )
 from spots_ml.experiments.rollout_store import RolloutChangedError
@@ -35,6 +38,9 @@ ROLLOUT_TRANSITIONS: Final[tuple[tuple[RolloutAction, RolloutStatus | None, Roll
     ("ended", "paused", "ended"),
 )
 """Every change there is: its name, the status before (None: there was no rollout) and after."""
+
+_SAME_LEVEL: Final = 1e-9
+"""How far two computations of a level may differ, as a share of it."""
 
 
 @dataclass(frozen=True)
@@ -107,14 +113,20 @@ def require_startable(start: RolloutStart, rollouts: Collection[Rollout], versio
 
     Raises:
         RolloutChangedError: When the rollouts before it are not those that it names, or another version is active.
-        RegistryError: When one of its model is on its way, the version cannot be rolled out, or the salt was used
-            before.
+        RegistryError: When its level is not what the error budget gives it, one of its model is on its way, the version
+            cannot be rolled out, or the salt was used before.
     """
-    n_promoted = sum(one.status == "promoted" for one in rollouts)
+    n_promoted = n_promoted_by_evidence(rollouts)
     if (len(rollouts), n_promoted) != (start.n_before, start.n_promoted_before):
         raise RolloutChangedError(
-            f"there were {len(rollouts)} rollouts before, {n_promoted} of them promoted, and the start names "
-            f"{start.n_before} and {start.n_promoted_before}; nothing was changed, look again"
+            f"there were {len(rollouts)} rollouts before, {n_promoted} of them promoted by evidence, and the "
+            f"start names {start.n_before} and {start.n_promoted_before}; nothing was changed, look again"
+        )
+    level = level_at(start.n_before, start.n_promoted_before, start.policy.lifetime_level)
+    if not math.isclose(start.level, level, rel_tol=_SAME_LEVEL):
+        raise RegistryError(
+            f"the level of {start.model_type} {start.version} is not its part of the error budget; expected what "
+            "`budget.level_at` says of the rollouts before it"
         )
     busy = on_its_way(rollouts, start.model_type)
     if busy is not None:

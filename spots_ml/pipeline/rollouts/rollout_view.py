@@ -8,11 +8,11 @@ from spots_ml.errors import ArtifactError
 from spots_ml.experiments.budget import level_at
 from spots_ml.experiments.evidence_record import Look
 from spots_ml.experiments.policy import RolloutPolicy
-from spots_ml.experiments.rollout import ON_THE_WAY, Cause, Rollout, RolloutEvent
+from spots_ml.experiments.rollout import ON_THE_WAY, Cause, Rollout, RolloutEvent, n_promoted_by_evidence
 from spots_ml.models.declared import ModelType
 from spots_ml.pipeline.rollouts.next_rollout import RolloutsOfModel, Upcoming, candidates, next_rollout, to_be_compared
 from spots_ml.pipeline.rollouts.safeguard import taken_back_by_itself
-from spots_ml.pipeline.rollouts.starting import n_promotions, rollouts_of
+from spots_ml.pipeline.rollouts.starting import rollouts_of
 from spots_ml.registry.blessings import against
 from spots_ml.registry.records import HistoryEntry
 from spots_ml.stores.store import Store
@@ -35,7 +35,7 @@ class RolloutView:
         looks: The last looks at it.
         upcoming: What comes next, or why nothing does, in a sentence.
         n_rollouts: Rollouts of the store so far, of all models.
-        n_promoted: Of these, those that ended in a promotion.
+        n_promoted: Of these, those that evidence promoted.
         next_level: Part of the error budget that the next one gets.
         taken_back: The last time that the active version was taken back by itself, a short while ago.
         waits: What a person has to do so that the next one starts; None: nothing.
@@ -127,7 +127,7 @@ def rollout_view(store: Store, model_type: ModelType, policy: RolloutPolicy, *, 
     except ArtifactError as error:
         found = unreadable = str(error)
     shown = known.running or (known.rollouts[-1] if known.rollouts else None)
-    n_promoted = n_promotions(everything)
+    n_promoted = n_promoted_by_evidence(everything)
     return RolloutView(
         model_type=model_type,
         at=now,

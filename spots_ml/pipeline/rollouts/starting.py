@@ -1,14 +1,13 @@
 """Starts rollouts: by themselves, or by a person. Which one comes next is decided in `next_rollout`."""
 
 import secrets
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 from spots_ml.errors import RegistryError
 from spots_ml.experiments.budget import level_at
 from spots_ml.experiments.policy import RolloutPolicy
-from spots_ml.experiments.rollout import Rollout, RolloutStart
+from spots_ml.experiments.rollout import Rollout, RolloutStart, n_promoted_by_evidence
 from spots_ml.models.declared import ModelType
 from spots_ml.pipeline.rollouts.next_rollout import RolloutsOfModel, Upcoming, candidates, challenge
 from spots_ml.registry.lifecycle import find
@@ -67,7 +66,7 @@ def start_upcoming(
         RegistryError: When the version cannot be rolled out.
     """
     before = store.rollouts.list_rollouts()
-    n_promoted = n_promotions(before)
+    n_promoted = n_promoted_by_evidence(before)
     start = RolloutStart(
         model_type=model_type,
         kind=upcoming.kind,
@@ -86,11 +85,6 @@ def start_upcoming(
 def new_salt() -> str:
     """Draw the salt of a rollout: nobody knows before who will be treated, and no rollout treats whom another did."""
     return secrets.token_hex(_SALT_BYTES)
-
-
-def n_promotions(rollouts: Sequence[Rollout]) -> int:
-    """Count the rollouts that ended in a promotion: each adds to the error budget."""
-    return sum(one.status == "promoted" for one in rollouts)
 
 
 def chosen_by_hand(known: RolloutsOfModel, version: str | None) -> Upcoming:

@@ -21,7 +21,12 @@ from spots_ml.stores.rollout_documents import document_of, event_of, look_of, ne
 from spots_ml.stores.rollout_units import unit_documents
 from spots_ml.texts import require_line
 
-_ROLLOUTS: Final = "SELECT * FROM rollouts WHERE (:model_type IS NULL OR model_type = :model_type) ORDER BY number"
+_ROLLOUTS: Final = """
+SELECT *, (
+    SELECT cause FROM rollout_events AS event WHERE event.rollout = rollouts.number AND event.action = 'promoted'
+) AS promoted_by
+FROM rollouts WHERE (:model_type IS NULL OR model_type = :model_type) ORDER BY number
+"""
 _EVENTS: Final = "SELECT * FROM rollout_events WHERE rollout = ? ORDER BY number"
 _LOOKS: Final = (
     "SELECT * FROM (SELECT * FROM rollout_looks WHERE rollout = ? ORDER BY number DESC LIMIT ?) ORDER BY number"

@@ -52,7 +52,18 @@ class SupabaseRolloutStore:
     def list_rollouts(self, model_type: ModelType | None = None) -> tuple[Rollout, ...]:
         """List rollouts by number."""
         rows = read_numbered(self._calls, _ROLLOUTS, _ROLLOUT_COLUMNS, "number", {"model_type": model_type})
-        return tuple(rollout_of(row, self._place) for row in rows)
+        causes: dict[int, str] = {}
+        if any(row["status"] == "promoted" for row in rows):
+            columns = ("number", "rollout", "cause")
+            promotions = read_numbered(self._calls, _EVENTS, columns, "number", {"action": "promoted"})
+            causes = {event["rollout"]: event["cause"] for event in promotions}
+        # One that was promoted between the two reads is told as it was before.
+        return tuple(
+            rollout_of(
+                {**row, "promoted_by": causes[row["number"]] if row["status"] == "promoted" else None}, self._place
+            )
+            for row in rows
+        )
 
     def rollout_events(self, rollout: int) -> tuple[RolloutEvent, ...]:
         """List what happened to a rollout."""
