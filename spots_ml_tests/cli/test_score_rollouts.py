@@ -1,5 +1,6 @@
 """`spots-ml score`, `explain` and `phone-manifest` while versions are rolled out: each agent is served what it drew."""
 
+import importlib.util
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -9,15 +10,18 @@ from click.testing import CliRunner
 from spots_ml.cli import main
 from spots_ml.experiments.rollout import stage_periods
 from spots_ml.models.declared import declared_types
+from spots_ml.release.client_kit.kit import FILES_DIR
 from spots_ml.release.phone_manifest import PhoneManifest
 from spots_ml.scoring.arms import stages_told, treating
 from spots_ml.scoring.assignment import group_of, place_of
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml_tests.registry.building import register_network
+from spots_ml_tests.release.client_kit.runtimes import PROJECT
 from spots_ml_tests.scoring.asking import lines, make_request
 from spots_ml_tests.stores.keeping_decisions import EVER
 from spots_ml_tests.stores.keeping_rollouts import alter, start, version
 
+GIVEN_OUT = PROJECT / "spots_ml_tests" / "release" / "client_kit" / "decision.json"
 NOW = datetime.now(UTC).replace(microsecond=0)
 AGENTS = [f"agent-{number}" for number in range(60)]
 
@@ -149,6 +153,27 @@ def test_an_explanation_is_of_the_arm_that_decides_about_the_agent(store, spots_
             "rollout-1" if treated else "calling_score v1.0-synthetic",
             "rollout-1",
         )
+
+
+def test_a_phone_that_goes_by_the_kit_and_its_manifest_decides_by_what_the_service_decides_by(store, spots_ml):
+    spec = importlib.util.spec_from_file_location("kit_rules", FILES_DIR / "rules.py")
+    kit = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(kit)
+    rules = json.loads(GIVEN_OUT.read_text("utf-8"))
+    widened(store, "outcome")
+    widened(store, "calling_score", 0, kind="weight", weight=0.3)
+    spots_ml("score", "--log", asked=asked())
+    models = json.loads(spots_ml("phone-manifest").stdout)["models"]
+
+    names = ("group", "weight", "filter_on", "experiment", "stage")
+    served = {
+        agent: {name: row[name] for name in names}
+        | {"versions": {"calling_score": row["version"], "outcome": row["outcome_version"]}}
+        for agent, row in logged(store).items()
+    }
+    by_phone = {agent: kit.assign(agent, models, rules) for agent in AGENTS}
+    assert {agent: {name: told[name] for name in served[agent]} for agent, told in by_phone.items()} == served
+    assert len({tuple(told["treated"].values()) for told in by_phone.values()}) == 4
 
 
 def test_the_phones_manifest_tells_what_the_scorer_serves(store, spots_ml):
