@@ -35,12 +35,18 @@ def start_command(
     model_type: ModelType, version: str | None, forced: bool, reason: str, actor: str, as_json: bool
 ) -> None:
     """Start the rollout of a version in staging: the one named, or the newest that waits."""
+    from spots_ml.pipeline.forecasting.forecast_step import forecast_before_start
     from spots_ml.pipeline.rollouts.starting import chosen_by_hand, rollouts_of, start_upcoming
     from spots_ml.texts import require_line
 
     settings = Settings.from_env()
     store = _open(settings)
     upcoming = chosen_by_hand(rollouts_of(store, model_type), version)
+    if upcoming.kind == "version":
+        models_dir = settings.places.models_dir
+        forecast_before_start(
+            store, models_dir, model_type, upcoming.version, settings.rollout, now=utc_now(), actor=actor
+        )
     started = start_upcoming(
         store,
         model_type,
@@ -156,6 +162,7 @@ def view_document(view: "RolloutView") -> dict[str, Any]:
             "next_level": view.next_level,
             "told": view.budget,
         },
+        "forecasts": [one.model_dump(mode="json") for one in view.forecasts],
         "needs_person": list(view.needs_person),
     }
 

@@ -31,6 +31,8 @@ def rollout_metadata(view: "RolloutView") -> dict[str, dg.MetadataValue]:
         "state": tables.sentences([view.state]),
         "needs_a_person": tables.sentences(view.needs_person or ["nothing"]),
         **(_known(view.rollout, view.looks) if view.rollout and view.looks else {}),
+        **({"forecast": tables.sentences([view.forecast.told()])} if view.forecast else {}),
+        **({"forecasts_scored": tables.sentences([one.told() for one in view.forecasts])} if view.forecasts else {}),
         "next": tables.sentences([view.upcoming]),
         "error_budget": tables.sentences([view.budget]),
         **({"events": _events(view.events)} if view.events else {}),

@@ -1,6 +1,6 @@
 """Forecasts a version before it has traffic, keeps that, and scores what was forecast of earlier ones."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,8 @@ from spots_ml.registry.in_service import active_version
 from spots_ml.stores.store import Store
 
 _MOST: Final = 1_000
+_STAYS_FRESH: Final = timedelta(days=1)
+"""How long a forecast is not made again while nothing else has started: the log hardly says more."""
 
 
 def forecast_version(
@@ -65,6 +67,41 @@ def forecast_version(
     return forecast
 
 
+def forecast_before_start(
+    store: Store,
+    models_dir: Path,
+    model_type: ModelType,
+    version: str,
+    policy: RolloutPolicy,
+    *,
+    now: datetime,
+    actor: str,
+) -> None:
+    """Forecast a version that is about to be rolled out, unless that was done a short while ago.
+
+    Args:
+        store: Everything that is known.
+        models_dir: The folder of all published versions.
+        model_type: Which model.
+        version: Its version.
+        policy: The rules of its rollout.
+        now: The present, with a time zone.
+        actor: Who starts it.
+
+    Raises:
+        RegistryError: When there is no such version.
+    """
+    row = store.versions.get(model_type, version)
+    active = active_version(store.versions.list_versions(model_type))
+    against = (None, row.weight) if active is None else (active.version, active.weight)
+    last_rollout = max((one.number for one in store.rollouts.list_rollouts()), default=0)
+    for known in store.forecasts.list_forecasts(model_type, version, limit=1):
+        same = (known.champion, known.weight, known.after_rollout) == (*against, last_rollout)
+        if same and abs(now - known.at) < _STAYS_FRESH:
+            return
+    forecast_version(store, models_dir, model_type, version, policy, now=now, actor=actor)
+
+
 def _planned(
     store: Store, model_type: ModelType, policy: RolloutPolicy, effects: tuple[float, ...], now: datetime
 ) -> tuple[Plan | None, str | None]:
@@ -74,19 +111,20 @@ def _planned(
         return None, str(error)
 
 
-def forecast_scores(store: Store, model_type: ModelType) -> tuple[ForecastScore, ...]:
+def forecast_scores(store: Store, model_type: ModelType, *, limit: int = 10) -> tuple[ForecastScore, ...]:
     """Score the forecasts of a model's rollouts.
 
     Args:
         store: Forecasts and rollouts.
         model_type: Which model.
+        limit: How many rollouts are looked at, the newest.
 
     Returns:
         One per rollout that has a forecast, the newest first; of those on their way what is known so far.
     """
     forecasts = store.forecasts.list_forecasts(model_type, limit=_MOST)
     scores = []
-    for rollout in reversed(store.rollouts.list_rollouts(model_type)):
+    for rollout in store.rollouts.list_rollouts(model_type)[: -limit - 1 : -1]:
         forecast = forecast_of(rollout, forecasts)
         if forecast is not None:
             looks = store.rollouts.rollout_looks(rollout.number, limit=1)

@@ -33,12 +33,10 @@ from spots_ml.interactions.columns import agents_by_name
 from spots_ml.interactions.keeping.interaction_store import EmptyStoreError
 from spots_ml.models.declared import ModelType, model_in
 from spots_ml.models.spec import Role
-from spots_ml.monitoring.performance import served_among
+from spots_ml.pipeline.rollouts.both_routes import read_both_routes
 from spots_ml.registry.gates.decision_gate import answering_now
-from spots_ml.registry.service import service_periods
 from spots_ml.registry.serving import serve_model
 from spots_ml.release.onnx.predictor import UNHURRIED_S
-from spots_ml.scoring.decision_log.phone_claims import counted_reports, judge_reports
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel, ServedModel
 from spots_ml.stores.store import Store
@@ -108,13 +106,11 @@ def value_from_log(
 
 def _decided(store: Store, since: datetime, until: datetime, *, with_reports: bool) -> pa.Table:
     """What was decided by either route, each decision once: of one that both tell, the service's."""
-    served = served_among(store.decisions.read_decisions(since, until))
+    served, reports = read_both_routes(store, since, until)
     table = served.select([*NEEDED, *OUTCOMES])
     if not with_reports:
         return table
-    reports = store.phones.read_phone_decisions(since, until)
-    claims = judge_reports(reports, service_periods(store.versions.history()), served)
-    told = reports_as_decisions(counted_reports(reports, claims))
+    told = reports_as_decisions(reports)
     return pa.concat_tables([table.cast(told.schema), told])
 
 

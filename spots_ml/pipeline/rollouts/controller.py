@@ -14,6 +14,7 @@ from spots_ml.experiments.rollout import Rollout, RolloutChange
 from spots_ml.experiments.rollout_store import RolloutChangedError
 from spots_ml.models.declared import ModelType
 from spots_ml.pipeline.before_traffic.blessing_step import bless_version
+from spots_ml.pipeline.forecasting.forecast_step import forecast_before_start
 from spots_ml.pipeline.rollouts.evidence_step import new_look
 from spots_ml.pipeline.rollouts.next_rollout import RolloutsOfModel, Upcoming, next_rollout, supersedes, to_be_compared
 from spots_ml.pipeline.rollouts.safeguard import TakenBack, protect_answers, protect_files, silence
@@ -157,6 +158,10 @@ def _start_next(
         upcoming = next_rollout(rollouts_of(store, looked.model_type), policy)
     if not isinstance(upcoming, Upcoming):
         return replace(looked, waits=upcoming)
+    if upcoming.kind == "version":
+        forecast_before_start(
+            store, places.models_dir, looked.model_type, upcoming.version, policy, now=now, actor=actor
+        )
     started = start_upcoming(store, looked.model_type, upcoming, policy, now=now, actor=actor)
     return replace(looked, started=started)
 

@@ -7,9 +7,11 @@ from typing import Final
 from spots_ml.errors import ArtifactError
 from spots_ml.experiments.budget import level_at
 from spots_ml.experiments.evidence_record import Look
+from spots_ml.experiments.forecasting.forecasts import Forecast, ForecastScore, forecast_of
 from spots_ml.experiments.policy import RolloutPolicy
 from spots_ml.experiments.rollout import ON_THE_WAY, Cause, Rollout, RolloutEvent, n_promoted_by_evidence
 from spots_ml.models.declared import ModelType
+from spots_ml.pipeline.forecasting.forecast_step import forecast_scores
 from spots_ml.pipeline.rollouts.next_rollout import RolloutsOfModel, Upcoming, candidates, next_rollout, to_be_compared
 from spots_ml.pipeline.rollouts.safeguard import taken_back_by_itself
 from spots_ml.pipeline.rollouts.starting import rollouts_of
@@ -39,6 +41,8 @@ class RolloutView:
         next_level: Part of the error budget that the next one gets.
         taken_back: The last time that the active version was taken back by itself, a short while ago.
         waits: What a person has to do so that the next one starts; None: nothing.
+        forecast: What was predicted of the rollout that is shown before it started; None: nothing.
+        forecasts: How right that was, and what was predicted of rollouts before, the newest first.
     """
 
     model_type: ModelType
@@ -52,6 +56,8 @@ class RolloutView:
     next_level: float
     taken_back: HistoryEntry | None
     waits: str | None
+    forecast: Forecast | None = None
+    forecasts: tuple[ForecastScore, ...] = ()
 
     @property
     def is_on_its_way(self) -> bool:
@@ -140,6 +146,8 @@ def rollout_view(store: Store, model_type: ModelType, policy: RolloutPolicy, *, 
         next_level=level_at(len(everything), n_promoted, policy.lifetime_level),
         taken_back=taken_back_by_itself(known.history, since=now - NEEDS_PERSON_FOR),
         waits=unreadable or _waits(known, found, policy),
+        forecast=None if shown is None else forecast_of(shown, store.forecasts.list_forecasts(model_type)),
+        forecasts=forecast_scores(store, model_type),
     )
 
 
