@@ -47,7 +47,12 @@ def about_snapshot(platform: Platform, snapshot_digest: str) -> "Subject":
 
 
 def about_training(
-    platform: Platform, model_type: ModelType, dataset_digest: str, training: "TrainingConfig", seed: int
+    platform: Platform,
+    model_type: ModelType,
+    dataset_digest: str,
+    training: "TrainingConfig",
+    seed: int,
+    start: str | None = None,
 ) -> "Subject":
     """Describe what a training is about.
 
@@ -57,6 +62,7 @@ def about_training(
         dataset_digest: What it learns from.
         training: How.
         seed: Of split and training.
+        start: The trained model that it starts from; None: from the beginning.
 
     Returns:
         The subject.
@@ -67,7 +73,9 @@ def about_training(
     from spots_ml.pipeline.recipes import recipe
     from spots_ml.pipeline.refusing import dataset_subject
 
-    made_with = recipe("trained_model", validation=platform.validation_config, training=training, seed=seed)
+    made_with = recipe(
+        "trained_model", validation=platform.validation_config, training=training, seed=seed, start=start
+    )
     return dataset_subject(platform.places, dataset_digest, model_type, made_with)
 
 
@@ -90,5 +98,7 @@ def about_model(platform: Platform, step: "Step", trained_digest: str) -> "Subje
     from spots_ml.training.trained_model import load_trained_model
 
     document = load_trained_model(platform.places.trained_dir, trained_digest).document
-    made_with = recipe(step, validation=platform.validation_config, training=document.config, seed=document.seed)
+    start = None if document.warm_start is None else document.warm_start.trained_digest
+    validation, training = platform.validation_config, document.config
+    made_with = recipe(step, validation=validation, training=training, seed=document.seed, start=start)
     return dataset_subject(platform.places, document.dataset_digest, document.model_type, made_with)

@@ -1,6 +1,6 @@
 """The one resource: it hands assets and sensors the settings, the places and the stores as plain objects."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from spots_ml.interactions.learning.expectations_process import ExpectationsProcess
     from spots_ml.pipeline.attempts import PresentAttempts
     from spots_ml.pipeline.data_steps import Sources
+    from spots_ml.registry.records import ModelVersion
     from spots_ml.stores.store import Store
     from spots_ml.training.config import TrainingConfig
 
@@ -85,15 +86,23 @@ class Platform:
         profile = self.settings.profile
         return load_profile(profile) if profile else TrainingConfig()
 
-    def attempts(self) -> "PresentAttempts":
+    def attempts(self, versions: "Callable[[], Iterable[ModelVersion]]") -> "PresentAttempts":
         """Say with what a training that nobody changed by hand would be made now.
+
+        Args:
+            versions: Lists the versions of the model, one of which may be started from.
 
         Returns:
             What tells it; nothing is read before it is asked.
         """
         from spots_ml.pipeline.attempts import PresentAttempts
+        from spots_ml.pipeline.learned_rows import model_to_start_from
 
-        return PresentAttempts(self.places, self.sources(), self.validation_config, self.training_config)
+        def start() -> str | None:
+            training = self.training_config()
+            return model_to_start_from(versions(), training) if training.warm_start else None
+
+        return PresentAttempts(self.places, self.sources(), self.validation_config, self.training_config, start)
 
     def data_docs_url(self, dataset_digest: str) -> dg.MetadataValue:
         """Link to a dataset's Data Docs, which `make dev` serves beside the UI."""

@@ -30,7 +30,7 @@ def retraining_state(platform: Platform, store: "Store", runs: RunHistory, model
         versions=store.versions,
         labels=store.interactions,
         runs=runs,
-        refusals=RefusalFacts(store.refusals, platform.attempts()),
+        refusals=RefusalFacts(store.refusals, platform.attempts(lambda: store.versions.list_versions(model_type))),
         requests=store.retraining_requests,
         watches=store.watches,
         sources=SourceChoice(settings.source, settings.store),

@@ -24,12 +24,14 @@ class PresentAttempts:
         sources: What the sources need.
         validation: How strictly rows are judged.
         training: Gives the recipe of the training.
+        start: Gives the trained model that it would start from; None: from the beginning.
     """
 
     places: Places
     sources: Sources
     validation: ValidationConfig
     training: Callable[[], TrainingConfig]
+    start: Callable[[], str | None] = lambda: None
 
     def recipe(self, step: Step) -> Recipe:
         """With what everything up to a step would be made.
@@ -43,7 +45,8 @@ class PresentAttempts:
         Raises:
             ConfigError: When the training profile cannot be read.
         """
-        return recipe(step, validation=self.validation, training=self.training(), seed=DEFAULT_SEED)
+        training, start = self.training(), self.start()
+        return recipe(step, validation=self.validation, training=training, seed=DEFAULT_SEED, start=start)
 
     def snapshot_digest(self, source: Source) -> str | None:
         """Tell which interactions a source that is no store holds now.

@@ -23,6 +23,7 @@ from spots_ml.pipeline.data_steps import (
     make_dataset,
     take_snapshot,
 )
+from spots_ml.pipeline.learned_rows import model_to_start_from
 from spots_ml.pipeline.model_steps import (
     LatencyMeasured,
     ModelExported,
@@ -155,7 +156,8 @@ def _run_model(
     trained = exported = measured = registered = None
     refusal: str | None = None
     try:
-        trained = train(places, dataset_digest, model_type, config.training, seed=config.seed)
+        start = model_to_start_from(store.list_versions(model_type), config.training)
+        trained = train(places, dataset_digest, model_type, config.training, seed=config.seed, start=start)
         _require(trained.verdict)
         exported = export_model(places, store, trained.digest, runtimes=config.runtimes)
         _require(exported.verdict)

@@ -14,6 +14,7 @@ from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.interactions.learning.splits import TEST, split_rows
 from spots_ml.interactions.learning.validation import load_labelled_rows
 from spots_ml.models.declared import ModelType, model_spec
+from spots_ml.pipeline.learned_rows import require_agents, warm_origin
 from spots_ml.pipeline.made import Entry
 from spots_ml.places import Places
 from spots_ml.registry.registration import propose_version
@@ -29,6 +30,7 @@ from spots_ml.training.config import TrainingConfig
 from spots_ml.training.fit import Epoch
 from spots_ml.training.model import golden_inputs, load_trained_model, save_trained_model, train_model
 from spots_ml.training.trained_model import TrainedDocument, TrainedModel, split_of
+from spots_ml.training.warm.provenance import without_learned
 from spots_ml.verdicts import Verdict
 
 
@@ -61,6 +63,7 @@ def train(
     config: TrainingConfig,
     *,
     seed: int,
+    start: str | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     anew: bool = False,
 ) -> ModelTrained:
@@ -74,6 +77,8 @@ def train(
         model_type: Which model.
         config: The recipe.
         seed: Of split and training, 0 or more.
+        start: Digest of the trained model to learn on from, see `learned_rows.model_to_start_from`; None: from the
+            beginning.
         on_epoch: Called after each epoch.
         anew: Train although the same was made already.
 
@@ -85,10 +90,16 @@ def train(
         ArtifactError: When the dataset is missing or damaged.
     """
     inputs = {"dataset": dataset_digest, "model": model_type, "config": config.digest(), "seed": seed}
+    if start is not None:
+        inputs["start"] = start
     entry = Entry(places, "trained_model", inputs)
     with exclusive(places.training_lock(model_type), wait=True):
         report, rows = load_labelled_rows(places.datasets_dir, dataset_digest)
         split = split_rows(rows.agent, rows.scored_at, seed=seed, pairs=rows.pairs(), rules=config.split_rules)
+        origin = None if start is None else warm_origin(places, start, dataset_digest, rows)
+        if origin is not None:
+            split = without_learned(split, origin.learned)
+            require_agents(split, rows, config.min_agents_per_part)
         if not anew and (found := entry.find(lambda made: load_trained_model(places.trained_dir, made["digest"]))):
             return ModelTrained(found.digest, found, rows.take(split == TEST), made_already=True)
         model = train_model(
@@ -99,6 +110,7 @@ def train(
             seed=seed,
             dataset_digest=dataset_digest,
             kind=report.kind,
+            origin=origin,
             on_epoch=on_epoch,
             checkpoint_dir=places.checkpoints_dir(model_type),
         )

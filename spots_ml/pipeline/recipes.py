@@ -17,6 +17,7 @@ def recipe(
     sufficiency: SufficiencyConfig | None = None,
     training: TrainingConfig,
     seed: int,
+    start: str | None = None,
 ) -> Recipe:
     """Say with what everything up to a step is made.
 
@@ -26,6 +27,7 @@ def recipe(
         sufficiency: How many labels are enough; None: the defaults.
         training: The recipe of the training; of no account for the dataset.
         seed: Of split and training; of no account for the dataset.
+        start: The trained model that the training starts from, likewise; None: from the beginning.
 
     Returns:
         Digests of code and configuration; equal where the same data lead to the same answer.
@@ -35,5 +37,5 @@ def recipe(
         "sufficiency": (sufficiency or SufficiencyConfig()).model_dump(mode="json"),
     }
     if step != "validated_dataset":
-        settings |= {"training": training.digest(), "seed": seed}
+        settings |= {"training": training.digest(), "seed": seed, **({} if start is None else {"start": start})}
     return Recipe(code_digest=code_digest(), config_digest=digest_json(settings))

@@ -14,6 +14,7 @@ from spots_ml.features.contract import CONTRACT_DIGEST
 from spots_ml.files import write_whole
 from spots_ml.models.declared import ModelType
 from spots_ml.training.config import TrainingConfig
+from spots_ml.training.network import ScoringNetwork
 
 
 def work_digest(
@@ -22,6 +23,7 @@ def work_digest(
     config: TrainingConfig,
     model_type: ModelType,
     seed: int,
+    start: ScoringNetwork | None = None,
 ) -> str:
     """Identify one training by all that decides its result.
 
@@ -31,12 +33,14 @@ def work_digest(
         config: The recipe.
         model_type: Which network.
         seed: Of the training.
+        start: The network that it starts from; None: it starts from the beginning.
 
     Returns:
         SHA-256.
     """
+    started = [] if start is None else [digest_bytes(save({k: v.contiguous() for k, v in start.state_dict().items()}))]
     arrays = [digest_bytes(np.ascontiguousarray(array).data) for array in (*train, *validation)]
-    return digest_json([arrays, config.digest(), model_type, seed, CONTRACT_DIGEST])
+    return digest_json([arrays, config.digest(), model_type, seed, CONTRACT_DIGEST, *started])
 
 
 def save_checkpoint(

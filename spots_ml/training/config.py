@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -12,6 +12,10 @@ from spots_ml.errors import ConfigError
 from spots_ml.estimates.largest_share import MAX_AGENT_SHARE
 from spots_ml.interactions.learning.split_rules import MAX_ROWS_PER_PAIR, MIN_AGENTS, MIN_EFFECTIVE_AGENTS, SplitRules
 from spots_ml.troubles import raise_unless_missing
+
+_WARM_EPOCHS: Final = 20
+_WARM_RATE: Final = 0.3
+_REPLAY_SHARE: Final = 0.5
 
 
 class TrainingConfig(BaseModel):
@@ -82,6 +86,37 @@ class TrainingConfig(BaseModel):
         exclude_if=lambda value: value == MIN_EFFECTIVE_AGENTS,
         description="Fewest equal agents that each part must be worth.",
     )
+    warm_start: bool = Field(
+        default=False,
+        exclude_if=lambda value: not value,
+        description="Whether to learn on from the version in service, instead of from the beginning.",
+    )
+    warm_epochs: int = Field(
+        default=_WARM_EPOCHS,
+        ge=1,
+        le=10_000,
+        exclude_if=lambda value: value == _WARM_EPOCHS,
+        description="Most passes over the training rows after a warm start.",
+    )
+    warm_rate: float = Field(
+        default=_WARM_RATE,
+        gt=0.0,
+        le=1.0,
+        exclude_if=lambda value: value == _WARM_RATE,
+        description="Peak learning rate after a warm start, as a share of the learning rate.",
+    )
+    replay_share: float = Field(
+        default=_REPLAY_SHARE,
+        ge=0.0,
+        le=1.0,
+        exclude_if=lambda value: value == _REPLAY_SHARE,
+        description="Share of the training rows that were learned from before which a warm start learns from again.",
+    )
+    compare_with_full: bool = Field(
+        default=False,
+        exclude_if=lambda value: not value,
+        description="Whether a warm start is compared with a training from the beginning, which then is done as well.",
+    )
     n_resamples: int = Field(
         default=200, ge=20, le=100_000, description="Bootstrap resamples of the test agents behind each interval."
     )
@@ -117,12 +152,19 @@ class TrainingConfig(BaseModel):
             min_effective_agents=self.min_effective_agents,
         )
 
+    @property
+    def after_warm_start(self) -> "TrainingConfig":
+        """The recipe of what follows a warm start: fewer passes, at a lower rate."""
+        return self.model_copy(
+            update={"max_epochs": self.warm_epochs, "learning_rate": self.learning_rate * self.warm_rate}
+        )
+
     def digest(self) -> str:
         """Identify the recipe.
 
         Returns:
-            SHA-256 of all fields; rules of the split only where they are not the defaults, since recipes older than
-            these rules say nothing about them (what a model was split by stands in its document).
+            SHA-256 of all fields; rules of the split and of a warm start only where they are not the defaults, since
+            recipes older than these say nothing about them (what a model was split by stands in its document).
         """
         return digest_json(self.model_dump(mode="json"))
 

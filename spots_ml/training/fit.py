@@ -64,6 +64,7 @@ def fit(
     model_type: ModelType,
     seed: int,
     n_extra_inputs: int = 0,
+    start: ScoringNetwork | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     checkpoint_dir: Path | None = None,
 ) -> Fit:
@@ -81,6 +82,7 @@ def fit(
         seed: Of the starting weights and of the order of rows, 0 or more.
         n_extra_inputs: Columns after those of the contract, such as the probe of `importance`; each starts with a unit
             of its own, as the inputs of the contract do.
+        start: The network to learn on from, with its own preprocessing; None: from the beginning.
         on_epoch: Called after each epoch; what it raises ends the training.
         checkpoint_dir: Where to keep the state after each epoch. Work that was cut off there, with the same rows,
             recipe and seed, goes on where it stood and ends with the same weights. Left clean at the end.
@@ -99,8 +101,8 @@ def fit(
         if inputs.shape[1] != (expected := model_spec(model_type).n_inputs + n_extra_inputs):
             raise ContractError(f"the {name} part has {inputs.shape[1]} inputs; expected {expected} for {model_type}")
     with _one_thread():
-        run = _Run(train, validation, config, model_type, seed)
-        work = work_digest(train, validation, config, model_type, seed) if checkpoint_dir else ""
+        run = _Run(train, validation, config, model_type, seed, start)
+        work = work_digest(train, validation, config, model_type, seed, start) if checkpoint_dir else ""
         del train, validation, inputs  # what was standardised is learned from: a caller that keeps no rows, frees them
         if checkpoint_dir:
             run.restore(load_checkpoint(checkpoint_dir, work))
@@ -117,10 +119,18 @@ def fit(
 
 
 class _Run:
-    def __init__(self, train: Part, validation: Part, config: TrainingConfig, model_type: ModelType, seed: int) -> None:
+    def __init__(
+        self,
+        train: Part,
+        validation: Part,
+        config: TrainingConfig,
+        model_type: ModelType,
+        seed: int,
+        start: ScoringNetwork | None,
+    ) -> None:
         self.config, self.seed = config, seed
         self.loss = LOSSES[model_spec(model_type).loss]
-        self.learner = Learner(model_type, train[0], train[1], config, seed)
+        self.learner = Learner(model_type, train[0], train[1], config, seed, start)
         self.train = (self.learner.standardise(train[0]), _column(train[1]))
         self.validation = (self.learner.standardise(validation[0]), _column(validation[1]))
         n_train = len(train[0])

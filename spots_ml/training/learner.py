@@ -15,6 +15,7 @@ from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.moments import blocks, moments
 from spots_ml.training.network import ScoringNetwork
+from spots_ml.training.warm.unfolding import unfolded
 
 _SMALL = 1e-8
 REFERENCE_ROWS = 7_000
@@ -31,10 +32,16 @@ class Learner:
     """
 
     def __init__(
-        self, model_type: ModelType, inputs: np.ndarray, targets: np.ndarray, config: TrainingConfig, seed: int
+        self,
+        model_type: ModelType,
+        inputs: np.ndarray,
+        targets: np.ndarray,
+        config: TrainingConfig,
+        seed: int,
+        start: ScoringNetwork | None = None,
     ) -> None:
         self.model_type: ModelType = model_type
-        self.shift, self.scale = _standardisation(inputs)
+        self.shift, self.scale = _standardisation(inputs) if start is None else _of_network(start)
         width, second, *later = model_spec(model_type).hidden
         first = start_first_layer(
             inputs,
@@ -60,6 +67,8 @@ class Learner:
             self.parameters += [_uniform((n_out, n_in), n_in, generator), _uniform((n_out,), n_in, generator)]
         mean = float(np.clip(targets.mean(dtype=np.float64), 1e-6, 1 - 1e-6))
         self.parameters[-1].fill_(np.log(mean / (1 - mean)))
+        if start is not None:
+            self.parameters = unfolded(start, self._mean, config.n_indices)
         for parameter in self.parameters:
             parameter.requires_grad_()
 
@@ -125,6 +134,11 @@ class Learner:
         network = ScoringNetwork(self.model_type, n_extra_inputs=len(self.shift) - model_spec(self.model_type).n_inputs)
         network.load_state_dict(state, strict=False)
         return network.requires_grad_(False).eval()
+
+
+def _of_network(network: ScoringNetwork) -> tuple[np.ndarray, np.ndarray]:
+    """What it was trained with stays its own: other inputs than those would be another network."""
+    return network.shift.numpy().copy(), network.scale.numpy().copy()
 
 
 def _standardisation(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

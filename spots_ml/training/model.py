@@ -21,7 +21,7 @@ from spots_ml.training.calibration import fit_calibration
 from spots_ml.training.confidence import fit_confidence
 from spots_ml.training.config import TrainingConfig
 from spots_ml.training.evaluation import NETWORK, evaluate, judge_network
-from spots_ml.training.fit import Epoch, fit
+from spots_ml.training.fit import Epoch, Fit, fit
 from spots_ml.training.network import ScoringNetwork
 from spots_ml.training.trained_model import (
     TrainedDocument,
@@ -34,6 +34,8 @@ from spots_ml.training.trained_model import (
     split_digest,
     weights_content,
 )
+from spots_ml.training.warm.origin import FULL, START, WarmOrigin
+from spots_ml.training.warm.provenance import WarmStart
 
 __all__ = ["TrainedModel", "golden_inputs", "load_trained_model", "save_trained_model", "train_model"]
 
@@ -51,6 +53,7 @@ def train_model(
     seed: int,
     dataset_digest: str,
     kind: SourceKind,
+    origin: WarmOrigin | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     checkpoint_dir: Path | None = None,
 ) -> TrainedModel:
@@ -67,6 +70,7 @@ def train_model(
         seed: Of training, bootstrap and golden inputs, 0 or more.
         dataset_digest: Identifies the rows.
         kind: Kind of interactions the rows are.
+        origin: What to learn on from, whose learned rows are purged from `split` already; None: from the beginning.
         on_epoch: Called after each epoch.
         checkpoint_dir: Where to keep the state after each epoch; see `fit`.
 
@@ -79,24 +83,42 @@ def train_model(
     _refuse_sameness(rows.target(model_type), split, model_type)
     training, validating = split == TRAIN, split == VALIDATION
     target = rows.target(model_type)
-    fitted = fit(
-        (rows.inputs(model_type, training), target[training]),
-        (rows.inputs(model_type, validating), target[validating]),
-        config,
-        model_type=model_type,
-        seed=seed,
-        on_epoch=on_epoch,
-        checkpoint_dir=checkpoint_dir,
+    learning = training if origin is None else origin.rows_to_learn(training, config.replay_share, seed)
+    validation = (rows.inputs(model_type, validating), target[validating])
+
+    def fitted_on(chosen: np.ndarray, recipe: TrainingConfig, start: ScoringNetwork | None) -> Fit:
+        found = fit(
+            (rows.inputs(model_type, chosen), target[chosen]),
+            validation,
+            recipe,
+            model_type=model_type,
+            seed=seed,
+            start=start,
+            on_epoch=on_epoch,
+            checkpoint_dir=checkpoint_dir,
+        )
+        if model_spec(model_type).calibration is Calibration.PLATT:
+            calibrate(found.network, validation[0], rows.positive[validating])
+        return found
+
+    fitted = (
+        fitted_on(training, config, None)
+        if origin is None
+        else fitted_on(learning, config.after_warm_start, origin.model.network)
     )
+    full = fitted_on(training, config, None) if origin is not None and config.compare_with_full else None
     network = fitted.network
-    if model_spec(model_type).calibration is Calibration.PLATT:
-        calibrate(network, rows.inputs(model_type, validating), rows.positive[validating])
     test = rows.take(split == TEST)
     answers = predict(network, test.inputs(model_type))
     evaluation = evaluate(
         model_type,
         test,
-        {NETWORK: answers, **baseline_predictions(rows, training, test, model_type, seed=seed)},
+        {
+            NETWORK: answers,
+            **baseline_predictions(rows, training, test, model_type, seed=seed),
+            **({} if origin is None else {START: origin.model.predict(test.inputs(model_type))}),
+            **({} if full is None else {FULL: predict(full.network, test.inputs(model_type))}),
+        },
         formula=formula_score(test.features).score,
         prevalence=float(target[training].mean(dtype=np.float64)),
         n_resamples=config.n_resamples,
@@ -122,9 +144,24 @@ def train_model(
         calibration_intercept=float(network.calibration_intercept),
         evaluation=evaluation,
         verdict=judge_network(evaluation, config),
+        warm_start=None if origin is None else _provenance(origin, training, learning, fitted, full),
         confidence=_confidence(network, rows, split) if model_spec(model_type).has_confidence else None,
     )
     return TrainedModel(network, golden, document)
+
+
+def _provenance(
+    origin: WarmOrigin, training: np.ndarray, learning: np.ndarray, fitted: Fit, full: Fit | None
+) -> WarmStart:
+    return WarmStart.of(
+        trained_digest=origin.model.digest,
+        weights_digest=origin.model.document.weights_digest,
+        learned=origin.learned,
+        n_new_rows=int(np.sum(training & ~origin.seen)),
+        n_replayed_rows=int(np.sum(learning & origin.seen)),
+        n_row_passes=int(learning.sum()) * len(fitted.history),
+        full_row_passes=None if full is None else int(training.sum()) * len(full.history),
+    )
 
 
 def golden_inputs(model: TrainedModel) -> np.ndarray:

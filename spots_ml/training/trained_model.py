@@ -28,6 +28,7 @@ from spots_ml.training.evaluation import Evaluation
 from spots_ml.training.fit import Epoch
 from spots_ml.training.moments import blocks
 from spots_ml.training.network import ScoringNetwork
+from spots_ml.training.warm.provenance import WarmStart
 from spots_ml.troubles import raise_unless_missing
 from spots_ml.verdicts import Verdict
 
@@ -63,6 +64,11 @@ class TrainedDocument(BaseModel):
     calibration_intercept: float
     evaluation: Evaluation
     verdict: Verdict
+    warm_start: WarmStart | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="What it learned on from; absent where it was trained from the beginning.",
+    )
     confidence: ConfidenceProfile | None = Field(
         default=None,
         exclude_if=lambda value: value is None,
@@ -220,6 +226,8 @@ def split_of(document: TrainedDocument, rows: LabelledRows) -> np.ndarray:
         ArtifactError: When these rows do not give the split that the model was trained on.
     """
     split = split_rows(rows.agent, rows.scored_at, seed=document.seed, pairs=rows.pairs(), rules=document.split_rules)
+    if document.warm_start is not None:
+        split = document.warm_start.purged(split)
     if (found := split_digest(split)) != document.split_digest:
         raise ArtifactError(
             f"the split of the rows has digest {found[:12]}, the {document.model_type} model was trained on "

@@ -56,6 +56,7 @@ def training_metadata(model: "TrainedModel", test: "LabelledRows") -> dict[str, 
         "all_metrics": _comparison(model, list(evaluation.predictors[NETWORK])),
         "rows_by_split": tables.counts(document.n_rows_by_split, what="part"),
         **_agents_by_split(document),
+        **_warm_start(document),
         **_slices(evaluation),
         "n_test_agents": dg.MetadataValue.int(evaluation.n_agents),
         "best_epoch": dg.MetadataValue.int(document.best_epoch + 1),
@@ -153,6 +154,22 @@ def _comparison(model: "TrainedModel", metrics: Sequence[str]) -> dg.MetadataVal
         for name in _network_first(model.evaluation)
     )
     return tables.markdown_table(["test rows", *(f"{name} (95% interval)" for name in metrics)], rows)
+
+
+def _warm_start(document: "TrainedDocument") -> dict[str, dg.MetadataValue]:
+    told = document.warm_start
+    if told is None:
+        return {}
+    full = "not done" if told.full_row_passes is None else f"{told.full_row_passes:,}"
+    rows = [
+        ["started from", told.trained_digest[:12]],
+        ["weights", told.weights_digest[:12]],
+        ["new rows", f"{told.n_new_rows:,}"],
+        ["replayed rows", f"{told.n_replayed_rows:,}"],
+        ["rows x passes", f"{told.n_row_passes:,}"],
+        ["rows x passes from the beginning", full],
+    ]
+    return {"warm_start": tables.markdown_table(["warm start", ""], rows)}
 
 
 def _agents_by_split(document: "TrainedDocument") -> dict[str, dg.MetadataValue]:

@@ -33,13 +33,15 @@ LOOK_BACK: Final = timedelta(days=42)
 NEEDED: Final = math.log(365.0 / (STARTS_EVERY / timedelta(days=1)) / LEVEL)
 """Logarithm of the e-value that a start needs: each of a year's starts has an equal share of the level."""
 
-FARTHEST: Final = 0.25
-"""A unit's difference of squared errors counts as no larger than this, on either side: two scores that are half a scale
-apart, and one of them right. The bounds of a payoff may not follow its scores: where these are close the difference is
-near 0, whatever was promised, and larger bets there would win."""
+LARGEST_BOUND: Final = 0.25
+"""A unit's difference of squared errors counts as no larger than this while no earlier ones say how large they are: two
+scores that are half a scale apart, and one of them right."""
+LEAST_BOUND: Final = 0.05
 
-_BETS: Final = tuple(float(bet) for bet in np.geomspace(0.1, 3.6, 12))
-"""Up to nearly all that `FARTHEST` allows: differences of squared errors are about a hundredth."""
+_BOUND_OF: Final = 100
+"""So many agents before a start say how large differences are: twice the largest of theirs is the bound."""
+_BETS: Final = tuple(float(bet) for bet in np.geomspace(0.1, 18.0, 14))
+"""Up to nearly all that `LEAST_BOUND` allows: differences of squared errors are about a hundredth."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 COLUMNS: Final = (
     *("agent_id", "version", "neural_score", "formula_score", "decided_at"),
@@ -139,7 +141,7 @@ def hold_against(
     answered = _Answered(agents, moments[rows], network, formula, outcome)
     best = Kept(0.0, None, 0, None, limit)
     for start in starts(since, now):
-        payoffs = _units(answered, start, now - maturity)
+        payoffs = _units(answered, start, now, maturity)
         if payoffs is None:
             continue
         peak = float(running_peak(log_e_above(payoffs, limit, _BETS))[-1])
@@ -175,8 +177,9 @@ class _Answered:
     outcome: np.ndarray
 
 
-def _units(answered: _Answered, start: datetime, matured: datetime) -> Payoffs | None:
+def _units(answered: _Answered, start: datetime, now: datetime, maturity: timedelta) -> Payoffs | None:
     """The agents whose window since a start is over and matured, in the order in which it began."""
+    matured = now - maturity
     here = answered.moment >= _moment(start)
     agent, moment = answered.agent[here], answered.moment[here]
     _, first, code = np.unique(agent, return_index=True, return_inverse=True)
@@ -197,9 +200,26 @@ def _units(answered: _Answered, start: datetime, matured: datetime) -> Payoffs |
     def mean(values: np.ndarray) -> np.ndarray:
         return np.bincount(unit, values)[kept] / n_rows[kept]
 
-    excess = np.clip(mean((network - outcome) ** 2 - (formula - outcome) ** 2), -FARTHEST, FARTHEST)
-    bound = np.full(len(excess), FARTHEST)
+    farthest = _bound(answered, start - maturity)
+    excess = np.clip(mean((network - outcome) ** 2 - (formula - outcome) ** 2), -farthest, farthest)
+    bound = np.full(len(excess), farthest)
     return Payoffs(excess, np.ones(len(excess)), -bound, bound)
+
+
+def _bound(answered: _Answered, known: datetime) -> float:
+    """How large a unit may be, by what was known before the start.
+
+    Not by its own scores: where these are close, the difference is near 0 whatever was promised, and larger bets there
+    would win although nothing fell.
+    """
+    before = (answered.moment < _moment(known)) & (answered.moment >= _moment(known - 2 * WINDOW))
+    _, code = np.unique(answered.agent[before], return_inverse=True)
+    n_rows = np.bincount(code)
+    if len(n_rows) < _BOUND_OF:
+        return LARGEST_BOUND
+    network, formula, outcome = (column[before] for column in (answered.network, answered.formula, answered.outcome))
+    means = np.bincount(code, (network - outcome) ** 2 - (formula - outcome) ** 2) / n_rows
+    return float(np.clip(2.0 * np.abs(means).max(), LEAST_BOUND, 1.0))
 
 
 def _moment(at: datetime) -> np.datetime64:

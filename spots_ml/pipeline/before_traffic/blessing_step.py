@@ -11,11 +11,10 @@ from datetime import datetime
 import numpy as np
 
 from spots_ml.errors import ArtifactError
-from spots_ml.interactions.learning.agent_names import labelled_agent_names
-from spots_ml.interactions.learning.dataset import LabelledRows
-from spots_ml.interactions.learning.splits import TEST, TRAIN, VALIDATION
+from spots_ml.interactions.learning.splits import TEST, TRAIN
 from spots_ml.interactions.learning.validation import load_labelled_rows
 from spots_ml.models.declared import ModelType
+from spots_ml.pipeline.learned_rows import rows_of_learned_agents
 from spots_ml.places import Places
 from spots_ml.registry.blessings import Blessing, KeptBlessing, against, blessing_needed_since, require_blessable_status
 from spots_ml.registry.gates.blessing import FreshRows, bless
@@ -154,7 +153,7 @@ def _fresh_rows(places: Places, document: TrainedDocument, active: ModelVersion 
     split = split_of(document, rows)
     fresh = split == TEST
     if active is not None:
-        fresh &= ~_learned_by(places, active, document, rows)
+        fresh &= ~rows_of_learned_agents(places, active.content_digest, document.dataset_digest, rows)
     left_out = (split == TEST) & ~fresh
     return FreshRows(
         rows=rows.take(fresh),
@@ -162,18 +161,3 @@ def _fresh_rows(places: Places, document: TrainedDocument, active: ModelVersion 
         n_rows_left_out=int(left_out.sum()),
         n_agents_left_out=len(np.unique(rows.agent[left_out])),
     )
-
-
-def _learned_by(places: Places, active: ModelVersion, document: TrainedDocument, rows: LabelledRows) -> np.ndarray:
-    """Tell which rows are of agents that the active version trained on, or chose its epoch and calibrated by."""
-    champions = load_trained_model(places.trained_dir, active.content_digest).document
-    if champions.dataset_digest == document.dataset_digest:
-        part = split_of(champions, rows)
-        return np.isin(rows.agent, rows.agent[np.isin(part, (TRAIN, VALIDATION))])
-    _, others = load_labelled_rows(places.datasets_dir, champions.dataset_digest)
-    part = split_of(champions, others)
-    theirs = labelled_agent_names(places.datasets_dir, champions.dataset_digest)[np.isin(part, (TRAIN, VALIDATION))]
-    names = labelled_agent_names(places.datasets_dir, document.dataset_digest)
-    learned = set(theirs.tolist())
-    # Of a row without an agent nobody can say whether the champion learned from whose it is.
-    return np.array([name is None or name in learned for name in names.tolist()], bool)

@@ -106,12 +106,14 @@ def trained_model(model_type: ModelType) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         """Train on the dataset, keep the model, judge it."""
         from spots_ml.defs.pages.training import training_metadata
+        from spots_ml.pipeline.learned_rows import model_to_start_from
         from spots_ml.pipeline.model_steps import train
 
         with refusals_in_words():
             digest, seed = upstream_digest(context, DATASET), config.checked_seed()
             training = platform.training_config().changed(config.changes())
-            about = about_training(platform, model_type, digest, training, seed)
+            start = model_to_start_from(platform.store().versions.list_versions(model_type), training)
+            about = about_training(platform, model_type, digest, training, seed, start)
             with refusals_of(context, platform).of("trained_model", about) as judged:
                 trained = train(
                     platform.places,
@@ -119,6 +121,7 @@ def trained_model(model_type: ModelType) -> dg.AssetsDefinition:
                     model_type,
                     training,
                     seed=seed,
+                    start=start,
                     on_epoch=lambda epoch: _report(context, epoch),
                     anew=platform.anew or config.anew,
                 )
