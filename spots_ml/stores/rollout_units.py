@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 from spots_ml.errors import InputError
 from spots_ml.experiments.rollout import Rollout
 from spots_ml.experiments.units import NEW_UNITS, UNITS
-from spots_ml.stores.moments import to_text
 
 _TIMES: Final = tuple(field.name for field in NEW_UNITS if pa.types.is_timestamp(field.type))
 
@@ -63,7 +62,10 @@ def unit_documents(units: pa.Table) -> list[dict[str, Any]]:
     Returns:
         One of each: column -> value, moments as texts.
     """
-    return [{**row, **{name: to_text(row[name]) for name in _TIMES}} for row in units.to_pylist()]
+    moments = {name: np.datetime_as_string(units[name].cast(pa.timestamp("us")).to_numpy(), "us") for name in _TIMES}
+    texts = ([f"{moment}+00:00" for moment in found] for found in moments.values())
+    rows = units.drop_columns(list(_TIMES)).to_pylist()
+    return [{**row, **dict(zip(_TIMES, told, strict=True))} for row, *told in zip(rows, *texts, strict=True)]
 
 
 def units_of(rows: Iterable[tuple[int, dict[str, Any]]]) -> pa.Table:

@@ -101,6 +101,14 @@ def test_evidence_widens_and_promotes_with_what_that_does_to_versions(filled):
     assert rollback(filled) == version(0)
 
 
+def test_after_two_promotions_in_a_row_a_rollback_leads_to_the_first_and_then_to_what_was_before(filled):
+    for number in (1, 2):
+        alter(filled, start(filled, number), "promoted")
+
+    assert [rollback(filled), rollback(filled)] == [version(1), version(0)]
+    assert standing(filled) == [("active", 0.2, 1.0), ("deprecated", 0.2, 0.0), ("deprecated", 0.2, 0.0)]
+
+
 @pytest.mark.parametrize("action", ["rolled_back", "ended"])
 def test_a_rollout_that_is_over_leaves_the_champion_alone_and_the_challenger_without_traffic(filled, action):
     rollout = alter(filled, start(filled), action, cause="harm")

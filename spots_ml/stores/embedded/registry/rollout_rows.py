@@ -92,7 +92,10 @@ def read_unit_rows(connection: sqlite3.Connection, rollout: int) -> list[tuple[i
     Returns:
         Number and document of each.
     """
-    return [(row["number"], json.loads(row["document"])) for row in connection.execute(_UNITS, (rollout,))]
+    found = connection.execute(_UNITS, (rollout,)).fetchall()
+    # One text is parsed in a third of the time that as many texts as there are units take.
+    documents = json.loads(f"[{','.join(row['document'] for row in found)}]")
+    return [(row["number"], document) for row, document in zip(found, documents, strict=True)]
 
 
 def add_rollout(connection: sqlite3.Connection, start: RolloutStart, at: str) -> int:
