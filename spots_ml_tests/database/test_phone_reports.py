@@ -2,6 +2,7 @@
 
 import json
 import re
+import uuid
 from pathlib import Path
 
 import psycopg
@@ -9,7 +10,8 @@ import pytest
 
 from spots_ml.scoring.decision import FALLBACK_TEXTS
 from spots_ml_tests.database.clock import set_clock
-from spots_ml_tests.database.roles import AGENT_A, ab_outcome, hours, insert, interaction, outcome
+from spots_ml_tests.database.import_calls import send
+from spots_ml_tests.database.roles import AGENT_A, ab_outcome, call, hours, insert, interaction, outcome
 
 TABLE, COMPARISON = "calling_score_training_data", "calling_score_ab_test_outcomes"
 CONTRACT = Path(__file__).parents[2] / "docs" / "contract.md"
@@ -124,3 +126,40 @@ def test_a_row_that_reports_nothing_and_one_whose_outcome_was_generated_are_no_d
         connection.execute("select public.label_watermark()")
         found = connection.execute("select decided_at from public.phone_decisions").fetchall()
     assert [row["decided_at"] for row in found] == [hours(2)]
+
+
+def keep(connection, *told, batch=None):
+    sent = send(connection, told, batch)
+    return asked(connection, p_batch=sent["p_batch"], p_n_rows=sent["p_n_rows"])
+
+
+def asked(connection, **values):
+    return call(connection, "keep_phone_reports", **values)["keep_phone_reports"]
+
+
+REPORTED = {"agent_id": AGENT_A, "opportunity_id": "spot-1", "timestamp": hours(0).isoformat()}
+
+
+def test_what_is_told_twice_in_a_batch_or_was_known_stays_as_it_was_told_first(database):
+    with database.service() as service:
+        insert(service, TABLE, **interaction(arm="hybrid"))
+        told = [{"arm": "formulaBased", "weight": 0.1}, {"weight": 0.2, "stage": 3}, {"stage": 4, "is_called": False}]
+        assert keep(service, *(REPORTED | one for one in told)) == {"status": "ok", "n_written": 1}
+        written = service.execute(f"select arm, weight, stage, is_called from public.{TABLE}").fetchone()
+    assert tuple(written.values()) == ("hybrid", 0.1, 3, False)
+
+
+def test_a_batch_of_which_rows_are_missing_is_not_kept_and_one_that_was_kept_answers_the_same(database):
+    with database.service() as service:
+        insert(service, TABLE, **interaction())
+        batch = uuid.uuid4()
+        kept = keep(service, REPORTED | {"weight": 0.1}, batch=batch)
+        again = asked(service, p_batch=batch, p_n_rows=1)
+        assert again == kept == {"status": "ok", "n_written": 1}
+        assert asked(service, p_batch=uuid.uuid4(), p_n_rows=2) == {"status": "incomplete", "n_rows": 0}
+
+
+def test_what_was_generated_is_told_nothing_of_by_an_import(database):
+    with database.service() as service:
+        insert(service, TABLE, **interaction(source_kind="hybrid"))
+        assert keep(service, REPORTED | {"weight": 0.1}) == {"status": "ok", "n_written": 0}

@@ -3,12 +3,14 @@
 from datetime import timedelta
 from uuid import UUID
 
+import pyarrow as pa
 import pytest
 
 from spots_ml.errors import InputError
 from spots_ml.local_supabase.postgres import ADMIN
 from spots_ml.registry.service import service_periods
 from spots_ml.scoring.decision_log.phone_claims import judge_reports
+from spots_ml.scoring.decision_log.told_reports import TOLD_REPORTS
 from spots_ml.stores.supabase.store import supabase_store
 from spots_ml.stores.supabase.transport import paging
 from spots_ml_tests.database.clock import set_clock, without_clock
@@ -244,3 +246,22 @@ def test_rows_that_a_page_lacks_are_an_error(project, relay, store):
     relay.faults.extend([*([script.behave] * 3), script.refuse(200, [])])
     with pytest.raises(InputError, match="0 rows came, 1 were counted"):
         store.phones.read_phone_decisions(*EVER)
+
+
+def told_report():
+    row = dict.fromkeys(TOLD_REPORTS.names) | {"agent_id": AGENT_A, "opportunity_id": "spot-1", "decided_at": START}
+    return pa.Table.from_pylist([row | {"score": 0.6}], pa.schema([one.with_nullable(True) for one in TOLD_REPORTS]))
+
+
+def test_reports_that_were_swept_away_before_they_were_kept_are_an_error(project, relay, store):
+    report(project, interaction())
+    relay.faults.extend([script.behave, script.refuse(200, {"status": "incomplete", "n_rows": 0})])
+    with pytest.raises(InputError, match="Nothing was kept; import again"):
+        store.phones.keep_reports([told_report()], now=START)
+
+
+def test_a_lost_answer_is_asked_for_again_and_reports_are_kept_once(project, relay, store):
+    report(project, interaction())
+    relay.faults.extend([script.behave, script.applied_then_reset])
+    assert store.phones.keep_reports([told_report()], now=START) == 1
+    assert found(store, "score") == [(0.6,)]
