@@ -1,6 +1,6 @@
 """Measures a daily look at a rollout: judge phones' reports, count each decision once, find units, weigh the evidence.
 
-    PYTHONPATH=. python benchmarks/rollout_day.py [--decisions 1000000] [--agents 50000] [--phones 0.3] [--looks 3]
+    python benchmarks/rollout_day.py [--decisions 1000000] [--agents 50000] [--phones 0.3] [--looks 3]
 
 One JSON line. Decisions lie in 60 days of two stages (10 %, 50 %) and the month before; agents come back; 30 % were
 reported by phones, in the columns of the reports' table, the rest was served. Each look finds all units anew, as a
