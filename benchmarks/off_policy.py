@@ -1,6 +1,6 @@
 """Measures how often the 95 % intervals of off-policy values hold the truth, and that they are refused without overlap.
 
-    PYTHONPATH=. python benchmarks/off_policy.py [--worlds 500] [--first-seed 0] [--resamples 1000]
+    PYTHONPATH=. python benchmarks/off_policy.py [--worlds 500] [--first-seed 0] [--resamples 400] [--only NAME]
 
 Prints one JSON line per setting. A world has agents with tastes of their own (standard deviation 0.25 of a value in
 [-1, 1]) and 4 to 23 decisions each; a score decides, a fair coin decides in a share of the decisions; the candidate
@@ -44,7 +44,7 @@ SETTINGS = (
     Setting("coin in 20 %", World(n_agents=1_000), True),
     Setting("coin in 10 %, more agents", World(n_agents=1_500, explored=0.1), True),
     Setting("coin in 20 % of scores from 0.32 on", World(n_agents=1_000, explored_from=0.32), True),
-    Setting("coin in 20 %, few calls", World(n_agents=1_000, threshold=0.8), True),
+    Setting("coin in 20 %, few calls", World(n_agents=1_500, threshold=0.8), True),
     Setting("no coin", World(n_agents=800, explored=0.0), False),
     Setting("coin in 20 % of scores from 0.48 on", World(n_agents=800, explored_from=0.48), False),
 )
@@ -122,11 +122,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--worlds", type=int, default=500)
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--resamples", type=int, default=1_000)
+    parser.add_argument("--resamples", type=int, default=400)
+    parser.add_argument("--only", default="", help="only settings with this in their name")
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.worlds)
     method = {"machine": platform.processor() or platform.machine(), "cores": os.cpu_count(), "seeds": str(seeds)}
-    for setting in SETTINGS:
+    for setting in (one for one in SETTINGS if options.only in one.name):
         print(json.dumps({**measure(setting, seeds, options.resamples), **method}))
 
 

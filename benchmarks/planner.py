@@ -23,6 +23,7 @@ from evidence import T0, Ended, Setting, World, ramp
 
 from spots_ml.experiments.budget import level_at
 from spots_ml.experiments.forecasting.planner import Traffic, plan_rollout
+from spots_ml.experiments.policy import RolloutPolicy
 from spots_ml.experiments.rollout import StagePeriod
 from spots_ml.experiments.weighing.payoffs import VALUE, unit_payoffs
 
@@ -30,11 +31,15 @@ SETTINGS = (
     Setting(active_a_day=180, effect=-0.1),
     Setting(active_a_day=1_000, effect=-0.1),
     Setting(active_a_day=500, effect=-0.1),
-    Setting(active_a_day=600, effect=0.06),
     Setting(active_a_day=1_000, effect=0.06),
+    Setting(active_a_day=600, effect=0.06),
     Setting(active_a_day=1_000, effect=0.1, known_before=False),
     Setting(active_a_day=200, effect=0.03),
     Setting(active_a_day=3_000, effect=0.03),
+    Setting(active_a_day=300, effect=0.08),
+    Setting(active_a_day=1_200, effect=0.04),
+    Setting(active_a_day=400, effect=0.08, known_before=False),
+    Setting(active_a_day=600, effect=0.06, policy=RolloutPolicy(window_days=14.0, longest_days=90.0)),
 )
 LOG_DAYS = 28
 
@@ -119,6 +124,7 @@ def measure(setting: Setting, seeds: range, pool: ProcessPoolExecutor) -> dict[s
         "agents_per_day": setting.active_a_day,
         "effect": setting.effect,
         "known_before": setting.known_before,
+        "window_days": setting.policy.window_days,
         "planned_day": planned.day,
         "realised_median_day": realised,
         "planned_over_day": planned.over_day,

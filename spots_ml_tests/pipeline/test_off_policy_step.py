@@ -86,7 +86,7 @@ def test_a_candidate_is_valued_by_outcomes_of_what_a_coin_decided(explored):
     assert (found.n_decisions, found.n_agents) == (1_200, 90)
     assert found.overlap > 0.9 and 0 < found.n_changed < 1_200
     assert found.effect.low < found.effect.value < found.effect.high
-    assert "more than what answers now" in found.told()
+    assert "beside what answers now" in found.told()
 
 
 def test_what_answers_now_is_worth_no_more_than_itself(explored):

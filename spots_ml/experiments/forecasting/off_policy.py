@@ -89,7 +89,7 @@ class OffPolicyValue(BaseModel):
             return f"cannot be estimated, because {self.cannot}"
         ours = _interval(self.value)
         return (
-            f"worth {ours} per decision, {_interval(self.effect)} more than what answers now "
+            f"worth {ours} per decision, an effect of {_interval(self.effect)} beside what answers now "
             f"({self.n_decisions:,} decisions of {self.n_agents:,} agents, {self.n_changed:,} of them made otherwise)"
         )
 
