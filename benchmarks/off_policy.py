@@ -1,6 +1,6 @@
 """Measures how often the 95 % intervals of off-policy values hold the truth, and that they are refused without overlap.
 
-    PYTHONPATH=. python benchmarks/off_policy.py [--worlds 500] [--first-seed 0] [--resamples 400] [--only NAME]
+    python benchmarks/off_policy.py [--worlds 500] [--first-seed 0] [--resamples 400] [--only NAME]
 
 Prints one JSON line per setting. A world has agents with tastes of their own (standard deviation 0.25 of a value in
 [-1, 1]) and 4 to 23 decisions each; a score decides, a fair coin decides in a share of the decisions; the candidate
@@ -17,9 +17,9 @@ import time
 from dataclasses import dataclass, replace
 
 import numpy as np
+from _logged_worlds import Drawn, World
 
 from spots_ml.experiments.forecasting.off_policy import off_policy_value
-from spots_ml_tests.experiments.logged_worlds import Drawn, World
 
 _TRUTH_AGENTS = 80_000
 _TRUTH_DRAWS = 12
