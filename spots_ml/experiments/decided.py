@@ -1,9 +1,11 @@
 """What was decided, whatever its route: the service's served decisions and those that phones reported, each once."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES
 from spots_ml.scoring.decision_log.same_decision import repeated, same_decision
@@ -37,6 +39,23 @@ def decided_once(served: pa.Table, reports: pa.Table) -> pa.Table:
     everything = np.ones(table.num_rows, bool)
     twice = repeated(same_decision(table), np.arange(table.num_rows), everything)
     return table.filter(pa.array(~twice)) if twice.any() else table
+
+
+def known_until(decided: pa.Table, *, now: datetime) -> datetime:
+    """Tell up to which moment it is known what was decided.
+
+    A clock that is ahead says that windows are over whose decisions are still to come, and a unit that is made too
+    early stays so. So the log has to have got there as well, by the clocks of those who wrote it.
+
+    Args:
+        decided: Rows of schema `DECIDED`.
+        now: The present by the clock of who looks, with a time zone.
+
+    Returns:
+        The present, or the last moment at which anything was decided, whichever is earlier (UTC).
+    """
+    last = pc.max(decided["decided_at"]).as_py()
+    return now.astimezone(UTC) if last is None else min(now.astimezone(UTC), last.astimezone(UTC))
 
 
 def _taken(decisions: pa.Table, *, by_phone: bool) -> pa.Table:

@@ -53,7 +53,7 @@ class DayEffect(ReleaseDocument):
 class Evidence(ReleaseDocument):
     """All that is known about a rollout at a look."""
 
-    as_of: UtcTime = Field(description="Units that were whole by then are in it.")
+    as_of: UtcTime = Field(description="Units that were whole by then, by the log as well, are in it.")
     stages: tuple[StageCounts, ...]
     benefit: EValue = Field(description="Against: the effect is 0 or less.")
     harm: EValue = Field(description="Against: the effect is 0 or more.")

@@ -68,7 +68,7 @@ def find_units(
         rollout: Which rollout.
         periods: Its stages.
         known: Units that are kept already, with `stage` and `agent_id`: they are never made again.
-        as_of: The present, with a time zone.
+        as_of: Up to when it is known what was decided, with a time zone.
 
     Returns:
         Units, and who entered; the order of the rows of `decided` decides nothing.

@@ -13,13 +13,14 @@ from spots_ml.experiments.weighing.ramp import decide_rollout
 from spots_ml_tests.experiments.unit_tables import T0, event, events_until, known, periods, rollout
 
 
-def decided(evidence, *, stage=1, status="running", days=12.0, events=None, **changes):
+def decided(evidence, *, stage=1, status="running", days=12.0, events=None, withheld=None, **changes):
     when = (stage - 1) * 20 + days
     return decide_rollout(
         rollout(stage=stage, status=status, **changes),
         events_until(stage) if events is None else events,
         evidence,
         now=T0 + timedelta(days=when),
+        withheld=withheld,
     )
 
 
@@ -33,6 +34,15 @@ def test_better_promotes_out_of_the_last_stage_and_only_widens_the_first():
     assert decided(known(2, benefit=5.0), stage=2).change.action == "promoted"
     assert decided(known(1, benefit=9.0, not_much_worse=9.0)).step == "widen"
     assert decided(known(1, benefit=9.0)).step == "hold"
+
+
+def test_what_the_registry_gives_no_more_traffic_is_neither_widened_nor_promoted_and_says_why():
+    why = "compared with the active v1.0-real it was not good enough (worse)"
+    for stage in (1, 2):
+        decision = decided(known(stage, benefit=9.0, not_much_worse=9.0), stage=stage, withheld=why)
+        assert decision.step == "hold" and why in decision.told and "spots-ml bless" in decision.told
+        assert decided(known(stage, harm=9.0), stage=stage, withheld=why).step == "roll_back"
+        assert decided(known(stage, benefit=9.0), stage=stage, days=60.0, withheld=why).step == "end"
 
 
 def test_harm_rolls_back_at_once_in_every_stage_also_while_paused():

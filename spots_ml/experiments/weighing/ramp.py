@@ -6,7 +6,7 @@ in their order, the first that applies:
 1. Harm, of the value or of a guardrail, rolls back, in every stage, and also while somebody has paused the rollout.
 2. Agents that do not come as they were assigned freeze it; frozen by that for longer than the grace, it is rolled back.
 3. Better, with units of the last stage: promoted. After the longest duration it ends otherwise.
-4. Paused, or decided otherwise than assigned too often: it holds.
+4. Paused, decided otherwise than assigned too often, or without the blessing that more traffic needs: it holds.
 5. Not much worse, with enough units of its stage: widened to the next share.
 6. A promotion is too unlikely by now: it ends.
 7. It holds.
@@ -56,7 +56,12 @@ class RolloutDecision:
 
 
 def decide_rollout(
-    rollout: Rollout, events: Sequence[RolloutEvent], evidence: Evidence, *, now: datetime
+    rollout: Rollout,
+    events: Sequence[RolloutEvent],
+    evidence: Evidence,
+    *,
+    now: datetime,
+    withheld: str | None = None,
 ) -> RolloutDecision:
     """Decide about a rollout.
 
@@ -65,6 +70,7 @@ def decide_rollout(
         events: What happened to it, by number.
         evidence: What is known now.
         now: The present, with a time zone.
+        withheld: Why the version may not have more traffic, whatever the evidence is; None: it may.
 
     Returns:
         What follows.
@@ -82,7 +88,8 @@ def decide_rollout(
     if mistrusted is not None:
         return mistrusted
     otherwise = evidence.otherwise_share > policy.most_otherwise
-    if running and not otherwise and _is_last(rollout) and evidence.benefit.rejects and _enough(rollout, evidence):
+    may_step = running and not otherwise and withheld is None
+    if may_step and _is_last(rollout) and evidence.benefit.rejects and _enough(rollout, evidence):
         return RolloutDecision("promote", "evidence", f"better: {effect_told(evidence)}, e {e_told(evidence.benefit)}")
     lasts = now - rollout.started_at
     if lasts >= timedelta(days=policy.longest_days):
@@ -101,6 +108,10 @@ def decide_rollout(
             f"hold: {evidence.otherwise_share:.1%} of decisions were not made as assigned, more than "
             f"{policy.most_otherwise:.1%}; see which versions phones and servers have",
         )
+    if withheld is not None:
+        again = f"`spots-ml bless {rollout.model_type} {rollout.version} --anew` compares it again"
+        told = f"hold: of {rollout.version}, {withheld}; {again}; {known_so_far(evidence)}"
+        return RolloutDecision("hold", None, told)
     if not _is_last(rollout) and evidence.not_much_worse.rejects and _enough(rollout, evidence):
         following = policy.shares[rollout.stage]
         return RolloutDecision(

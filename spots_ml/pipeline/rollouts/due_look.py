@@ -77,7 +77,8 @@ def look_due(
 
 
 def _daily(model_type: ModelType, last: datetime | None, now: datetime, told: str, state: str) -> LookDue:
-    if last is None or now - last >= LOOK_EVERY:
+    # One that was by a clock that was ahead says nothing of when the next one is due.
+    if last is None or not timedelta(0) <= now - last < LOOK_EVERY:
         when = "never" if last is None else f"{last:%Y-%m-%d %H:%M} UTC"
         return LookDue(model_type, True, f"{told}; looked at last: {when}", f"{state} after {when}")
     return LookDue(model_type, False, f"{told}; the next look is at {last + LOOK_EVERY:%Y-%m-%d %H:%M} UTC", state)

@@ -96,8 +96,8 @@ class Rehearsal:
             self.bless(version)
         return made
 
-    def bless(self, version: str) -> None:
-        """Say of a version that it may have traffic beside what is active."""
+    def bless(self, version: str, *, passed: bool = True) -> None:
+        """Say of a version whether it may have traffic beside what is active."""
         active = next(
             (one for one in self.store.versions.list_versions(self.model_type) if one.status == "active"), None
         )
@@ -105,7 +105,7 @@ class Rehearsal:
             model_type=self.model_type,
             version=version,
             champion=None if active is None else active.version,
-            passed=True,
+            passed=passed,
             sentence="a rehearsal: nothing was compared",
         )
         self.store.versions.bless(blessing, now=self.now, actor=ACTOR)

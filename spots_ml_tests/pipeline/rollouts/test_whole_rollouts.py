@@ -6,6 +6,8 @@ import pytest
 
 from spots_ml.experiments.rollout import ON_THE_WAY
 from spots_ml.pipeline.rollouts.by_hand import change_by_hand
+from spots_ml.pipeline.rollouts.next_rollout import challenge
+from spots_ml.pipeline.rollouts.starting import rollouts_of, start_upcoming
 from spots_ml_tests.pipeline.rollouts.rehearsed import (
     FIRST,
     POLICY,
@@ -55,6 +57,26 @@ def test_a_version_that_harms_is_rolled_back_in_its_first_stage_and_comes_back_o
     place.bless(SECOND)
     again = look_at(place).started
     assert (again.version, again.salt != started.salt) == (SECOND, True)
+
+
+def test_a_version_that_a_newer_comparison_speaks_against_holds_keeps_its_units_and_goes_on_when_blessed_again(place):
+    with_champion(place)
+    place.register(SECOND)
+    started = look_at(place).started
+    place.bless(SECOND, passed=False)
+    looked = days(place, 4, good=0.9)
+    assert looked.change is None and "not good enough" in looked.told
+    assert place.store.rollouts.rollout_units(started.number).num_rows
+    place.bless(SECOND)
+    assert look_at(place).change.action == "widened"
+
+
+def test_a_version_that_a_person_started_without_a_blessing_is_widened_without_one(place):
+    with_champion(place)
+    made = place.register(SECOND, blessed=False)
+    upcoming = challenge(rollouts_of(place.store, place.model_type), made, reason="worth a try")
+    start_upcoming(place.store, place.model_type, upcoming, POLICY, now=place.now, actor="anna", forced=True)
+    assert days(place, 4, good=0.9, until=lambda looked: looked.change is not None).change.action == "widened"
 
 
 def test_without_any_version_the_first_one_is_rolled_out_against_the_formula(place):
