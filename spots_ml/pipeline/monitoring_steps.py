@@ -32,6 +32,7 @@ from spots_ml.places import Places
 from spots_ml.registry.service import service_periods
 from spots_ml.scoring.decision_log.phone_claims import count_reports, counted_reports, judge_reports
 from spots_ml.scoring.decision_log.phone_decisions import PHONE
+from spots_ml.scoring.decision_log.reported_outcomes import with_reported_outcomes
 from spots_ml.stores.store import Store
 
 SEED: Final = 0
@@ -91,9 +92,9 @@ def measure_day(store: Store, day: date, *, now: datetime, maturity: timedelta, 
         ConfigError: When the day lies ahead.
     """
     since, until = decision_window(day)
-    decisions = store.decisions.read_decisions(since, until)
-    rows = measure_performance(decisions, day=day, now=now, maturity=maturity, seed=SEED)
     reports = store.phones.read_phone_decisions(since, until)
+    decisions = with_reported_outcomes(store.decisions.read_decisions(since, until), reports)
+    rows = measure_performance(decisions, day=day, now=now, maturity=maturity, seed=SEED)
     served = served_among(decisions)
     judged = judge_reports(reports, service_periods(store.versions.history()), served)
     rows += measure_performance(

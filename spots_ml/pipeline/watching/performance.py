@@ -10,13 +10,11 @@ from spots_ml.models.declared import model_in, model_spec
 from spots_ml.models.spec import Rival, Role
 from spots_ml.monitoring.causes.promise import COLUMNS, LOOK_BACK, NEEDED, Kept, Promise, hold_against
 from spots_ml.monitoring.causes.watches import CARRIED_FOR, Watch, first_found
-from spots_ml.monitoring.performance import served_among
+from spots_ml.pipeline.rollouts.both_routes import read_both_routes
 from spots_ml.places import Places
 from spots_ml.registry.in_service import in_service
 from spots_ml.registry.records import ModelVersion
-from spots_ml.registry.service import service_periods
 from spots_ml.registry.serving import read_version
-from spots_ml.scoring.decision_log.phone_claims import counted_reports, judge_reports
 from spots_ml.scoring.fallback import ModelUnavailableError
 from spots_ml.stores.store import Store
 
@@ -75,11 +73,7 @@ def watch_performance(
 
 def _decisions(store: Store, until: datetime) -> pa.Table:
     """What the service decided, and what phones report that the service did not decide."""
-    since = until - LOOK_BACK
-    served = served_among(store.decisions.read_decisions(since, until))
-    reports = store.phones.read_phone_decisions(since, until)
-    judged = judge_reports(reports, service_periods(store.versions.history()), served)
-    routes = [served, counted_reports(reports, judged)]
+    routes = read_both_routes(store, until - LOOK_BACK, until)
     return pa.concat_tables([route.select(list(COLUMNS)) for route in routes], promote_options="default")
 
 
