@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from spots_ml.experiments.budget import level_at
 from spots_ml.experiments.rollout import ON_THE_WAY
+from spots_ml.pipeline.rollouts import controller
 from spots_ml.pipeline.rollouts.by_hand import change_by_hand
 from spots_ml.pipeline.rollouts.next_rollout import challenge
 from spots_ml.pipeline.rollouts.starting import rollouts_of, start_upcoming
@@ -112,3 +114,45 @@ def test_a_newer_version_waits_or_takes_the_place_as_the_rules_say(place):
     replaced = look_at(place, POLICY.model_copy(update={"when_busy": "supersede"}))
     assert actions(place, first)[-1] == ("ended", "superseded")
     assert (replaced.started.version, traffic(place, SECOND), traffic(place, THIRD)) == (THIRD, 0.0, 0.3)
+
+
+def test_what_was_never_compared_with_what_is_active_now_is_compared_by_the_look_and_starts_if_that_is_good(
+    place, monkeypatch
+):
+    with_champion(place)
+    place.register(SECOND, blessed=False)
+    compared = []
+
+    def bless(places, versions, model_type, version, *, now, actor):
+        compared.append((model_type, version))
+        place.bless(version)
+
+    monkeypatch.setattr(controller, "bless_version", bless)
+    assert look_at(place, POLICY.model_copy(update={"auto_start": False})).started is None
+    assert compared == []
+    assert look_at(place).started.version == SECOND
+    assert compared == [(place.model_type, SECOND)]
+    look_at(place)
+    assert len(compared) == 1
+
+
+def test_a_comparison_that_cannot_be_made_is_a_no_that_is_kept_and_not_tried_again(place):
+    with_champion(place)
+    place.register(SECOND, blessed=False)
+    waits = look_at(place).waits
+    assert f"{SECOND} is not rolled out: compared with the active {FIRST} it was not good enough" in waits
+    kept = place.store.versions.newest_blessing(place.model_type, SECOND, FIRST)
+    place.pass_time(timedelta(days=1))
+    look_at(place)
+    assert place.store.versions.newest_blessing(place.model_type, SECOND, FIRST) == kept
+
+
+def test_a_promotion_by_force_makes_the_next_one_no_easier(place):
+    with_champion(place)
+    place.register(SECOND)
+    first = look_at(place).started
+    change_by_hand(place.store, place.model_type, "promote", now=place.now, actor="anna", reason="in a hurry")
+    following = look_at(place).started
+    assert (following.kind, following.n_before, following.n_promoted_before) == ("weight", 1, 0)
+    assert following.level == pytest.approx(level_at(1, 0, POLICY.lifetime_level))
+    assert first.level == pytest.approx(level_at(0, 0, POLICY.lifetime_level))
