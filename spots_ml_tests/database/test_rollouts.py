@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from spots_ml.stores.rollout_documents import document_of
+from spots_ml_tests.database.clock import set_clock
 from spots_ml_tests.database.roles import call, content, hours
 from spots_ml_tests.database.rollout_calls import change_rollout, start_document, start_rollout
 from spots_ml_tests.stores import keeping_rollouts
@@ -117,6 +118,33 @@ def test_calls_that_are_sent_again_with_their_ids_happen_once(filled):
         for _ in range(2):
             assert change_rollout(connection, rollout, "widened", p_request_id=third)["rollout"]["stage"] == 2
         assert [len(rows(connection, f"rollout_{name}")) for name in ("events", "looks", "units")] == [2, 1, 1]
+
+
+@pytest.mark.parametrize(("present", "status"), [(9.75, "ok"), (11, "ok"), (9.7, "refused"), (11.01, "refused")])
+def test_who_starts_looks_or_changes_does_so_by_the_clock_of_the_database(filled, present, status):
+    with filled.service() as connection:
+        running = start_rollout(connection, B)["rollout"]
+    with filled.owner() as connection:
+        set_clock(connection, f"timestamptz '{hours(present).isoformat()}'")
+    with filled.service() as connection:
+        looked = look(connection, running, UNIT, p_at=hours(10))
+        over = change_rollout(connection, running, "ended", at=10)
+        again = start_rollout(connection, B, at=10)
+        assert len(rows(connection, "rollout_looks")) == (status == "ok")
+    assert {answer["status"] for answer in (looked, over, again)} == {status}
+    if status == "refused":
+        assert "set the clock" in looked["reason"] and hours(10).strftime("%Y-%m-%d %H:%M:%S") in looked["reason"]
+
+
+def test_a_call_that_is_sent_again_is_answered_however_late(filled):
+    mine = uuid.uuid4()
+    with filled.service() as connection:
+        document = start_document(connection, B)
+        started = start_rollout(connection, B, document=document, p_request_id=mine)
+    with filled.owner() as connection:
+        set_clock(connection, f"timestamptz '{hours(99).isoformat()}'")
+    with filled.service() as connection:
+        assert start_rollout(connection, B, document=document, p_request_id=mine) == started
 
 
 def test_a_request_id_is_bound_to_its_whole_request(filled):
