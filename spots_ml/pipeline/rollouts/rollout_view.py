@@ -112,6 +112,13 @@ class RolloutView:
             )
         elif self.is_on_its_way and self.looks and self.looks[-1].evidence.sample_ratio.rejects:
             needs.append(f"{self.rollout.name}: agents do not come as they were assigned; {self.looks[-1].told}")
+        elif self.is_on_its_way and self.looks:
+            otherwise, most = self.looks[-1].evidence.otherwise_share, self.rollout.policy.most_otherwise
+            if otherwise > most:
+                needs.append(
+                    f"{self.rollout.name}: {otherwise:.1%} of decisions were not made as assigned, more than "
+                    f"{most:.1%}, and it holds; `spots-ml check-log` tells what phones report"
+                )
         return tuple(needs)
 
 
