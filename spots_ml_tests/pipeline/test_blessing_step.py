@@ -123,6 +123,15 @@ def test_another_weight_is_compared_too(world):
     assert again.kept.blessing.comparison["weights"] == [0.25, 0.1, 0.3]
 
 
+def test_another_weight_of_the_champion_is_compared_too(world):
+    blessed(world, SECOND)
+    world.store.set_weight(MODEL, FIRST, 0.25, now=world.clock(), actor="a test", reason="")
+
+    again = blessed(world, SECOND)
+    assert not again.made_already
+    assert again.kept.blessing.comparison["weights"] == [0.1, 0.25, 0.3]
+
+
 @pytest.mark.parametrize("version", [FIRST, SECOND])
 def test_where_the_data_of_one_of_them_does_not_lie_it_is_a_no_that_says_so(world, version):
     digest = world.store.get(MODEL, version).content_digest

@@ -115,6 +115,28 @@ def test_versions_arrive_as_they_are_with_their_files(source, models_dir, target
     assert {entry.actor for entry in target.history()} == {"mover"}
 
 
+def test_blessings_come_along_and_what_was_forced_or_older_than_blessings_is_forced_there(source, models_dir, target):
+    fill(source, models_dir, 3)
+    promote(source, 0)
+    source.promote(MODEL, name(1), now=hours(51), actor="ann", reason="sure", forced=True)
+    promote(source, 2)
+    carry(source, models_dir, target)
+
+    assert (
+        target.newest_blessing(MODEL, name(0), None).blessing == source.newest_blessing(MODEL, name(0), None).blessing
+    )
+    assert target.newest_blessing(MODEL, name(1), name(0)) is None
+    assert target.newest_blessing(MODEL, name(2), name(1)).actor == "mover"
+    told = {(one.version, one.action): one.forced for one in target.history() if one.action != "registered"}
+    assert told == {
+        (name(0), "promoted"): False,
+        (name(0), "superseded"): False,
+        (name(1), "promoted"): True,
+        (name(1), "superseded"): False,
+        (name(2), "promoted"): False,
+    }
+
+
 def test_a_life_is_repeated_so_that_a_rollback_means_the_same(source, models_dir, target):
     fill(source, models_dir, 6)
     live(source)

@@ -78,24 +78,29 @@ def bless_version(
     active = active_version(store.list_versions(model_type))
     answering = answering_now(store, places.models_dir)
     known = None if anew else store.newest_blessing(model_type, version, None if active is None else active.version)
-    if known is not None and _still_holds(known, row, store, answering, rules):
+    if known is not None and _still_holds(known, row, active, store, answering, rules):
         return Blessed(known, made_already=True)
     found = _compare(places, store, row, active, answering, rules)
     return Blessed(store.bless(found, now=now, actor=actor), made_already=False)
 
 
 def _still_holds(
-    known: KeptBlessing, row: ModelVersion, store: VersionStore, now: Answering, rules: BlessingRules
+    known: KeptBlessing,
+    row: ModelVersion,
+    active: ModelVersion | None,
+    store: VersionStore,
+    now: Answering,
+    rules: BlessingRules,
 ) -> bool:
     """Whether a blessing was made by these rules, beside what answers now, and since the version was rolled back."""
     told = known.blessing.comparison
     beside = {kind: model.version for kind, model in now.items() if kind != row.model_type}
-    weights = told.get("weights")
+    weights, needed = told.get("weights"), {one.weight for one in (row, active) if one is not None}
     return (
         known.after_change >= blessing_needed_since(store.history(row.model_type), row.version)
         and told.get("rules") == rules.model_dump(mode="json")
         and told.get("beside") == beside
-        and (not weights or row.weight in weights)  # type: ignore[operator]  # a list of numbers
+        and (not isinstance(weights, list) or not weights or needed.issubset(weights))
     )
 
 

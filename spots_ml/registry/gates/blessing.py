@@ -146,7 +146,7 @@ def bless(
     formula = formula_score(rows.features).score
     report = report.model_copy(
         update={
-            "overall": tuple(compare(one, agents, rules, resampling) for one in contests),
+            "overall": compare(contests, agents, rules, resampling),
             "slices": compare_on_slices(contests, rows.agent, slices(rows, formula, centres), rules, resampling),
             "vibe_centres": tuple(tuple(round(float(one), 6) for one in centre) for centre in centres),
         }

@@ -6,7 +6,7 @@ version that is nowhere worse (Holm 1979, "A simple sequentially rejective multi
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -100,33 +100,49 @@ class ComparedOnSlice(BaseModel):
     passed: bool = Field(description="False: worse than the margin beyond doubt, among all slices that decide.")
 
 
-def compare(contest: Contest, agents: Agents, rules: BlessingRules, resampling: Resampling) -> Compared:
-    """Hold a contest on all rows.
+def compare(
+    contests: Sequence[Contest], agents: Agents, rules: BlessingRules, resampling: Resampling
+) -> tuple[Compared, ...]:
+    """Hold contests on all rows.
 
     Args:
-        contest: The two sides.
+        contests: What is compared.
         agents: Whose the rows are.
         rules: By which it is judged.
-        resampling: How agents are drawn again.
+        resampling: How agents are drawn again: the same agents for all contests.
 
     Returns:
-        What was found. Answers that are the same on every row pass; without an interval nothing else does.
+        What was found, in their order. Answers that are the same on every row pass; without an interval nothing else
+        does.
     """
-    margin = contest.margin(rules)
-    numbers = _estimates(contest, agents, margin, resampling)
-    left = numbers["margin_left"]
-    same = np.array_equal(contest.own, contest.other)
-    return Compared(
-        subject=contest.subject,
-        against=contest.against,
-        metric=contest.metric,
-        own=kept(float(contest.own.mean())),
-        other=kept(float(contest.other.mean())),
-        better_by=numbers["better_by"],
-        margin=margin,
-        margin_left=left,
-        passed=same or (left.low is not None and left.low >= 0.0),
+    better = estimate_all({f"{place}": _better(one, agents) for place, one in enumerate(contests)}, resampling)
+    left = estimate_all(
+        {f"{place}": mean(agents, one.spare(one.margin(rules)), bounded=False) for place, one in enumerate(contests)},
+        resampling,
     )
+    return tuple(
+        Compared(
+            subject=one.subject,
+            against=one.against,
+            metric=one.metric,
+            own=kept(float(one.own.mean())),
+            other=kept(float(one.other.mean())),
+            better_by=better[f"{place}"],
+            margin=one.margin(rules),
+            margin_left=left[f"{place}"],
+            passed=_is_good_enough(one, left[f"{place}"]),
+        )
+        for place, one in enumerate(contests)
+    )
+
+
+def _is_good_enough(contest: Contest, left: Estimate) -> bool:
+    return np.array_equal(contest.own, contest.other) or (left.low is not None and left.low >= 0.0)
+
+
+def _better(contest: Contest, agents: Agents) -> Difference:
+    own, other = (mean(agents, side, bounded=False) for side in (contest.own, contest.other))
+    return Difference(other, own) if contest.is_error else Difference(own, other)
 
 
 def compare_on_slices(
@@ -148,40 +164,38 @@ def compare_on_slices(
     Returns:
         By slice and contest.
     """
-    found = []
-    for name, mask in slices.items():
-        agents = Agents.of(rows[mask])
-        effective = effective_number(np.bincount(agents.code).astype(np.float64))
-        for contest in (one.take(mask) for one in contests):
-            margin = contest.margin(rules, on_slice=True)
-            decides = effective >= rules.least_slice_agents
-            found.append(
-                ComparedOnSlice(
-                    slice_name=name,
-                    subject=contest.subject,
-                    against=contest.against,
-                    metric=contest.metric,
-                    n_rows=int(mask.sum()),
-                    effective_agents=round(effective, 3),
-                    better_by=_estimates(contest, agents, margin, resampling)["better_by"],
-                    p_worse=kept(p_below_nought(contest.spare(margin), agents, effective)) if decides else None,
-                    passed=True,
-                )
-            )
+    found = [
+        compared
+        for name, mask in slices.items()
+        for compared in _on_slice(name, [one.take(mask) for one in contests], rows[mask], rules, resampling)
+    ]
     worse = holm([one.p_worse for one in found if one.p_worse is not None], rules.slice_level)
     refused = iter(worse)
     return tuple(one if one.p_worse is None else one.model_copy(update={"passed": not next(refused)}) for one in found)
 
 
-def _estimates(contest: Contest, agents: Agents, margin: float, resampling: Resampling) -> dict[str, Estimate]:
-    own, other = (mean(agents, side, bounded=False) for side in (contest.own, contest.other))
-    return estimate_all(
-        {
-            "better_by": Difference(other, own) if contest.is_error else Difference(own, other),
-            "margin_left": mean(agents, contest.spare(margin), bounded=False),
-        },
-        resampling,
-    )
+def _on_slice(
+    name: str, contests: Sequence[Contest], rows: np.ndarray, rules: BlessingRules, resampling: Resampling
+) -> Iterator[ComparedOnSlice]:
+    """Hold contests on the rows of one slice; which of them refuse is not known yet."""
+    agents = Agents.of(rows)
+    effective = effective_number(np.bincount(agents.code).astype(np.float64))
+    better = estimate_all({f"{place}": _better(one, agents) for place, one in enumerate(contests)}, resampling)
+    for place, one in enumerate(contests):
+        spare, p_worse = one.spare(one.margin(rules, on_slice=True)), None
+        if effective >= rules.least_slice_agents:
+            p_worse = kept(p_below_nought(spare, agents, effective))
+        yield ComparedOnSlice(
+            slice_name=name,
+            subject=one.subject,
+            against=one.against,
+            metric=one.metric,
+            n_rows=len(rows),
+            effective_agents=round(effective, 3),
+            better_by=better[f"{place}"],
+            p_worse=p_worse,
+            passed=True,
+        )
 
 
 def p_below_nought(values: np.ndarray, agents: Agents, effective: float) -> float:
