@@ -170,7 +170,7 @@ def test_who_is_not_signed_in_reads_nothing(shared, name):
     "name",
     [
         *("version_history", "decisions", "performance", "refusals", "retraining_requests", "retraining_takings"),
-        *("open_retraining_requests", "watches", *SERVICE_TABLES),
+        *("open_retraining_requests", "watches", "rollout_events", "rollout_looks", "rollout_units", *SERVICE_TABLES),
     ],
 )
 def test_an_agent_reads_nothing_of_what_is_the_services_own(shared, name):

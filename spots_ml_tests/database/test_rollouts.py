@@ -199,6 +199,17 @@ def test_what_is_written_past_the_functions_ends_the_rollout_as_well(filled):
         assert rows(connection, "rollout_events")[-1]["reason"] == "v1.0-synthetic was promoted"
 
 
+def test_a_start_takes_back_what_another_version_had_of_traffic_from_a_hand(filled):
+    with filled.owner() as connection:
+        connection.execute("update public.model_versions set traffic = 0.3 where version = 'v1.0-synthetic'")
+    with filled.service() as connection:
+        assert start_rollout(connection, B)["status"] == "ok"
+        versions = connection.execute("select traffic from public.model_versions order by version").fetchall()
+        assert [row["traffic"] for row in versions] == [0.0, 0.1]
+        taken = rows(connection, "version_history")[-2]
+        assert (taken["version"], taken["action"], taken["to_value"]) == ("v1.0-synthetic", "traffic_set", 0.0)
+
+
 def test_a_change_that_is_taken_back_leaves_the_rollout_as_it_was(filled):
     with filled.service() as connection:
         rollout = start_rollout(connection, B)["rollout"]

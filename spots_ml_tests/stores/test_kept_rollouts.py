@@ -63,6 +63,15 @@ def test_a_second_rollout_on_its_way_is_against_an_index(rolling):
         run(rolling, (f"INSERT INTO rollouts (salt, {columns}) SELECT 'x', {columns} FROM rollouts",))
 
 
+def test_a_start_takes_back_what_another_version_had_of_traffic_from_a_hand(embedded):
+    fill(embedded, "a", "b")
+    run(embedded, ("UPDATE model_versions SET traffic = 0.3 WHERE version = 'v1.0-synthetic'",))
+    start(embedded, 1)
+    assert [one.traffic for one in embedded.versions.list_versions()] == [0.0, 0.1]
+    taken = embedded.versions.history()[-2]
+    assert (taken.version, taken.action, taken.to_value) == ("v1.0-synthetic", "traffic_set", 0.0)
+
+
 def damage(store, table, change):
     """Change a document past the triggers; where a digest is to fit, it is made so."""
     triggers = {"rollouts": "starts_are_not_changed", "rollout_looks": "looks_are_not_changed"}
