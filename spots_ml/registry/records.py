@@ -117,7 +117,10 @@ class HistoryEntry(_Record):
     """One change of one version; entries are only ever added."""
 
     sequence: int = Field(ge=1, description="Order of the changes over all models.")
-    at: UtcTime
+    at: UtcTime = Field(description="By the clock of who made the change.")
+    noted_at: UtcTime | None = Field(
+        default=None, description="By the clock of the store; null: it has none of its own, or had none then."
+    )
     model_type: ModelType
     version: str
     action: Action

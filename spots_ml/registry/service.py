@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -49,8 +49,9 @@ def service_periods(history: Iterable[HistoryEntry]) -> ServicePeriods:
 
     Changes follow each other by their sequence, whatever the clocks of those who made them said. A change is not later
     than any that follows it, so a period begins by the earliest of these clocks; it is not earlier than any before it,
-    so a period ends by the latest of those. Where clocks contradict the sequence, a period is as wide as that allows:
-    no decision that was served is taken for one that was not.
+    so a period ends by the latest of those. The clock of the store counts beside that of who made the change. Where
+    clocks contradict each other or the sequence, a period is as wide as they allow: no decision that was served is
+    taken for one that was not.
 
     Args:
         history: All changes, in the order of their sequence.
@@ -59,8 +60,10 @@ def service_periods(history: Iterable[HistoryEntry]) -> ServicePeriods:
         The periods.
     """
     entries = tuple(history)
-    at = np.array([entry.at.replace(tzinfo=None) for entry in entries], "datetime64[us]")
-    earliest, latest = np.minimum.accumulate(at[::-1])[::-1], np.maximum.accumulate(at)
+    clocks = np.array([[_plain(entry.at), _plain(entry.noted_at or entry.at)] for entry in entries], "datetime64[us]")
+    clocks = clocks.reshape(len(entries), 2)
+    earliest = np.minimum.accumulate(clocks.min(axis=1)[::-1])[::-1]
+    latest = np.maximum.accumulate(clocks.max(axis=1))
     serving: dict[tuple[str, str], np.datetime64] = {}
     periods: dict[tuple[str, str], list[tuple[np.datetime64, np.datetime64]]] = defaultdict(list)
     traffic: dict[tuple[str, str], float] = {}
@@ -78,3 +81,7 @@ def service_periods(history: Iterable[HistoryEntry]) -> ServicePeriods:
     for key, since in serving.items():
         periods[key].append((since, _ALWAYS))
     return ServicePeriods({key: tuple(found) for key, found in periods.items()})
+
+
+def _plain(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -21,6 +21,7 @@ from spots_ml.registry.lifecycle import TRANSITIONS
 from spots_ml.registry.records import STATUSES, Action, Candidate, HistoryEntry, ModelVersion, VersionContent
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.stores.rollout_documents import document_of, event_of, rollout_of
+from spots_ml_tests.database.clock import set_clock
 from spots_ml_tests.database.roles import bless, call, content, hours, model_file
 from spots_ml_tests.database.rollout_calls import change_rollout, start_rollout
 from spots_ml_tests.registry import blessing as blessed
@@ -450,6 +451,15 @@ def test_who_and_why_are_one_line_each(database, text):
             assert (answer["status"], "expected one line of text" in answer["reason"]) == ("refused", True)
         assert len(history(connection)) == 1
         assert change(connection, "promote", 0, p_reason="schön, 好 👍" + "x" * 900)["status"] == "ok"
+
+
+def test_the_databases_own_clock_is_noted_beside_the_moment_that_was_told(database):
+    with database.owner() as connection:
+        set_clock(connection, "'2026-11-21 12:00+00'::timestamptz")
+    with database.service() as connection:
+        register(connection, at=240)
+        (entry,) = history(connection)
+    assert (entry["at"], entry["noted_at"]) == (hours(240), hours(2))
 
 
 def test_the_transitions_of_the_database_are_those_of_the_registry(database):

@@ -73,3 +73,17 @@ def test_what_was_replaced_on_a_clock_behind_served_until_the_latest_moment_befo
 
     assert served(store, "v1.0-real", 3, 8, 9) == [True, True, False]
     assert served(store, "v1.1-real", -241, -240, 9) == [False, True, True]
+
+
+def test_what_was_promoted_on_a_clock_ahead_serves_by_the_clock_of_the_store(store):
+    store.register(make_candidate("a", "v1.0-real"), now=hours(0), actor="a test")
+    promote_blessed(store, MODEL, "v1.0-real", now=hours(240), **CHANGE)
+    *before, promoted = store.history()
+    noted = promoted.model_copy(update={"noted_at": hours(2)})
+
+    covered = service_periods([*before, noted]).covers(MODEL, "v1.0-real", moments(1, 2, 239))
+    assert covered.tolist() == [False, True, True]
+
+
+def test_without_a_history_nothing_was_in_service():
+    assert service_periods([]).periods == {}

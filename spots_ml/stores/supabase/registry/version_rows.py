@@ -13,7 +13,7 @@ VERSIONS: Final = "model_versions"
 VERSION_COLUMNS: Final = tuple(ModelVersion.model_fields)
 
 _HISTORY: Final = "version_history"
-_TIMES: Final = ("created_at", "updated_at", "last_registered_at", "at")
+_TIMES: Final = ("created_at", "updated_at", "last_registered_at", "at", "noted_at")
 
 
 def version_of(row: Mapping[str, Any]) -> ModelVersion:
@@ -68,6 +68,8 @@ def read_history(calls: Calls, model_type: ModelType | None, version: str | None
 
 
 def _values(row: Mapping[str, Any], columns: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        name: datetime.fromisoformat(row[name]).astimezone(UTC) if name in _TIMES else row[name] for name in columns
-    }
+    return {name: _moment(row[name]) if name in _TIMES else row[name] for name in columns}
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
