@@ -156,7 +156,8 @@ def _run_model(
     trained = exported = measured = registered = None
     refusal: str | None = None
     try:
-        start = model_to_start_from(store.list_versions(model_type), config.training)
+        warm = config.training.warm_start
+        start = model_to_start_from(store.list_versions(model_type), config.training) if warm else None
         trained = train(places, dataset_digest, model_type, config.training, seed=config.seed, start=start)
         _require(trained.verdict)
         exported = export_model(places, store, trained.digest, runtimes=config.runtimes)

@@ -112,7 +112,9 @@ def trained_model(model_type: ModelType) -> dg.AssetsDefinition:
         with refusals_in_words():
             digest, seed = upstream_digest(context, DATASET), config.checked_seed()
             training = platform.training_config().changed(config.changes())
-            start = model_to_start_from(platform.store().versions.list_versions(model_type), training)
+            start = None
+            if training.warm_start:
+                start = model_to_start_from(platform.store().versions.list_versions(model_type), training)
             about = about_training(platform, model_type, digest, training, seed, start)
             with refusals_of(context, platform).of("trained_model", about) as judged:
                 trained = train(
