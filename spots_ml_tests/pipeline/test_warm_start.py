@@ -12,9 +12,11 @@ from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.interactions.learning.agent_names import labelled_agent_names
 from spots_ml.interactions.learning.splits import TEST, TRAIN, VALIDATION
 from spots_ml.interactions.learning.validation import load_labelled_rows
+from spots_ml.pipeline.attempts import PresentAttempts
 from spots_ml.pipeline.data_steps import Sources, make_dataset, take_snapshot
 from spots_ml.pipeline.learned_rows import model_to_start_from, rows_of_learned_agents
 from spots_ml.pipeline.model_steps import rows_judged_on, train
+from spots_ml.pipeline.recipes import recipe
 from spots_ml.places import Places
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.training.config import TrainingConfig
@@ -117,3 +119,15 @@ def test_it_starts_from_the_active_version_and_from_the_beginning_without_one(tm
     promote_blessed(versions, "calling_score", registered.version, now=NOW, actor="a test", reason="")
     assert model_to_start_from(versions.list_versions("calling_score"), WARM) == registered.content_digest
     assert model_to_start_from(versions.list_versions("calling_score"), QUICK) is None
+
+
+def test_a_refusal_is_about_what_was_started_from_as_well_and_a_datasets_refusal_is_not(tmp_path):
+    def made_with(step, start):
+        attempts = PresentAttempts(Places(tmp_path, tmp_path), None, ValidationConfig(), lambda: WARM, lambda: start)
+        return attempts.recipe(step)
+
+    assert made_with("trained_model", "a" * 64) != made_with("trained_model", "b" * 64)
+    assert made_with("trained_model", None) == recipe(
+        "trained_model", validation=ValidationConfig(), training=WARM, seed=0
+    )
+    assert made_with("validated_dataset", "a" * 64) == made_with("validated_dataset", "b" * 64)
