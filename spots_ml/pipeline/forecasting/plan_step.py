@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from spots_ml.experiments.budget import next_level
-from spots_ml.experiments.decided import decided_once
 from spots_ml.experiments.forecasting.planner import DEFAULT_EFFECTS, Plan, plan_rollout
 from spots_ml.experiments.forecasting.traffic import EARLIER, LOOKS_BACK, logged_traffic
 from spots_ml.experiments.policy import RolloutPolicy
 from spots_ml.models.declared import ModelType
-from spots_ml.pipeline.rollouts.both_routes import read_both_routes
+from spots_ml.pipeline.rollouts.both_routes import read_decided
 from spots_ml.stores.store import Store
 
 
@@ -36,6 +35,6 @@ def plan_next(
     Raises:
         InsufficientDataError: When the log says too little about the traffic.
     """
-    decided = decided_once(*read_both_routes(store, now - LOOKS_BACK - EARLIER, now))
+    decided = read_decided(store, now - LOOKS_BACK - EARLIER, now)
     traffic = logged_traffic(decided, model_type, policy, now=now)
     return plan_rollout(traffic, policy, next_level(store.rollouts, policy.lifetime_level), effects)

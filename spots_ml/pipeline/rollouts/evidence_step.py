@@ -6,14 +6,14 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 
-from spots_ml.experiments.decided import decided_once, known_until
+from spots_ml.experiments.decided import known_until
 from spots_ml.experiments.evidence_record import NewLook
 from spots_ml.experiments.rollout import Rollout, RolloutEvent, stage_periods
 from spots_ml.experiments.unit_finding import find_units, needed_since
 from spots_ml.experiments.units import UNITS, units_digest
 from spots_ml.experiments.weighing.evidence import evidence
 from spots_ml.experiments.weighing.ramp import decide_rollout
-from spots_ml.pipeline.rollouts.both_routes import read_both_routes
+from spots_ml.pipeline.rollouts.both_routes import read_decided
 from spots_ml.pipeline.rollouts.next_rollout import why_not_blessed
 from spots_ml.pipeline.rollouts.starting import rollouts_of
 from spots_ml.registry.lifecycle import find
@@ -34,7 +34,7 @@ def new_look(store: Store, rollout: Rollout, *, now: datetime) -> tuple[pa.Table
     events = store.rollouts.rollout_events(rollout.number)
     periods = stage_periods(events)
     known = store.rollouts.rollout_units(rollout.number)
-    decided = decided_once(*read_both_routes(store, needed_since(periods), now))
+    decided = read_decided(store, needed_since(periods), now)
     found = find_units(decided, rollout, periods, known, as_of=known_until(decided, now=now))
     units = pa.concat_tables([known, _numbered(found.new, known.num_rows)])
     weighed = evidence(rollout, periods, units, found.entered, as_of=now)

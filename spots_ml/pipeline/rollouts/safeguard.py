@@ -117,7 +117,8 @@ def silence(
         return None
     columns = list(COLUMNS)
     decided = pa.concat_tables(
-        [table.select(columns) for table in read_both_routes(store, begin, now)], promote_options="default"
+        [table.select(columns) for table in read_both_routes(store, begin, now, columns=columns)],
+        promote_options="default",
     )
     if not pc.any(pc.is_valid(decided["fallback"])).as_py():
         return None
