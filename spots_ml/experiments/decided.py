@@ -1,6 +1,6 @@
 """What was decided, whatever its route: the service's served decisions and those that phones reported, each once."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -15,6 +15,7 @@ _TAKEN: Final = (
     *("formula_score", "called", "fallback", "arm", "experiment", "stage"),
     *("outcome_type", "outcome_at", "first_outcome_at"),
 )
+_JUST_AFTER: Final = timedelta(microseconds=1)
 
 DECIDED: Final = pa.schema(
     [
@@ -52,10 +53,11 @@ def known_until(decided: pa.Table, *, now: datetime) -> datetime:
         now: The present by the clock of who looks, with a time zone.
 
     Returns:
-        The present, or the last moment at which anything was decided, whichever is earlier (UTC).
+        The present, or just after the last moment at which anything was decided, whichever is earlier (UTC): all of
+        `decided` that lies before the present lies before it.
     """
-    last = pc.max(decided["decided_at"]).as_py()
-    return now.astimezone(UTC) if last is None else min(now.astimezone(UTC), last.astimezone(UTC))
+    present, last = now.astimezone(UTC), pc.max(decided["decided_at"]).as_py()
+    return present if last is None else min(present, last.astimezone(UTC) + _JUST_AFTER)
 
 
 def _taken(decisions: pa.Table, *, by_phone: bool) -> pa.Table:

@@ -36,6 +36,11 @@ def test_a_clock_that_is_ahead_of_the_log_makes_no_unit_and_takes_no_step(place)
     assert place.store.rollouts.rollout_units(looked.looked_at.number).num_rows == 0
 
 
+def test_whoever_came_last_has_come(place):
+    (stage,) = place.store.rollouts.rollout_looks(looks_ahead(place).looked_at.number)[-1].evidence.stages
+    assert stage.n_entered_treated + stage.n_entered_control == len(place.agents)
+
+
 def test_what_a_clock_that_was_ahead_has_looked_at_is_whole_in_the_end(place):
     number = looks_ahead(place).looked_at.number
     place.pass_time(timedelta(hours=6))
