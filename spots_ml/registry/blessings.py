@@ -21,7 +21,7 @@ MAX_BLESSING_BYTES: Final = 200_000
 Demanded = Literal["promoted", "offered to a share of the agents"]
 """What a blessing is demanded for."""
 
-_TAKEN_BACK: Final[tuple[Action, ...]] = ("rolled_back",)
+_TAKEN_BACK: Final[tuple[Action, ...]] = ("rolled_back", "archived")
 """Changes after which an earlier blessing of the version says no more."""
 
 
@@ -178,7 +178,7 @@ def require_blessing(
         to_be: What the version is to be.
 
     Raises:
-        RegistryError: When it has no blessing, was refused it, or has one from before it was rolled back; when it is
+        RegistryError: When it has no blessing, was refused it, or has one from before it was taken back; when it is
             forced without a reason.
     """
     named = f"{model_type} {version}"
@@ -197,7 +197,7 @@ def require_blessing(
         )
     if newest.after_change < since:
         raise RegistryError(
-            f"{told}it was compared with {against(champion)} before it was rolled back, and not since; {anew}"
+            f"{told}it was compared with {against(champion)} before it was taken back, and not since; {anew}"
         )
 
 
@@ -209,7 +209,8 @@ def blessing_needed_since(history: Iterable[HistoryEntry], version: str) -> int:
         version: The version.
 
     Returns:
-        The number of the last entry by which it was rolled back, or a rollout took its traffic back; 0: there is none.
+        The number of the last entry by which it was rolled back or archived, or a rollout took its traffic back; 0:
+        there is none.
     """
     return max(
         (

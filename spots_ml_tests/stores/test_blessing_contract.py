@@ -97,10 +97,23 @@ def test_a_version_that_was_rolled_back_needs_a_blessing_of_since_then(store, ch
         archive(store, 1)
         store.versions.unarchive(MODEL, B, now=hours(31), **BY)
 
-    with pytest.raises(RegistryError, match=f"compared with the active {A} before it was rolled back, and not since"):
+    with pytest.raises(RegistryError, match=f"compared with the active {A} before it was taken back, and not since"):
         change(store, B)
     bless(store.versions, MODEL, B, now=hours(-5))
     assert change(store, B).traffic > 0.0
+
+
+@pytest.mark.parametrize("change", [promoted, offered])
+def test_a_version_that_was_archived_needs_a_blessing_of_since_then(store, change):
+    fill(store, "a")
+    start(store, 0)
+    archive(store, 0)
+    store.versions.unarchive(MODEL, A, now=hours(31), **BY)
+
+    with pytest.raises(RegistryError, match="compared with no active version before it was taken back, and not since"):
+        change(store, A)
+    bless(store.versions, MODEL, A)
+    assert change(store, A).traffic > 0.0
 
 
 def test_rolling_back_to_a_version_needs_no_blessing(store):
@@ -128,7 +141,7 @@ def test_a_version_whose_rollout_is_over_needs_a_blessing_of_since_then(store):
     alter(store, start(store, 0), "rolled_back")
 
     for change in (promoted, offered):
-        with pytest.raises(RegistryError, match="before it was rolled back, and not since"):
+        with pytest.raises(RegistryError, match="before it was taken back, and not since"):
             change(store, A)
     bless(store.versions, MODEL, A)
     assert offered(store, A).traffic > 0.0

@@ -1,7 +1,7 @@
 """Which rollout comes next, and what a newer version does while another one is rolled out: pure, and declared here.
 
 - The newest version in staging comes next, where its newest comparison with what is active now passed. A version that
-  was rolled out before needs one that was made after its traffic was taken back.
+  was rolled out before, or put away, needs one that was made since.
 - Older versions than what is active, or than one that was rolled out already, are passed over: their successor had its
   turn. A person may start any of them.
 - After a promotion below the trusted weight the same version is tried at that weight, once; that goes first.
@@ -16,7 +16,7 @@ from spots_ml.experiments.policy import RolloutPolicy
 from spots_ml.experiments.rollout import ON_THE_WAY, Rollout, RolloutKind
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.models.spec import Role
-from spots_ml.registry.blessings import KeptBlessing, against
+from spots_ml.registry.blessings import KeptBlessing, against, blessing_needed_since
 from spots_ml.registry.in_service import active_version
 from spots_ml.registry.records import HistoryEntry, ModelVersion
 
@@ -154,8 +154,8 @@ def why_not_blessed(known: RolloutsOfModel, version: ModelVersion) -> str | None
         return f"it was never compared with {beside}"
     if not kept.passed:
         return f"compared with {beside} it was not good enough ({kept.blessing.sentence})"
-    if kept.after_change < _taken_back(known.history, version.version):
-        return f"it was compared with {beside} before its last rollout ended, and not since"
+    if kept.after_change < blessing_needed_since(known.history, version.version):
+        return f"it was compared with {beside} before it was taken back, and not since"
     return None
 
 
@@ -191,16 +191,3 @@ def _weight_to_try(known: RolloutsOfModel, policy: RolloutPolicy) -> Upcoming | 
         return None
     reason = f"{active.version} was promoted at {active.weight:g}, below the trusted weight {policy.trusted_weight:g}"
     return Upcoming("weight", active.version, policy.trusted_weight, active.version, reason)
-
-
-def _taken_back(history: Sequence[HistoryEntry], version: str) -> int:
-    """Number of the last entry that took a version's traffic or place away; 0: none did."""
-    return max(
-        (
-            entry.sequence
-            for entry in history
-            if entry.version == version
-            and (entry.action == "rolled_back" or (entry.action == "traffic_set" and not entry.to_value))
-        ),
-        default=0,
-    )
