@@ -41,14 +41,15 @@ def start_command(
 
     settings = Settings.from_env()
     store = _open(settings)
+    models_dir = settings.places.models_dir
     upcoming = chosen_by_hand(rollouts_of(store, model_type), version)
     if upcoming.kind == "version":
-        models_dir = settings.places.models_dir
         forecast_before_start(
             store, models_dir, model_type, upcoming.version, settings.rollout, now=utc_now(), actor=actor
         )
     started = start_upcoming(
         store,
+        models_dir,
         model_type,
         upcoming,
         settings.rollout,

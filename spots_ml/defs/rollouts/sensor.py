@@ -55,7 +55,14 @@ def _ask(instance: dg.DagsterInstance, platform: Platform, model_type: ModelType
     if taken_back is not None:
         told = f"{model_type}: {taken_back.told(model_type)}"
         return told, _request(model_type, told, f"taken back {taken_back.version}", now)
-    due = look_due(store, model_type, platform.settings.rollout, looked_at=_made_at(instance, model_type), now=now)
+    due = look_due(
+        store,
+        platform.places.models_dir,
+        model_type,
+        platform.settings.rollout,
+        looked_at=_made_at(instance, model_type),
+        now=now,
+    )
     told = f"{model_type}: {due.told}"
     if not due.is_due:
         return told, None

@@ -18,7 +18,7 @@ from spots_ml.pipeline.forecasting.forecast_step import forecast_before_start
 from spots_ml.pipeline.rollouts.evidence_step import new_look
 from spots_ml.pipeline.rollouts.next_rollout import RolloutsOfModel, Upcoming, next_rollout, supersedes, to_be_compared
 from spots_ml.pipeline.rollouts.safeguard import TakenBack, protect_answers, protect_files, silence
-from spots_ml.pipeline.rollouts.starting import rollouts_of, start_upcoming
+from spots_ml.pipeline.rollouts.starting import rollouts_of, start_upcoming, why_unusable
 from spots_ml.pipeline.rollouts.unusable_files import file_trouble
 from spots_ml.places import Places
 from spots_ml.stores.store import Store
@@ -158,11 +158,14 @@ def _start_next(
         upcoming = next_rollout(rollouts_of(store, looked.model_type), policy)
     if not isinstance(upcoming, Upcoming):
         return replace(looked, waits=upcoming)
+    unusable = why_unusable(store, places.models_dir, looked.model_type, upcoming)
+    if unusable is not None:
+        return replace(looked, waits=unusable)
     if upcoming.kind == "version":
         forecast_before_start(
             store, places.models_dir, looked.model_type, upcoming.version, policy, now=now, actor=actor
         )
-    started = start_upcoming(store, looked.model_type, upcoming, policy, now=now, actor=actor)
+    started = start_upcoming(store, places.models_dir, looked.model_type, upcoming, policy, now=now, actor=actor)
     return replace(looked, started=started)
 
 

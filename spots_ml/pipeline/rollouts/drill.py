@@ -143,7 +143,15 @@ def _harm(name: DrillName, place: Rehearsal) -> DrillResult:
     made = place.register(_BAD)
     upcoming = challenge(rollouts_of(place.store, place.model_type), made, reason="a drill")
     policy = _POLICY.model_copy(update={"shares": (0.5,)})
-    start_upcoming(place.store, place.model_type, upcoming, policy, now=place.now, actor=DRILL_ACTOR)
+    start_upcoming(
+        place.store,
+        place.places.models_dir,
+        place.model_type,
+        upcoming,
+        policy,
+        now=place.now,
+        actor=DRILL_ACTOR,
+    )
     result = DrillResult(name=name, passed=False, took_s=0.0, told="no day passed")
     for _ in range(_MOST_DAYS):
         place.pass_time(timedelta(hours=12))

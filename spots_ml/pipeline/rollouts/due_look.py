@@ -1,18 +1,21 @@
 """Whether a model's rollout is to be looked at now: a few counts and names, no decision is read for it.
 
 Units become whole by the day, so a look a day finds all there is; what a person or the registry changed, and what may
-start, is looked at at once.
+start, is looked at at once, and so are files of a challenger that are lost.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from spots_ml.experiments.policy import RolloutPolicy
 from spots_ml.models.declared import ModelType
 from spots_ml.pipeline.rollouts.next_rollout import Upcoming, next_rollout, to_be_compared
 from spots_ml.pipeline.rollouts.starting import rollouts_of
+from spots_ml.pipeline.rollouts.unusable_files import file_trouble
 from spots_ml.registry.blessings import against
+from spots_ml.registry.lifecycle import find
 from spots_ml.stores.store import Store
 
 LOOK_EVERY: Final = timedelta(hours=24)
@@ -36,12 +39,19 @@ class LookDue:
 
 
 def look_due(
-    store: Store, model_type: ModelType, policy: RolloutPolicy, *, looked_at: datetime | None, now: datetime
+    store: Store,
+    models_dir: Path,
+    model_type: ModelType,
+    policy: RolloutPolicy,
+    *,
+    looked_at: datetime | None,
+    now: datetime,
 ) -> LookDue:
     """Decide whether to look.
 
     Args:
         store: The registry and the rollouts.
+        models_dir: The folder of all published versions.
         model_type: Which model.
         policy: The rules by which the next rollout starts.
         looked_at: When somebody looked last, whether or not anything was on its way (UTC); None: nobody did.
@@ -73,6 +83,9 @@ def look_due(
     state = f"{running.name} event {running.last_event} look {looks[-1].number if looks else 0}"
     if event.number > 1 and event.action == "resumed" and (seen is None or event.at > seen):
         return LookDue(model_type, True, f"{running.name} goes on since {event.at:%Y-%m-%d %H:%M} UTC", state)
+    trouble = file_trouble(store.versions, models_dir, find(known.versions, model_type, running.version))
+    if trouble is not None and trouble.for_good:
+        return LookDue(model_type, True, f"{running.name} cannot go on: {trouble.told}", state)
     return _daily(model_type, seen or running.started_at, now, f"{running.name} is {running.status}", state)
 
 

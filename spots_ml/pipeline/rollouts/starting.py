@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from spots_ml.errors import RegistryError
@@ -10,6 +11,7 @@ from spots_ml.experiments.policy import RolloutPolicy
 from spots_ml.experiments.rollout import Rollout, RolloutStart, n_promoted_by_evidence
 from spots_ml.models.declared import ModelType
 from spots_ml.pipeline.rollouts.next_rollout import RolloutsOfModel, Upcoming, candidates, challenge
+from spots_ml.pipeline.rollouts.unusable_files import file_trouble
 from spots_ml.registry.lifecycle import find
 from spots_ml.stores.store import Store
 
@@ -37,6 +39,7 @@ def rollouts_of(store: Store, model_type: ModelType) -> RolloutsOfModel:
 
 def start_upcoming(
     store: Store,
+    models_dir: Path,
     model_type: ModelType,
     upcoming: Upcoming,
     policy: RolloutPolicy,
@@ -50,6 +53,7 @@ def start_upcoming(
 
     Args:
         store: The registry and the rollouts.
+        models_dir: The folder of all published versions.
         model_type: Which model.
         upcoming: What starts.
         policy: The rules that it keeps.
@@ -63,8 +67,11 @@ def start_upcoming(
 
     Raises:
         RolloutChangedError: When somebody else was first; nothing was changed.
-        RegistryError: When the version cannot be rolled out.
+        RegistryError: When the version cannot be rolled out, or its files cannot be used here.
     """
+    unusable = why_unusable(store, models_dir, model_type, upcoming)
+    if unusable is not None:
+        raise RegistryError(f"{model_type} {unusable}")
     before = store.rollouts.list_rollouts()
     n_promoted = n_promoted_by_evidence(before)
     start = RolloutStart(
@@ -80,6 +87,22 @@ def start_upcoming(
         level=level_at(len(before), n_promoted, policy.lifetime_level),
     )
     return store.rollouts.start_rollout(start, now=now, actor=actor, reason=reason or upcoming.reason, forced=forced)
+
+
+def why_unusable(store: Store, models_dir: Path, model_type: ModelType, upcoming: Upcoming) -> str | None:
+    """Tell whether a version could answer at all: a rollout of one that cannot spends of the error budget for nothing.
+
+    Args:
+        store: The registry.
+        models_dir: The folder of all published versions.
+        model_type: Which model.
+        upcoming: What is to start.
+
+    Returns:
+        A sentence that begins with the version; None: its files can be used.
+    """
+    trouble = file_trouble(store.versions, models_dir, store.versions.get(model_type, upcoming.version))
+    return None if trouble is None else f"{upcoming.version} is not rolled out: {trouble.told}"
 
 
 def new_salt() -> str:

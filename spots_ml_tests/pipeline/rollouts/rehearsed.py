@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from spots_ml.experiments.policy import GuardrailMargins, RolloutPolicy
 from spots_ml.pipeline.rollouts.controller import look
+from spots_ml.pipeline.rollouts.due_look import look_due
 from spots_ml.pipeline.rollouts.rehearsal import Rehearsal, hybrid_agents
 
 START = datetime(2026, 11, 2, 6, tzinfo=UTC)
@@ -32,6 +33,10 @@ def with_champion(place, version=FIRST):
 
 def look_at(place, policy=POLICY, actor="a test"):
     return look(place.store, place.places, place.model_type, policy, now=place.now, actor=actor)
+
+
+def due(place, policy=POLICY):
+    return look_due(place.store, place.places.models_dir, place.model_type, policy, looked_at=None, now=place.now)
 
 
 def days(place, number, *, good, policy=POLICY, until=lambda looked: False):

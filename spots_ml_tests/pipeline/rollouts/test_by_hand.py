@@ -37,7 +37,10 @@ def change(place, action, reason="a reason"):
 
 def start(place, version=None, **more):
     upcoming = chosen_by_hand(rollouts_of(place.store, place.model_type), version)
-    return start_upcoming(place.store, place.model_type, upcoming, POLICY, now=place.now, actor="anna", **more)
+    models_dir = place.places.models_dir
+    return start_upcoming(
+        place.store, models_dir, place.model_type, upcoming, POLICY, now=place.now, actor="anna", **more
+    )
 
 
 def last_event(place):

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from spots_ml.pipeline.rollouts.due_look import LOOK_EVERY, look_due
-from spots_ml_tests.pipeline.rollouts.rehearsed import POLICY, SECOND, days, look_at, rehearsal, with_champion
+from spots_ml.pipeline.rollouts.due_look import LOOK_EVERY
+from spots_ml_tests.pipeline.rollouts.rehearsed import SECOND, days, due, look_at, rehearsal, with_champion
 
 AHEAD = timedelta(days=10)
 
@@ -53,8 +53,7 @@ def test_what_a_clock_that_was_ahead_has_looked_at_is_whole_in_the_end(place):
 
 def test_a_look_by_a_clock_that_was_ahead_does_not_put_off_the_next_one(place):
     looks_ahead(place)
-    due = look_due(place.store, place.model_type, POLICY, looked_at=None, now=place.now)
-    assert due.is_due
+    assert due(place).is_due
     look_at(place)
     place.pass_time(LOOK_EVERY - timedelta(hours=1))
-    assert not look_due(place.store, place.model_type, POLICY, looked_at=None, now=place.now).is_due
+    assert not due(place).is_due

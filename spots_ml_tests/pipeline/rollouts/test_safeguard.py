@@ -4,7 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from spots_ml.errors import RegistryError
+from spots_ml.pipeline.rollouts.next_rollout import challenge
 from spots_ml.pipeline.rollouts.safeguard import protect_files
+from spots_ml.pipeline.rollouts.starting import rollouts_of, start_upcoming
 from spots_ml.registry.published_files import MANIFEST_NAME, ONNX_NAME, version_directory
 from spots_ml.scoring.scorer import Scorer
 from spots_ml.scoring.served import MissingModel
@@ -15,6 +18,7 @@ from spots_ml_tests.pipeline.rollouts.rehearsed import (
     THIRD,
     actions,
     active,
+    due,
     look_at,
     rehearsal,
     with_champion,
@@ -132,6 +136,28 @@ def test_what_was_silent_before_it_was_promoted_does_not_count(place):
     place.serve(good=0.5, scorer=silent(place, SECOND))
     place.pass_time(timedelta(hours=25))
     assert look_at(place).taken_back is None
+
+
+def test_a_version_that_is_damaged_is_not_started_by_itself_nor_by_force_and_spends_no_budget(place):
+    with_champion(place)
+    made = place.register(SECOND)
+    damage(place, SECOND)
+    assert f"{SECOND} is not rolled out: its files are damaged" in look_at(place).waits
+    upcoming = challenge(rollouts_of(place.store, place.model_type), made, reason="all the same")
+    by = {"now": place.now, "actor": "anna", "forced": True}
+    with pytest.raises(RegistryError, match="is not rolled out: its files are damaged"):
+        start_upcoming(place.store, place.places.models_dir, place.model_type, upcoming, POLICY, **by)
+    assert place.store.rollouts.list_rollouts() == ()
+
+
+def test_a_look_is_due_at_once_when_the_files_of_a_challenger_are_lost(place):
+    with_champion(place)
+    place.register(SECOND)
+    look_at(place)
+    assert not due(place).is_due
+    damage(place, SECOND)
+    assert due(place).is_due and "damaged" in due(place).told
+    assert look_at(place).change.cause == "artifact"
 
 
 def test_a_challenger_that_is_damaged_or_silent_is_rolled_back_and_the_champion_stays(place):

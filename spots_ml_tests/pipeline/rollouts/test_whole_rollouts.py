@@ -77,7 +77,10 @@ def test_a_version_that_a_person_started_without_a_blessing_is_widened_without_o
     with_champion(place)
     made = place.register(SECOND, blessed=False)
     upcoming = challenge(rollouts_of(place.store, place.model_type), made, reason="worth a try")
-    start_upcoming(place.store, place.model_type, upcoming, POLICY, now=place.now, actor="anna", forced=True)
+    models_dir = place.places.models_dir
+    start_upcoming(
+        place.store, models_dir, place.model_type, upcoming, POLICY, now=place.now, actor="anna", forced=True
+    )
     assert days(place, 4, good=0.9, until=lambda looked: looked.change is not None).change.action == "widened"
 
 
