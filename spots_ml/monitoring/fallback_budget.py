@@ -1,8 +1,8 @@
 """Whether a version answers at all: the share of its decisions that something else had to make, against a budget.
 
 The formula, or the outcome rule, stands in at once where a model does not answer, so that no outcome has to be waited
-for: what is looked at is the last day. Agents are counted, not rows, and only what the interval is sure of: one phone
-that is out of order, or that says so, takes nobody's version away.
+for: what is looked at is the last day. Agents are counted, not rows, and only what the interval is sure of: a few phones
+that are out of order, or that say so, take nobody's version away, however often they ask.
 """
 
 from datetime import timedelta
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from spots_ml.estimates.agents import N_RESAMPLES, Resampling
 from spots_ml.estimates.estimate import Estimate
-from spots_ml.estimates.statistic import estimate_all, mean
+from spots_ml.estimates.statistic import estimate_all, ratio
 from spots_ml.interactions.columns import agents_by_name
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.models.spec import Role
@@ -32,7 +32,7 @@ _NOBODYS_FAULT: Final[FallbackReason] = "no_version"
 
 
 def share_unanswered(decisions: pa.Table, model_type: ModelType, version: str, *, seed: int) -> Estimate | None:
-    """Measure in what share of the decisions that asked a version it did not answer.
+    """Measure in what share of an agent's decisions that asked a version it did not answer.
 
     Args:
         decisions: Rows with `COLUMNS`, each of which counts.
@@ -41,7 +41,7 @@ def share_unanswered(decisions: pa.Table, model_type: ModelType, version: str, *
         seed: Of the resampling.
 
     Returns:
-        The share with its interval over agents; None when no decision asked that version.
+        The mean of the agents' shares with its interval over agents; None when no decision asked that version.
     """
     column = VERSION_COLUMNS.get(model_spec(model_type).role)
     if column is None:
@@ -55,7 +55,10 @@ def share_unanswered(decisions: pa.Table, model_type: ModelType, version: str, *
         pc.invert(pc.match_substring(texts, f"{model_type}: {_NOBODYS_FAULT}")),
     )
     silences = np.asarray(silent.fill_null(False).to_numpy(), np.float64)
-    found = mean(agents_by_name(asked["agent_id"]), silences, bounded=True)
+    agents = agents_by_name(asked["agent_id"])
+    # Each agent counts once, whatever the number of its decisions.
+    part = 1.0 / np.bincount(agents.code, minlength=agents.n)[agents.code]
+    found = ratio(agents, silences * part, part, bounded=True)
     return estimate_all({"share": found}, Resampling(seed, N_RESAMPLES))["share"]
 
 
@@ -75,6 +78,6 @@ def beyond_budget(share: Estimate | None, most: float) -> str | None:
     if share.low <= most:
         return None
     return (
-        f"it did not answer in {share.value:.1%} of its decisions (at least {share.low:.1%}; {share.n_rows:,} of "
-        f"them, of {share.n_agents:,} agents), at most {most:.1%} may"
+        f"it did not answer in {share.value:.1%} of its decisions, each agent counted alike (at least {share.low:.1%}; "
+        f"{share.n_rows:,} of them, of {share.n_agents:,} agents), at most {most:.1%} may"
     )

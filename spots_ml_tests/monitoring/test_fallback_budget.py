@@ -44,6 +44,16 @@ def test_one_agent_with_most_of_the_decisions_is_one_agent():
     assert told(pa.concat_tables([quiet, loud])) is None
 
 
+def test_a_few_agents_in_a_hundred_take_nothing_back_however_much_they_ask():
+    loud = decisions([DAMAGED] * 10_000, n_agents=2 * LEAST_AGENTS)
+    quiet = decisions([None] * 5_000, n_agents=1_000).set_column(
+        0, "agent_id", pa.array([f"quiet-{row % 1_000}" for row in range(5_000)])
+    )
+    both = pa.concat_tables([quiet, loud])
+    assert told(both) is None
+    assert told(both, most=0.02) is not None
+
+
 @pytest.mark.parametrize("text", [None, "calling_score: no_version", "outcome: damaged"])
 def test_what_another_model_does_not_answer_or_nobody_promoted_is_not_its_fault(text):
     assert told(decisions([text] * 100)) is None
