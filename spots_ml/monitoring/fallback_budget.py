@@ -1,8 +1,8 @@
 """Whether a version answers at all: the share of its decisions that something else had to make, against a budget.
 
 The formula, or the outcome rule, stands in at once where a model does not answer, so that no outcome has to be waited
-for: what is looked at is the last day. Agents are counted, not rows, and only what the interval is sure of: a few phones
-that are out of order, or that say so, take nobody's version away, however often they ask.
+for: what is looked at is the last day. Agents are counted, not rows, and only what the interval is sure of: a few
+phones that are out of order, or that say so, take nobody's version away, however often they ask.
 """
 
 from datetime import timedelta

@@ -63,6 +63,14 @@ def test_without_units_nothing_is_known():
     assert told.benefit.peak == told.harm.peak == told.sample_ratio.peak == 0.0
 
 
+@pytest.mark.parametrize("value", [-1.0, 1.0])
+def test_few_units_tell_no_effect_that_there_cannot_be(value):
+    units = unit_table(np.random.default_rng(1), (80,))
+    alone = units.filter(units["treated"].to_numpy()).slice(0, 1)
+    told = found(with_column(alone, "value", [value]))
+    assert (told.effect.low, told.effect.value, told.effect.high) == (-2.0, 2.0 * value, 2.0)
+
+
 def test_what_a_positive_outcome_is_called_worth_changes_no_conclusion():
     units = unit_table(np.random.default_rng(23), (2_000,), effect=-0.1, base=(0.5, 0.5))
     small = with_column(units, "value", units["value"].to_numpy() / 10.0)

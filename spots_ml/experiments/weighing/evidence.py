@@ -24,6 +24,8 @@ from spots_ml.experiments.weighing.payoffs import GUARDED, JUDGED, VALUE, UnitPa
 
 LEVEL: Final = 0.95
 """Of the interval of the effect, at all looks together."""
+_LARGEST: Final = 2.0
+"""Effect that there can be, either way, as values are in [-1, 1]; few units alone would tell larger ones."""
 
 
 def evidence(
@@ -155,9 +157,10 @@ def _effect(paid: Payoffs, bets: tuple[float, ...], n_decisions: pa.ChunkedArray
     nothing = Estimate(value=None, low=None, high=None, method="none", n_rows=rows, n_agents=n_units)
     if value is None:
         return nothing
+    value = min(max(value, -_LARGEST), _LARGEST)
     if not intervals:
         return nothing.model_copy(update={"value": kept(value)})
-    low, high = confidence_sequence(paid, level=LEVEL, lowest=-2.0, highest=2.0, bets=bets)
+    low, high = confidence_sequence(paid, level=LEVEL, lowest=-_LARGEST, highest=_LARGEST, bets=bets)
     ends = {"low": kept(low), "high": kept(high), "method": "confidence_sequence"}
     return nothing.model_copy(update={"value": kept(value), **ends})
 
