@@ -6,6 +6,7 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 
+from spots_ml.errors import ArtifactError
 from spots_ml.experiments.decided import known_until
 from spots_ml.experiments.evidence_record import NewLook
 from spots_ml.experiments.rollout import Rollout, RolloutEvent, stage_periods
@@ -30,10 +31,13 @@ def new_look(store: Store, rollout: Rollout, *, now: datetime) -> tuple[pa.Table
 
     Returns:
         Its new units, schema `units.NEW_UNITS`, and what is known and decided with them.
+
+    Raises:
+        ArtifactError: When the units that are kept are not those that the last look has seen.
     """
     events = store.rollouts.rollout_events(rollout.number)
     periods = stage_periods(events)
-    known = store.rollouts.rollout_units(rollout.number)
+    known = _known_units(store, rollout)
     decided = read_decided(store, needed_since(periods), now)
     found = find_units(decided, rollout, periods, known, as_of=known_until(decided, now=now))
     units = pa.concat_tables([known, _numbered(found.new, known.num_rows)])
@@ -46,6 +50,19 @@ def new_look(store: Store, rollout: Rollout, *, now: datetime) -> tuple[pa.Table
         change=decision.change,
         told=decision.told,
     )
+
+
+def _known_units(store: Store, rollout: Rollout) -> pa.Table:
+    """Units as they are kept; they only grow, so those of the last look come first."""
+    seen = store.rollouts.rollout_looks(rollout.number, limit=1)
+    known = store.rollouts.rollout_units(rollout.number)
+    for last in seen:
+        if units_digest(known.slice(0, last.n_units)) != last.units_digest:
+            raise ArtifactError(
+                f"the first {last.n_units:,} units of {rollout.name} are not those that its look {last.number} has "
+                "seen; restore a backup of the store, or abort the rollout: nothing follows from these"
+            )
+    return known
 
 
 def _withheld(store: Store, rollout: Rollout, events: Sequence[RolloutEvent]) -> str | None:

@@ -3,10 +3,12 @@
 import multiprocessing
 import os
 import signal
+import sqlite3
 from datetime import timedelta
 
 import pytest
 
+from spots_ml.errors import ArtifactError
 from spots_ml.experiments.rollout_store import RolloutChangedError
 from spots_ml.pipeline.rollouts import by_hand, controller
 from spots_ml.pipeline.rollouts.by_hand import change_by_hand
@@ -114,6 +116,31 @@ def test_a_look_again_at_the_same_moment_changes_nothing_more(place):
     assert look_at(place).change is None
     again = everything(place)
     assert (again[0], again[1], again[3], again[4]) == (first[0], first[1], first[3], first[4])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE rollout_units SET document = json_set(document, '$.value', -1.0) WHERE number = 7",
+        "DELETE FROM rollout_units WHERE number = 240",
+    ],
+)
+def test_units_that_are_not_those_of_the_last_look_decide_nothing(place, change):
+    looked = look_at(place)
+    with sqlite3.connect(place.places.database) as connection:
+        for trigger in ("units_are_not_changed", "units_are_not_deleted"):
+            connection.execute(f"DROP TRIGGER {trigger}")
+        connection.execute(change)
+    before = everything(place)
+    with pytest.raises(ArtifactError, match="not those that its look"):
+        look_at(place)
+    assert everything(place) == before
+    assert (
+        change_by_hand(
+            place.store, place.model_type, "abort", now=place.now, actor="anna", reason="its units are damaged"
+        ).number
+        == looked.looked_at.number
+    )
 
 
 def test_a_person_who_has_not_seen_the_last_event_is_told(place, monkeypatch):
