@@ -75,7 +75,7 @@ def in_service(store: VersionLookup, model_type: ModelType) -> InService:
         before=before,
         back_to=tuple(predecessors(versions, history)),
         candidates=tuple(one.version for one in promotable),
-        way_to_promote=_way_to_promote(promotable[0]) if promotable else None,
+        way_to_promote=way_to_promote(promotable[0]) if promotable else None,
     )
 
 
@@ -92,6 +92,19 @@ def nothing_active(service: InService) -> str:
     if service.way_to_promote is None:
         return f"{told}; `make run` registers one that `spots-ml promote` makes active"
     return f"{told}; `{service.way_to_promote}` makes one active"
+
+
+def way_to_promote(version: ModelVersion) -> str:
+    """Name the command that makes a version active.
+
+    Args:
+        version: In staging, or deprecated.
+
+    Returns:
+        The command, to be pasted; one that was in service before needs a reason, which is to be filled in.
+    """
+    reason = "" if version.status == "staging" else ' --reason "..."'
+    return f"spots-ml promote {version.model_type} {version.version}{reason}"
 
 
 def active_version(versions: Iterable[ModelVersion]) -> ModelVersion | None:
@@ -161,8 +174,3 @@ def _last_change(history: Iterable[HistoryEntry]) -> tuple[HistoryEntry | None, 
         elif entry.action == "restored":
             since = entry
     return since, before
-
-
-def _way_to_promote(version: ModelVersion) -> str:
-    reason = "" if version.status == "staging" else ' --reason "..."'
-    return f"spots-ml promote {version.model_type} {version.version}{reason}"

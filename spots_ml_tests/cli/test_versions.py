@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import sqlite3
 
 import pytest
@@ -44,6 +45,7 @@ def test_whoever_looks_is_told_what_is_live(do, looking):
     told(do("withdraw", MODEL, "--actor", "bob"))
     assert "the formula answers" in told(do(*looking))
     assert ", since change 4 by bob" in told(do(*looking))
+    assert re.search("^4 .*withdrawn", told(do("history", MODEL)), re.MULTILINE)
 
 
 def test_every_change_has_a_command_back(do, versions):
@@ -51,7 +53,9 @@ def test_every_change_has_a_command_back(do, versions):
         return versions.get(MODEL, FIRST).status
 
     told(do("promote", MODEL, FIRST, "--force", "--reason", "sure"))
-    assert "no version is active: the formula answers" in told(do("rollback", MODEL))
+    rolled_back = told(do("rollback", MODEL))
+    assert "no version is active: the formula answers" in rolled_back
+    assert f"after a new comparison (`spots-ml bless {MODEL} {FIRST}`) `spots-ml promote" in rolled_back
     again = do("promote", MODEL, FIRST, "--force")
     assert (again.exit_code, status()) == (1, "deprecated")
     assert f'`spots-ml promote {MODEL} {FIRST} --reason "..."`' in again.stderr

@@ -81,6 +81,13 @@ def test_a_fallback_above_the_limit_raises_an_alert_and_does_not_fail_the_run(wo
     assert "| calling_score v1.0-real | served | calling_score: damaged |" in shown["fallbacks"]
 
 
+def test_where_somebody_chose_to_have_no_active_version_the_page_raises_no_alarm_either(world):
+    _, day = serve_decisions(world, change=lambda row: {**row, "fallback": "outcome: no_version"})
+    outcome = measure(world, day)
+    assert outcome.checks["fallback_rate"].passed
+    assert outcome.metadata[ASSET]["state"].startswith("nothing broke, but a model had no active")
+
+
 def test_the_limit_is_a_setting(world):
     last = f"{299:032x}"
     _, day = serve_decisions(

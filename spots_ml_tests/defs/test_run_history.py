@@ -85,6 +85,12 @@ def test_a_step_of_the_model_by_hand_is_in_flight(runs, step):
     assert ids(history(runs).in_flight) == [run.run_id]
 
 
+@pytest.mark.parametrize("look", ["rollout", "feature_importance"])
+def test_what_only_looks_at_versions_keeps_no_retraining_waiting(runs, look):
+    runs.run(None, assets={dg.AssetKey([MODEL, look])})
+    assert history(runs).in_flight == ()
+
+
 def test_what_concerns_the_other_model_alone_is_not(runs):
     runs.run("outcome_training")
     runs.run(None, assets={dg.AssetKey(["outcome", "trained_model"])})

@@ -38,8 +38,8 @@ def test_a_forecast_that_was_right_says_so():
     assert (score.predicted_day, score.found_day, score.day_ratio) == (20.0, 22.0, pytest.approx(1.1))
     assert score.status == "over"
     assert score.told() == (
-        "rollout-1: an effect of +0.060 was predicted, +0.050 was found, and the intervals of both agree; to be found "
-        "on day 20, on day 22"
+        "rollout-1: an effect of +0.060 was predicted, +0.050 was found, and the intervals of both agree; evidence "
+        "decided on day 22 (predicted for day 20)"
     )
 
 
@@ -55,13 +55,13 @@ def test_before_any_unit_is_whole_nothing_is_scored():
         score = score_forecast(forecast(), rollout(), STARTED, last)
         assert (score.found, score.error, score.within, score.found_day) == (None, None, None, None)
         assert score.status == "running"
-        assert "no unit is whole yet" in score.told() and "not so far" in score.told()
+        assert "no unit is whole yet" in score.told() and "nothing was found so far" in score.told()
 
 
 def test_without_an_estimate_or_a_plan_nothing_was_predicted():
     score = score_forecast(forecast(value=valued(None), plan=None, no_plan="too young"), rollout(), PROMOTED, look(0.1))
     assert (score.predicted, score.predicted_day, score.day_ratio) == (None, None, None)
-    assert "no effect was predicted" in score.told() and "no day" in score.told()
+    assert "no effect was predicted" in score.told() and "(no day was predicted)" in score.told()
 
 
 def test_a_plan_for_another_effect_is_no_prediction_of_the_day():

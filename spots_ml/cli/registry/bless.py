@@ -24,6 +24,7 @@ def bless_command(
     Promotion and traffic need it. Exits with 1 when the version is not good enough, or that cannot be measured here.
     """
     from spots_ml.pipeline.before_traffic.blessing_step import bless_version
+    from spots_ml.registry.in_service import way_to_promote
     from spots_ml.texts import require_line
 
     require_line(actor, "actor")
@@ -38,5 +39,5 @@ def bless_command(
         found = " (found, not made now)" if done.made_already else ""
         click.echo(f"{model_type} {version} {verb}, number {kept.number}{found}: {kept.blessing.sentence}")
         if kept.passed:
-            click.echo(f"`spots-ml promote {model_type} {version}` makes it active")
+            click.echo(f"`{way_to_promote(store.get(model_type, version))}` makes it active")
     context.exit(0 if kept.passed else 1)

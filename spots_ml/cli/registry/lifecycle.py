@@ -47,7 +47,8 @@ def rollback_command(model_type: ModelType, actor: str, reason: str) -> None:
     if changed.status == "active":
         click.echo(f"{model_type} {changed.version} is {changed.status} again, weight {changed.weight:g}")
     else:
-        click.echo(_without(model_type, changed.version))
+        compared = f"after a new comparison (`spots-ml bless {model_type} {changed.version}`) "
+        click.echo(_without(model_type, changed.version, compared))
 
 
 @click.command("withdraw")
@@ -59,11 +60,11 @@ def withdraw_command(model_type: ModelType, actor: str, reason: str) -> None:
     click.echo(_without(model_type, changed.version))
 
 
-def _without(model_type: ModelType, version: str) -> str:
-    return (
-        f"{model_type} {version} is deprecated now, no version is active: {model_spec(model_type).stand_in} answers. "
-        f'`spots-ml promote {model_type} {version} --reason "..."` makes it active again'
+def _without(model_type: ModelType, version: str, first: str = "") -> str:
+    told = (
+        f"{model_type} {version} is deprecated now, no version is active: {model_spec(model_type).stand_in} answers; "
     )
+    return f'{told}{first}`spots-ml promote {model_type} {version} --reason "..."` makes it active again'
 
 
 @click.command("archive")

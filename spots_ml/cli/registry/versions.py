@@ -54,7 +54,7 @@ def show_command(model_type: ModelType, version: str, as_json: bool) -> None:
         click.echo(json.dumps(document, indent=2))
         return
     facts = found.model_dump(mode="json", exclude={"metrics"}) | {"directory": str(directory)}
-    lines = [f"{name:20}{'-' if value is None else value}" for name, value in facts.items()]
+    lines = [f"{name:26}{'-' if value is None else value}" for name, value in facts.items()]
     lines += ["", *(f"{name:36}{value:.6g}" for name, value in found.metrics.items())]
     click.echo("\n".join(lines) + "\n")
     click.echo(_history_table(store, model_type, version))
@@ -93,11 +93,11 @@ def _live(store: VersionLookup, model_types: Iterable[ModelType]) -> str:
     for model_type in model_types:
         service = in_service(store, model_type)
         if service.live is None:
-            told = f"{model_spec(model_type).stand_in} answers: {nothing_active(service)}"
+            told, why = f"{model_spec(model_type).stand_in} answers", f": {nothing_active(service)}"
         else:
-            told = f"{service.live.version} is live, weight {service.live.weight:g}"
+            told, why = f"{service.live.version} is live, weight {service.live.weight:g}", ""
         since = f", since change {service.since.sequence} by {service.since.actor}" if service.since else ""
-        lines.append([model_type, told + since])
+        lines.append([model_type, told + since + why])
     return "\n" + text_table(["model", "now"], lines)
 
 
@@ -116,6 +116,7 @@ def _row(version: ModelVersion) -> list[str]:
 def _history_table(store: VersionLookup, model_type: ModelType | None, version: str | None) -> str:
     rows = [
         [
+            str(entry.sequence),
             f"{entry.at:%Y-%m-%d %H:%M:%S}",
             entry.model_type,
             entry.version,
@@ -126,7 +127,7 @@ def _history_table(store: VersionLookup, model_type: ModelType | None, version: 
         ]
         for entry in store.history(model_type, version)
     ]
-    return text_table(["at (UTC)", "model", "version", "action", "change", "actor", "reason"], rows)
+    return text_table(["number", "at (UTC)", "model", "version", "action", "change", "actor", "reason"], rows)
 
 
 def _change(entry: HistoryEntry) -> str:

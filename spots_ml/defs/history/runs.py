@@ -34,6 +34,9 @@ _LOCATION_TAG: Final = ".dagster/repository"
 
 BOTH_MODELS_JOB: Final = "training"
 
+_LOOKS_ONLY: Final = ("rollout", "feature_importance")
+"""Assets of a model that show how its versions do; nothing of a version is made by them."""
+
 
 def job_name(model_type: ModelType) -> str:
     """Name the job that trains one model.
@@ -106,10 +109,10 @@ def touches(run: dg.DagsterRun, model_type: ModelType) -> bool:
         model_type: Which model.
 
     Returns:
-        True for the jobs that train it, and for a selection with one of its assets.
+        True for the jobs that train it, and for a selection with one of its steps. A look at its rollout is none.
     """
     if run.asset_selection is not None:
-        return any(key.path[0] == model_type for key in run.asset_selection)
+        return any(key.path[0] == model_type and key.path[-1] not in _LOOKS_ONLY for key in run.asset_selection)
     return run.job_name in (BOTH_MODELS_JOB, job_name(model_type)) or run.job_name.startswith("__ASSET_JOB")
 
 

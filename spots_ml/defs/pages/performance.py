@@ -161,8 +161,10 @@ def _headline(rows: Sequence["PerformanceRow"]) -> str:
     worst = max(rows, key=lambda row: row.fallback_rate.value or 0.0)
     if not worst.fallback_rate.value:
         return "every decision was made with the answers of its models: no fallback"
+    chosen = all(reason.endswith(": no_version") for row in rows for reason in row.fallbacks)
+    told = "nothing broke, but a model had no active version" if chosen else "FALLBACK"
     return (
-        f"FALLBACK: {_total_fallback_rate(rows):.1%} of the decisions were made without a model's answer, "
+        f"{told}: {_total_fallback_rate(rows):.1%} of the decisions were made without a model's answer, "
         f"{worst.fallback_rate.value:.1%} in {worst.arm} ({worst.origin})"
     )
 

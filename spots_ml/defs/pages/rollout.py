@@ -152,7 +152,10 @@ def _e_value(name: str, found: "EValue") -> list[str]:
 def _e(log_e: float) -> str:
     """An e-value from its logarithm, in the words of the page: powers of ten where it is long."""
     powers = _powers(log_e)
-    return f"{math.exp(log_e):,.2g}" if abs(powers) < 4 else f"10^{powers:.1f}"
+    if abs(powers) >= 4:
+        return f"10^{powers:.1f}"
+    value = math.exp(log_e)
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _powers(log_e: float) -> float:

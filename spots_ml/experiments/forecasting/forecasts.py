@@ -105,9 +105,13 @@ class ForecastScore(BaseModel):
             )
             effect = f"an effect of {self.predicted:+.3f} was predicted, {self.found:+.3f} was found, {agree}"
         so_far = "" if self.status == "over" else " so far"
-        expected = "no day" if self.predicted_day is None else f"day {self.predicted_day:.0f}"
-        came = f"not{so_far}" if self.found_day is None else f"on day {self.found_day:.0f}"
-        return f"rollout-{self.rollout}: {effect}; to be found on {expected}, {came}"
+        expected = (
+            "no day was predicted" if self.predicted_day is None else f"predicted for day {self.predicted_day:.0f}"
+        )
+        came = (
+            f"nothing was found{so_far}" if self.found_day is None else f"evidence decided on day {self.found_day:.0f}"
+        )
+        return f"rollout-{self.rollout}: {effect}; {came} ({expected})"
 
 
 def forecast_of(rollout: Rollout, forecasts: Iterable[Forecast]) -> Forecast | None:

@@ -49,7 +49,10 @@ def logged_traffic(decided: pa.Table, model_type: ModelType, policy: RolloutPoli
     decided = decided.filter(pa.array(hybrid_mask(decided["agent_id"])))
     moments = times(decided["decided_at"])
     if not len(moments):
-        raise InsufficientDataError("no decision of the hybrid group is in the log of the last weeks")
+        raise InsufficientDataError(
+            f"no decision of the hybrid group is in the log of the last {(LOOKS_BACK + EARLIER).days} days: "
+            "phones' reports fill it, and `spots-ml score --log`"
+        )
     began = _utc(moments.min(), now)
     since = max(now - LOOKS_BACK, began)
     n_days = (now - since) // _DAY

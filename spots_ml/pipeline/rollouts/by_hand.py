@@ -47,7 +47,8 @@ def change_by_hand(
     running = rollouts_of(store, model_type).running
     if running is None:
         raise RegistryError(
-            f"no rollout of {model_type} is on its way; `spots-ml rollout start {model_type}` starts one"
+            f"no rollout of {model_type} is on its way; `spots-ml rollout start {model_type} VERSION` starts one, and "
+            f"`spots-ml rollout status {model_type}` says which may"
         )
     change = RolloutChange(action=_ACTIONS[action], cause="by_hand", reason=require_line(reason, "reason"))
     return store.rollouts.change_rollout(running.number, change, after=running.last_event, now=now, actor=actor)
