@@ -211,8 +211,7 @@ class _Reader:
                     "auto_start": self._choice("ROLLOUT_AUTO_START", _YES_OR_NO[rollout.auto_start], _YES_OR_NO)
                     == _YES_OR_NO[True],
                     "when_busy": self._choice("ROLLOUT_WHEN_BUSY", rollout.when_busy, ("wait", "supersede")),
-                    "window_days": self._number("ROLLOUT_WINDOW_DAYS", rollout.window_days, float, 0.04, 90),
-                    "longest_days": self._number("ROLLOUT_LONGEST_DAYS", rollout.longest_days, float, 1, 3_650),
+                    **self._rollout_days(rollout, maturity_hours),
                     "lifetime_level": self._number("ROLLOUT_LEVEL", rollout.lifetime_level, float, 1e-6, 0.5),
                     "trusted_weight": self._number("ROLLOUT_TRUSTED_WEIGHT", rollout.trusted_weight, float, 0, 1),
                     "most_fallbacks": self._number("ROLLOUT_MOST_FALLBACKS", rollout.most_fallbacks, float, 0, 1),
@@ -241,6 +240,20 @@ class _Reader:
             )
             return {}
         return {"least_labels": least, "most_labels": most}
+
+    def _rollout_days(self, base: RolloutPolicy, maturity_hours: float) -> dict[str, float]:
+        window_days = self._number("ROLLOUT_WINDOW_DAYS", base.window_days, float, 0.04, 90)
+        longest_days = self._number("ROLLOUT_LONGEST_DAYS", base.longest_days, float, 1, 3_650)
+        hours = max(maturity_hours, LEAST_MATURITY_HOURS)
+        least_days = len(base.shares) * (window_days + hours / 24.0)
+        if longest_days <= least_days:
+            self.problems.append(
+                f"{PREFIX}ROLLOUT_LONGEST_DAYS is {longest_days:g}, and until then nothing is known of the last stage: "
+                f"each takes {window_days:g} days for a unit and {hours:g} hours for its outcomes; expected more than "
+                f"{least_days:g}, or fewer {PREFIX}ROLLOUT_WINDOW_DAYS or {PREFIX}MATURITY_HOURS"
+            )
+            return {}
+        return {"window_days": window_days, "longest_days": longest_days}
 
     def _drift_days(self, base: RetrainConfig) -> dict[str, int]:
         days = self._number("RETRAIN_DRIFT_DAYS", base.drift_days, int, 1, WATCHED_DAYS)

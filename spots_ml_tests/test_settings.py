@@ -98,6 +98,12 @@ def test_other_variables_are_ignored():
         ({"SPOTS_ML_RETRAIN_MAX_AGE_DAYS": "inf"}, "a number from"),
         ({"SPOTS_ML_MATURITY_HOURS": "-1"}, "a number from 0 to 8,760"),
         ({"SPOTS_ML_MAX_FALLBACK_SHARE": "2"}, "a number from 0 to 1"),
+        (
+            {"SPOTS_ML_ROLLOUT_LONGEST_DAYS": "18"},
+            "is 18, and until then nothing is known.*more than 18",
+        ),
+        ({"SPOTS_ML_ROLLOUT_WINDOW_DAYS": "90"}, "takes 90 days for a unit and 48 hours for its outcomes"),
+        ({"SPOTS_ML_MATURITY_HOURS": "720"}, "720 hours for its outcomes; expected more than 74, or fewer"),
         ({"SPOTS_ML_EXPLORATION": "0.5"}, "a number from 0 to 0.2"),
         ({"SPOTS_ML_EXPORT_PAHT": "x"}, "unknown: SPOTS_ML_EXPORT_PAHT"),
     ],
