@@ -134,6 +134,26 @@ def test_what_is_so_for_all_is_no_fall_of_the_version(law):
     assert not any(held(table, promise, day=day, tolerance=0.1).fell for day in range(10, 61, 5))
 
 
+def with_formula_too_high(table, by=0.1):
+    index = table.column_names.index("formula_score")
+    return table.set_column(index, "formula_score", pa.array(table["formula_score"].to_numpy() + by))
+
+
+@pytest.mark.parametrize(("moves_by", "falls"), [(0.1, True), (-0.1, False)])
+def test_a_base_rate_that_moves_to_the_formulas_level_takes_the_lead_that_the_network_had_by_its_own(moves_by, falls):
+    """By 2 x what it moves x (network - formula), which is what a version lost beside the formula, whoever moved."""
+    law = {"days": 60, "agents": 400}
+    still = with_formula_too_high(decided(np.random.default_rng(5), **law))
+    moved = with_formula_too_high(decided(np.random.default_rng(5), **law, base=lambda day: 0.0 * day + moves_by))
+    network, formula = squared_errors(still)
+    promise = Promise(network, formula, formula - network)
+
+    held_still, held_moved = (held(table, promise, day=60, tolerance=0.1) for table in (still, moved))
+    excess, moved_excess = (float(np.subtract(*squared_errors(table))) for table in (still, moved))
+    assert moved_excess - excess == pytest.approx(2 * 0.1 * moves_by, rel=0.1)
+    assert (held_still.fell, held_moved.fell) == (False, falls)
+
+
 def test_what_was_counted_once_stays_as_it_was():
     """The units of a start are a beginning of those of every later look."""
     table = decided(np.random.default_rng(4), days=16)

@@ -3,6 +3,8 @@
 On each decision that the version answered, the network's score and the formula's are held against the outcome, and the
 difference of their squared errors is compared with what the test rows promised. The formula on the very same decision
 is the control: what is harder to foresee for all is so for both, and the outcome's noise falls out of the difference.
+A base rate that moves by d changes the lead by 2 d x (mean of the network - mean of the formula): by nothing where both
+have the same level, and where they have not, the network does lose or win beside the formula.
 
 Units are agents: all of an agent's labelled decisions of the 7 days from its first one since a start, once their
 maturity is over. An agent counts once per start, since agents come back and are alike; there is a start every 7 days,
