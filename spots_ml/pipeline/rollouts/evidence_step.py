@@ -1,6 +1,5 @@
 """From what was decided to a look: units that have become whole, the evidence of all of them, the decision."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -9,15 +8,14 @@ import pyarrow as pa
 from spots_ml.errors import ArtifactError
 from spots_ml.experiments.decided import known_until
 from spots_ml.experiments.evidence_record import NewLook
-from spots_ml.experiments.rollout import Rollout, RolloutEvent, stage_periods
+from spots_ml.experiments.rollout import Rollout, stage_periods
 from spots_ml.experiments.unit_finding import find_units, needed_since
 from spots_ml.experiments.units import UNITS, units_digest
 from spots_ml.experiments.weighing.evidence import evidence
 from spots_ml.experiments.weighing.ramp import decide_rollout
 from spots_ml.pipeline.rollouts.both_routes import read_decided
-from spots_ml.pipeline.rollouts.next_rollout import why_not_blessed
+from spots_ml.pipeline.rollouts.next_rollout import why_withheld
 from spots_ml.pipeline.rollouts.starting import rollouts_of
-from spots_ml.registry.lifecycle import find
 from spots_ml.stores.store import Store
 
 
@@ -42,7 +40,8 @@ def new_look(store: Store, rollout: Rollout, *, now: datetime) -> tuple[pa.Table
     found = find_units(decided, rollout, periods, known, as_of=known_until(decided, now=now))
     units = pa.concat_tables([known, _numbered(found.new, known.num_rows)])
     weighed = evidence(rollout, periods, units, found.entered, as_of=now)
-    decision = decide_rollout(rollout, events, weighed, withheld=_withheld(store, rollout, events), now=now)
+    withheld = why_withheld(rollouts_of(store, rollout.model_type), rollout, events)
+    decision = decide_rollout(rollout, events, weighed, withheld=withheld, now=now)
     return found.new, NewLook(
         evidence=weighed,
         n_units=units.num_rows,
@@ -63,14 +62,6 @@ def _known_units(store: Store, rollout: Rollout) -> pa.Table:
                 "seen; restore a backup of the store, or abort the rollout: nothing follows from these"
             )
     return known
-
-
-def _withheld(store: Store, rollout: Rollout, events: Sequence[RolloutEvent]) -> str | None:
-    """Why the registry gives a version no more traffic, which it may say at any time; a forced start answers it."""
-    if rollout.kind != "version" or events[0].cause == "by_hand":
-        return None
-    known = rollouts_of(store, rollout.model_type)
-    return why_not_blessed(known, find(known.versions, rollout.model_type, rollout.version))
 
 
 def _numbered(units: pa.Table, n_before: int) -> pa.Table:

@@ -12,12 +12,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from spots_ml.errors import ArtifactError
 from spots_ml.experiments.policy import RolloutPolicy
-from spots_ml.experiments.rollout import ON_THE_WAY, Rollout, RolloutKind
+from spots_ml.experiments.rollout import ON_THE_WAY, Rollout, RolloutEvent, RolloutKind
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.models.spec import Role
 from spots_ml.registry.blessings import KeptBlessing, against, blessing_needed_since
 from spots_ml.registry.in_service import active_version
+from spots_ml.registry.lifecycle import find
 from spots_ml.registry.records import HistoryEntry, ModelVersion
 
 
@@ -159,6 +161,25 @@ def why_not_blessed(known: RolloutsOfModel, version: ModelVersion) -> str | None
     return None
 
 
+def why_withheld(known: RolloutsOfModel, rollout: Rollout, events: Sequence[RolloutEvent]) -> str | None:
+    """Tell why the registry gives a version that is rolled out no more traffic, which it may say at any time.
+
+    Args:
+        known: Versions and rollouts of the model.
+        rollout: On its way.
+        events: What happened to it; a person who started it without a blessing has answered for all of it.
+
+    Returns:
+        A sentence without its subject's name, also where the comparison cannot be read; None: nothing keeps it.
+    """
+    if rollout.kind != "version" or events[0].cause == "by_hand":
+        return None
+    try:
+        return why_not_blessed(known, find(known.versions, rollout.model_type, rollout.version))
+    except ArtifactError as error:
+        return str(error)
+
+
 def supersedes(known: RolloutsOfModel, policy: RolloutPolicy) -> Upcoming | None:
     """Tell whether a newer version takes the place of the one that is rolled out.
 
@@ -172,7 +193,10 @@ def supersedes(known: RolloutsOfModel, policy: RolloutPolicy) -> Upcoming | None
     running = known.running
     if running is None or policy.when_busy != "supersede":
         return None
-    upcoming = next_rollout(known, policy)
+    try:
+        upcoming = next_rollout(known, policy)
+    except ArtifactError:
+        return None  # what cannot be read takes nobody's place; harm is still looked for
     if isinstance(upcoming, str) or upcoming.kind != "version" or upcoming.version == running.version:
         return None
     return upcoming

@@ -12,7 +12,14 @@ from spots_ml.experiments.policy import RolloutPolicy
 from spots_ml.experiments.rollout import ON_THE_WAY, Cause, Rollout, RolloutEvent, n_promoted_by_evidence
 from spots_ml.models.declared import ModelType
 from spots_ml.pipeline.forecasting.forecast_step import forecast_scores
-from spots_ml.pipeline.rollouts.next_rollout import RolloutsOfModel, Upcoming, candidates, next_rollout, to_be_compared
+from spots_ml.pipeline.rollouts.next_rollout import (
+    RolloutsOfModel,
+    Upcoming,
+    candidates,
+    next_rollout,
+    to_be_compared,
+    why_withheld,
+)
 from spots_ml.pipeline.rollouts.safeguard import taken_back_by_itself
 from spots_ml.pipeline.rollouts.starting import rollouts_of
 from spots_ml.registry.blessings import against
@@ -40,7 +47,7 @@ class RolloutView:
         n_promoted: Of these, those that evidence promoted.
         next_level: Part of the error budget that the next one gets.
         taken_back: The last time that the active version was taken back by itself, a short while ago.
-        waits: What a person has to do so that the next one starts; None: nothing.
+        waits: What a person has to do so that the one on its way goes on, or the next one starts; None: nothing.
         forecast: What was predicted of the rollout that is shown before it started; None: nothing.
         forecasts: How right that was, and what was predicted of rollouts before, the newest first.
     """
@@ -141,18 +148,19 @@ def rollout_view(store: Store, model_type: ModelType, policy: RolloutPolicy, *, 
         found = unreadable = str(error)
     shown = known.running or (known.rollouts[-1] if known.rollouts else None)
     n_promoted = n_promoted_by_evidence(everything)
+    events = () if shown is None else store.rollouts.rollout_events(shown.number)
     return RolloutView(
         model_type=model_type,
         at=now,
         rollout=shown,
-        events=() if shown is None else store.rollouts.rollout_events(shown.number),
+        events=events,
         looks=() if shown is None else store.rollouts.rollout_looks(shown.number, limit=LOOKS_SHOWN),
         upcoming=_upcoming(known, found, policy) if unreadable is None else f"next: nothing, {unreadable}",
         n_rollouts=len(everything),
         n_promoted=n_promoted,
         next_level=level_at(len(everything), n_promoted, policy.lifetime_level),
         taken_back=taken_back_by_itself(known.history, since=now - NEEDS_PERSON_FOR),
-        waits=unreadable or _waits(known, found, policy),
+        waits=_withheld(known, events) or unreadable or _waits(known, found, policy),
         forecast=None if shown is None else forecast_of(shown, store.forecasts.list_forecasts(model_type)),
         forecasts=forecast_scores(store, model_type),
     )
@@ -171,6 +179,17 @@ def _upcoming(known: RolloutsOfModel, found: Upcoming | str, policy: RolloutPoli
         beside = against(None if known.active is None else known.active.version)
         return f"next: {newest.version} is compared with {beside} at the next look"
     return f"next: nothing, {found}"
+
+
+def _withheld(known: RolloutsOfModel, events: tuple[RolloutEvent, ...]) -> str | None:
+    running = known.running
+    withheld = None if running is None else why_withheld(known, running, events)
+    if running is None or withheld is None:
+        return None
+    return (
+        f"{running.name} of {running.version} gets no more traffic: {withheld}; `spots-ml bless {known.model_type} "
+        f"{running.version} --anew` compares it again, `spots-ml rollout` steps in"
+    )
 
 
 def _waits(known: RolloutsOfModel, found: Upcoming | str, policy: RolloutPolicy) -> str | None:

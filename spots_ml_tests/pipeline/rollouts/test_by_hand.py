@@ -70,6 +70,15 @@ def test_a_missing_blessing_is_stepped_around_only_by_force_with_a_reason(place)
     assert start(place, forced=True, reason="urgent").version == SECOND
 
 
+def test_a_rollout_that_a_newer_comparison_speaks_against_needs_a_person(place):
+    place.register(SECOND)
+    look_at(place)
+    assert view(place).needs_person == ()
+    place.bless(SECOND, passed=False)
+    (need,) = view(place).needs_person
+    assert "gets no more traffic: compared with" in need and f"spots-ml bless {place.model_type} {SECOND}" in need
+
+
 def test_a_paused_rollout_keeps_its_traffic_takes_no_step_and_is_still_rolled_back(place):
     place.register(SECOND)
     look_at(place)

@@ -1,13 +1,14 @@
 """Which rollout comes next: declared, and the same whoever asks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
 
+from spots_ml.errors import ArtifactError
 from spots_ml.experiments.policy import RolloutPolicy
-from spots_ml.experiments.rollout import Rollout
-from spots_ml.pipeline.rollouts.next_rollout import RolloutsOfModel, Upcoming, next_rollout, supersedes
+from spots_ml.experiments.rollout import Rollout, RolloutEvent
+from spots_ml.pipeline.rollouts.next_rollout import RolloutsOfModel, Upcoming, next_rollout, supersedes, why_withheld
 from spots_ml.registry.blessings import Blessing, KeptBlessing
 from spots_ml.registry.records import HistoryEntry, ModelVersion
 
@@ -56,6 +57,11 @@ def rollout(number, name, status, *, kind="version", model_type="calling_score")
         started_at=NOW,
         last_event=number,
     )
+
+
+def started(cause):
+    told = {"number": 1, "rollout": 1, "at": NOW, "stage": 1, "share": 0.1, "actor": "a test", "reason": "because"}
+    return RolloutEvent(action="started", cause=cause, **told)
 
 
 def traffic_taken(name, sequence):
@@ -188,6 +194,17 @@ def test_a_newer_version_waits_or_supersedes(rule, taken):
     busy = known([version("v2", 2), version("v3", 3)], rollouts=[rollout(1, "v2", "running")], v3=(True, 4))
     found = supersedes(busy, RolloutPolicy(when_busy=rule))
     assert (found and found.version) == taken
+
+
+def test_a_comparison_that_cannot_be_read_gives_no_more_traffic_and_supersedes_nothing():
+    def unreadable(version, champion):
+        raise ArtifactError("it is not what it was when it was kept; restore a backup")
+
+    running = rollout(1, "v2", "running")
+    found = replace(known([version("v2", 2), version("v3", 3)], rollouts=[running]), blessing=unreadable)
+    assert "restore a backup" in why_withheld(found, running, [started("evidence")])
+    assert why_withheld(found, running, [started("by_hand")]) is None
+    assert supersedes(found, RolloutPolicy(when_busy="supersede")) is None
 
 
 def test_nothing_supersedes_itself():
