@@ -25,7 +25,8 @@ def model_argument(*, required: bool = True) -> Callable[[_Command], _Command]:
     Returns:
         A decorator; the parameter is called `model_type`.
     """
-    return click.argument("model_type", metavar="MODEL", type=click.Choice(declared_types()), required=required)
+    metavar = "MODEL" if required else "[MODEL]"
+    return click.argument("model_type", metavar=metavar, type=click.Choice(declared_types()), required=required)
 
 
 def version_argument(*, required: bool = True) -> Callable[[_Command], _Command]:
@@ -37,7 +38,7 @@ def version_argument(*, required: bool = True) -> Callable[[_Command], _Command]
     Returns:
         A decorator; the parameter is called `version`.
     """
-    return click.argument("version", metavar="VERSION", required=required)
+    return click.argument("version", metavar="VERSION" if required else "[VERSION]", required=required)
 
 
 def version_options(default: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

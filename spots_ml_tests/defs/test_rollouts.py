@@ -132,6 +132,7 @@ def test_the_page_shows_evidence_in_both_directions_who_takes_part_and_what_happ
     legend = texts(picture)[0]
     assert all(word in legend for word in ("log10 e", "benefit", "harm", "promoted from here", "taken back"))
     assert "it is no better" in shown["evidence_now"].value and "it does no harm" in shown["evidence_now"].value
+    assert shown["next"].value.split() == ["next:", "nothing", "before", "rollout-1", "is", "over"]
     assert "e+0" not in shown["evidence_now"].value
     assert shown["n_units"].value > 0
     assert "negative" in shown["guardrails"].value

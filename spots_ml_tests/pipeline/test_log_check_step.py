@@ -78,6 +78,7 @@ def test_outcomes_of_an_export_that_miss_their_decision_are_found_by_id_and_told
 def test_what_was_generated_tells_nothing_of_phones(store, tmp_path):
     found = of_file(store, write(tmp_path / "e.json", report(1, **SAID), source="synthetic"))
     assert [one.verdict for one in found.values()] == ["missing"]
+    assert "the file says that its data is synthetic, where no phone decided anything" in found["reports"].sentence
 
 
 def test_a_file_that_is_no_export_is_refused(store, tmp_path):

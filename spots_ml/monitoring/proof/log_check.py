@@ -18,6 +18,7 @@ from spots_ml.experiments.decided import DECIDED, decided_once
 from spots_ml.experiments.rollout import Rollout, StagePeriod
 from spots_ml.interactions.columns import floats, times
 from spots_ml.interactions.judging.merging import coded
+from spots_ml.interactions.kinds import SourceKind
 from spots_ml.monitoring.outcome_linking import OutcomeLinking
 from spots_ml.monitoring.proof.finding import Finding, Verdict, exceeds, percent
 from spots_ml.scoring.assignment import group_names, hybrid_mask, places_of
@@ -62,6 +63,7 @@ class LogFacts:
         rollouts: Rollouts with their stages.
         now: The present, with a time zone.
         maturity: How long an outcome may take.
+        kind: Of which kind the data is; only what people did (`real`) tells of phones' decisions.
         n_silent: Records that tell nothing of a decision; None: nobody counted.
         n_unkept: Records whose report has values that no table takes.
         n_untimed: Reports that do not say when they were written: it is taken for granted that they were in time.
@@ -73,6 +75,7 @@ class LogFacts:
     rollouts: Sequence[tuple[Rollout, Sequence[StagePeriod]]]
     now: datetime
     maturity: timedelta
+    kind: SourceKind = "real"
     n_silent: int | None = None
     n_unkept: int = 0
     n_untimed: int = 0
@@ -98,6 +101,12 @@ def check_log(facts: LogFacts) -> tuple[Finding, ...]:
 
 
 def _reported(facts: LogFacts) -> Finding:
+    if facts.kind != "real":
+        told = (
+            f"the file says that its data is {facts.kind}, where no phone decided anything: check an export of the "
+            'app, whose `metadata` has the `source` "app" or "real"'
+        )
+        return Finding("reports", "missing", told, {"reports": 0, "silent": None, "unkept": 0})
     n, n_silent = facts.reports.num_rows, facts.n_silent or 0
     told = f"{n:,} decisions of phones are reported"
     if facts.n_silent is not None:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from spots_ml.experiments.rollout import stage_periods
 from spots_ml.interactions.judging.rules import ValidationConfig
+from spots_ml.interactions.kinds import SourceKind
 from spots_ml.interactions.reading.export import read_export
 from spots_ml.monitoring.outcome_linking import link_outcomes
 from spots_ml.monitoring.performance import served_among
@@ -28,6 +29,7 @@ from spots_ml.stores.store import Store
 class _Told:
     """What is counted of an export on its way into a store."""
 
+    kind: SourceKind = "real"
     n_silent: int = 0
     n_unkept: int = 0
     n_untimed: int = 0
@@ -81,10 +83,10 @@ def check_told_export(store: Store, path: Path, *, now: datetime, maturity: time
     Raises:
         InputError: When the file is no export.
     """
-    told = _Told()
     with tempfile.TemporaryDirectory() as folder:
         apart = embedded_store(Path(folder) / "checked.sqlite")
         stream = read_export(path)
+        told = _Told(stream.kind)
         lenient = ValidationConfig(max_broken_share=1.0)
         apart.interactions.import_interactions(stream, now=now, config=lenient)
         if stream.kind == "real":
@@ -123,6 +125,7 @@ def _checked(
             now,
             maturity,
             n_silent=told.n_silent if of_file else None,
+            kind=told.kind,
             n_unkept=told.n_unkept,
             n_untimed=told.n_untimed,
         )

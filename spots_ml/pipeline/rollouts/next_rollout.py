@@ -85,6 +85,8 @@ def next_rollout(known: RolloutsOfModel, policy: RolloutPolicy) -> Upcoming | st
     if weighed is not None:
         return weighed
     fresh = candidates(known)
+    if not known.versions:
+        return "no version was registered yet"
     if not fresh:
         return "no version in staging is newer than what is active or was rolled out last"
     for version in fresh:
@@ -157,7 +159,8 @@ def why_not_blessed(known: RolloutsOfModel, version: ModelVersion) -> str | None
     if not kept.passed:
         return f"compared with {beside} it was not good enough ({kept.blessing.sentence})"
     if kept.after_change < blessing_needed_since(known.history, version.version):
-        return f"it was compared with {beside} before it was taken back, and not since"
+        again = f"`spots-ml bless {version.model_type} {version.version}` compares them again"
+        return f"it was compared with {beside} before it was taken back, and not since; {again}"
     return None
 
 

@@ -170,6 +170,12 @@ _ENDS: Final = {"promoted": "promoted", "rolled_back": "rolled back", "ended": "
 
 
 def _upcoming(known: RolloutsOfModel, found: Upcoming | str, policy: RolloutPolicy) -> str:
+    running = known.running
+    if running is not None:
+        if not isinstance(found, Upcoming) or (found.kind, found.version) == (running.kind, running.version):
+            return f"next: nothing before {running.name} is over"
+        when = "is superseded" if policy.when_busy == "supersede" else "is over"
+        return f"next: {found.version}, when {running.name} {when}"
     start = f"when somebody says so: `spots-ml rollout start {known.model_type}`"
     if isinstance(found, Upcoming):
         at = f" at the weight {found.weight:g}" if found.kind == "weight" else ""

@@ -54,6 +54,7 @@ def test_a_version_that_harms_is_rolled_back_in_its_first_stage_and_comes_back_o
     assert (looked.looked_at.status, looked.looked_at.stage, looked.change.cause) == ("rolled_back", 1, "harm")
     assert (active(place), traffic(place, SECOND)) == (FIRST, 0.0)
     assert "before it was taken back" in looked.waits
+    assert f"`spots-ml bless {place.model_type} {SECOND}` compares them again" in looked.waits
     place.pass_time(timedelta(days=1))
     assert look_at(place).started is None
     place.bless(SECOND)
