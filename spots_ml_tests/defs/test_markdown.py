@@ -3,6 +3,15 @@
 import pytest
 
 from spots_ml.defs.pages import tables
+from spots_ml.estimates.estimate import Estimate
+
+
+def test_an_interval_in_a_column_of_a_wide_table_stands_in_one_line():
+    found = Estimate(value=0.5, low=0.4, high=0.6, method="linearised", n_rows=300, n_agents=20)
+    for one in (found, found.model_copy(update={"low": None})):
+        shown = tables.interval_in_line(one)
+        assert shown.startswith("0.5000") and " " not in shown and "rows" not in shown
+    assert tables.interval_in_line(None) == "undefined"
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def _record(one: "ComparedOnSlice") -> dg.TableRecord:
             "number": one.metric,
             "n_rows": one.n_rows,
             "effective_agents": one.effective_agents,
-            "better_by": tables.interval(one.better_by),
+            "better_by": tables.interval_in_line(one.better_by),
             "p_worse": "decides nothing" if one.p_worse is None else f"{one.p_worse:.3g}",
             "good_enough": one.passed,
         }

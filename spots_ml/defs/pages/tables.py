@@ -177,6 +177,28 @@ def interval(estimate: "Estimate | None", *, percent: bool = False) -> str:
     return f"{value}{'%' if percent else ''}{told}"
 
 
+def interval_in_line(estimate: "Estimate | None") -> str:
+    """Write an estimate with its interval for a column of a wide table, where how many rows it is of stands beside it.
+
+    Args:
+        estimate: The estimate; None where it was not measured.
+
+    Returns:
+        What `interval` writes, without the rows and agents, and with spaces at which the page breaks no line: it makes
+        a column as narrow as the longest of its words.
+
+    >>> from spots_ml.estimates.estimate import Estimate
+    >>> found = Estimate(value=1.0, low=0.1581, high=1.0, method="binomial", n_rows=2, n_agents=2)
+    >>> interval_in_line(found).split()
+    ['1.0000', '(0.1581', 'to', '1.0000)']
+    """
+    if estimate is None or estimate.value is None:
+        return "undefined"
+    known = estimate.low is not None and estimate.high is not None
+    told = f"{estimate.low:.4f} to {estimate.high:.4f}" if known else "no interval"
+    return f"{estimate.value:.4f} ({told})".replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def estimates_table(
     rows: Iterable[tuple[str, "Estimate | None"]], what: str = "value", *, percent: bool = False
 ) -> dg.MetadataValue:

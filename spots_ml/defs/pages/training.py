@@ -197,7 +197,7 @@ def _slices(evaluation: "Evaluation") -> dict[str, dg.MetadataValue]:
                         "decides": one.decides,
                         "network": one.network.value,
                         "formula": one.formula.value,
-                        "network_ahead_by": tables.interval(one.lead),
+                        "network_ahead_by": tables.interval_in_line(one.lead),
                     }
                 )
                 for name, one in evaluation.slices.items()
