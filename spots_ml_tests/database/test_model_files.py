@@ -8,6 +8,7 @@ import pytest
 
 from spots_ml.release.phone_manifest import PhoneManifest, PhoneModel
 from spots_ml.stores.supabase.migrations.account import apply_migrations
+from spots_ml_tests.database.clock import without_clock
 from spots_ml_tests.database.roles import AGENT_A, START, Database, bless, call, content, model_file
 from spots_ml_tests.database.rollout_calls import change_rollout, start_document, start_rollout
 
@@ -17,7 +18,10 @@ def project(server, numbers):
     name = f"storage_{next(numbers)}"
     server.create_project(name, Path(__file__).with_name("storage.sql"))
     apply_migrations(server.url(name))
-    return Database(server, name)
+    made = Database(server, name)
+    with made.owner() as connection:
+        without_clock(connection)
+    return made
 
 
 def names_seen(project, role, agent=None):
