@@ -27,7 +27,7 @@ class Logged:
         origin = pa.array(["served"] * table.num_rows)
         self.table = table.append_column("origin", origin)
 
-    def read_decisions(self, since, until):
+    def read_decisions(self, since, until, *, columns=None):
         at = self.table["decided_at"].to_pylist()
         return self.table.filter(pa.array([since <= one < until for one in at]))
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spots_ml.errors import InputError
+from spots_ml.errors import ContractError, InputError
 from spots_ml.scoring.decision_log.fields import DECISIONS, DECISIONS_WITH_OUTCOMES
 from spots_ml.scoring.decision_log.log import LogReport
 from spots_ml_tests.scoring.deciding import changed, decide
@@ -29,6 +29,21 @@ def test_what_was_logged_is_read_back_bit_by_bit_by_moment(store):
     read = store.decisions.read_decisions(*EVER)
     assert read.schema.equals(DECISIONS_WITH_OUTCOMES)
     assert read.select(DECISIONS.names).combine_chunks().equals(table.take(pa.array(range(99, -1, -1))))
+
+
+def test_some_columns_are_read_as_they_are_in_all_of_them(store):
+    log(store, decided(0, 1, 2))
+    outcome_names = ["outcome_type", "first_outcome_at"]
+    columns = ["called", "past_positive_rate", "agent_id", "feature_digest", "group", *outcome_names]
+
+    everything = store.decisions.read_decisions(*EVER)
+    found = store.decisions.read_decisions(*EVER, columns=columns)
+
+    assert found.column_names == [name for name in everything.column_names if name in columns]
+    assert found.combine_chunks().equals(everything.select(found.column_names).combine_chunks())
+    assert store.decisions.read_decisions(EVER[1], EVER[1], columns=columns).schema == found.schema
+    with pytest.raises(ContractError, match="decisions have no column mood; expected some of decision_id, "):
+        store.decisions.read_decisions(*EVER, columns=["called", "mood"])
 
 
 def test_the_smallest_numbers_and_the_strangest_texts_are_read_back_bit_by_bit(store):

@@ -142,10 +142,10 @@ def test_a_log_whose_index_and_table_disagree_is_one_clear_error(embedded, monke
         embedded.decisions.read_decisions(*EVER)
 
 
-@pytest.mark.parametrize("query", ["READ", "COUNT"])
+@pytest.mark.parametrize("query", [decision_sql.read_statement(decision_sql.TOLD), decision_sql.COUNT])
 def test_a_period_is_found_through_the_index(embedded, query):
     connection = sqlite3.connect(file_of(embedded))
-    plan = connection.execute(f"EXPLAIN QUERY PLAN {getattr(decision_sql, query)}", {"since": 0, "until": 1}).fetchall()
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {query}", {"since": 0, "until": 1}).fetchall()
     connection.close()
 
     steps = [step[3] for step in plan]

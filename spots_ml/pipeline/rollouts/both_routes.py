@@ -53,9 +53,8 @@ def read_both_routes(
         What was served, and what phones reported and nothing speaks against; each with outcomes as they are known now.
     """
     reports = store.phones.read_phone_decisions(since, until)
-    decisions = store.decisions.read_decisions(since, until)
-    if columns is not None:
-        decisions = decisions.select([name for name in decisions.column_names if name in _ALWAYS | set(columns)])
+    asked = None if columns is None else _ALWAYS | set(columns)
+    decisions = store.decisions.read_decisions(since, until, columns=asked)
     served = served_among(with_reported_outcomes(decisions, reports))
     judged = judge_reports(reports, service_periods(store.versions.history()), served)
     return served, counted_reports(reports, judged)

@@ -73,7 +73,7 @@ def watch_performance(
 
 def _decisions(store: Store, until: datetime) -> pa.Table:
     """What the service decided, and what phones report that the service did not decide."""
-    routes = read_both_routes(store, until - LOOK_BACK, until)
+    routes = read_both_routes(store, until - LOOK_BACK, until, columns=COLUMNS)
     return pa.concat_tables([route.select(list(COLUMNS)) for route in routes], promote_options="default")
 
 

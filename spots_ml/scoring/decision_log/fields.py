@@ -4,11 +4,13 @@ What tables of decisions look like, which of them are refused, how a store keeps
 decisions differ: all of it follows from here. How a store writes a type is the store's business.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 import pyarrow as pa
 
+from spots_ml.errors import ContractError
 from spots_ml.features.contract import HISTORY_FEATURES
 from spots_ml.requests.request_schema import TREND_BOOST_RANGE
 from spots_ml.scoring.assignment import FORMULA_BASED, HYBRID
@@ -224,3 +226,25 @@ DECISIONS_WITH_OUTCOMES: Final = pa.schema(
     ]
 )
 """Decisions and what came of them, as it is known when they are read."""
+
+
+def asked_for(columns: Collection[str] | None) -> pa.Schema:
+    """Tell what decisions look like of which only some columns are asked for.
+
+    Args:
+        columns: Names of `DECISIONS_WITH_OUTCOMES`; None: all.
+
+    Returns:
+        These fields of it, in its order.
+
+    Raises:
+        ContractError: When it has no such column.
+    """
+    if columns is None:
+        return DECISIONS_WITH_OUTCOMES
+    if strange := sorted(set(columns) - set(DECISIONS_WITH_OUTCOMES.names)):
+        raise ContractError(
+            f"decisions have no column {', '.join(strange)}; "
+            f"expected some of {', '.join(DECISIONS_WITH_OUTCOMES.names)}"
+        )
+    return pa.schema([field for field in DECISIONS_WITH_OUTCOMES if field.name in columns])

@@ -7,7 +7,7 @@ seen. Its fields are in `fields`, what a table must be like to be logged is said
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NoReturn, Protocol
@@ -68,10 +68,10 @@ class DecisionWriter(Protocol):
 class DecisionReader(Protocol):
     """Gives decisions back with what came of them."""
 
-    def read_decisions(self, since: datetime, until: datetime) -> pa.Table:
+    def read_decisions(self, since: datetime, until: datetime, *, columns: Collection[str] | None = None) -> pa.Table:
         """Give the decisions with since <= decided_at < until, by moment and id, with the outcomes known now.
 
-        The rows have the schema `DECISIONS_WITH_OUTCOMES`.
+        The rows have the schema `DECISIONS_WITH_OUTCOMES`, or those columns of it that are asked for.
         """
         ...
 

@@ -4,6 +4,7 @@ The six history features are one column. Beside the fields stand the identity, w
 and the moment of logging. The table is in `schema`.
 """
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
 
@@ -93,20 +94,29 @@ FIND: Final = f"""
 SELECT {", ".join(f"known.{name}" for name in TOLD)}, NULL, NULL, NULL, NULL
 FROM json_each(?) AS asked JOIN decisions AS known ON known.decision_id = asked.value
 """  # noqa: S608 - names of columns
-"""The decisions of the ids in an array of JSON, laid out as `READ` lays them out."""
+"""The decisions of the ids in an array of JSON, laid out as `read_statement` lays out `TOLD` and outcomes."""
 
 COUNT: Final = "SELECT count(*) FROM decisions WHERE decided_at >= :since AND decided_at < :until"
 """Decisions of a period in microseconds, from an index."""
 
-READ: Final = f"""
-SELECT {", ".join(f"decisions.{name}" for name in TOLD)},
-    outcome.outcome_type, outcome.outcome_score, outcome.outcome_at, outcome.first_outcome_at
+
+def read_statement(names: Sequence[str]) -> str:
+    """Write the SQL that reads decisions of a period; those that were served with their outcomes.
+
+    Args:
+        names: Columns, of `TOLD` and of outcomes.
+
+    Returns:
+        A statement; an identity is that of one interaction at most.
+    """
+    told = ", ".join(f"{'decisions' if name in TOLD else 'outcome'}.{name}" for name in names)
+    return f"""
+SELECT {told}
 FROM decisions LEFT JOIN interactions AS outcome
     ON outcome.identity = decisions.identity AND decisions.origin = 'served'
 WHERE decided_at >= :since AND decided_at < :until
 ORDER BY decided_at, decision_id
 """  # noqa: S608 - names of columns
-"""Decisions of a period; those that were served with their outcomes: an identity is that of one interaction at most."""
 
 
 def added_columns(since: int) -> str:

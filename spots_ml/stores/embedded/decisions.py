@@ -6,7 +6,7 @@ The row of a decision holds the identity of the interaction it belongs to; the o
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,20 +14,17 @@ import numpy as np
 import pyarrow as pa
 
 from spots_ml.errors import InputError
-from spots_ml.scoring.decision_log.fields import DECISIONS, DECISIONS_WITH_OUTCOMES, FIELDS, DecisionField
+from spots_ml.scoring.decision_log.fields import DECISIONS, DECISIONS_WITH_OUTCOMES, FIELDS, DecisionField, asked_for
 from spots_ml.scoring.decision_log.log import LogReport, check_decisions
 from spots_ml.stores.embedded import decision_sql as sql
 from spots_ml.stores.embedded.database import Database, identity_of, transaction
-from spots_ml.stores.embedded.decision_sql import COLUMNS, HISTORY, IDENTITY, TOLD
+from spots_ml.stores.embedded.decision_sql import COLUMNS, HISTORY, IDENTITY
 from spots_ml.stores.moments import check_period, to_microseconds, to_text
 
 _HISTORY_DTYPE: Final = np.dtype("<f4")
 _PACKED: Final = tuple(field.name for field in FIELDS if field.packing == "history")
 _HISTORY_BYTES: Final = len(_PACKED) * _HISTORY_DTYPE.itemsize
-_OUTCOME: Final = tuple(name for name in DECISIONS_WITH_OUTCOMES.names if name not in DECISIONS.names)
-_READ: Final = (*TOLD, *_OUTCOME)
-"""The columns of `decision_sql.READ`."""
-
+_FIELDS: Final = {field.name: field for field in FIELDS}
 
 _BATCH_ROWS: Final = 50_000
 
@@ -95,30 +92,32 @@ class EmbeddedDecisionLog:
                 batches.append(decisions_of_rows(rows))
         return pa.Table.from_batches(batches, schema=DECISIONS_WITH_OUTCOMES).select(DECISIONS.names)
 
-    def read_decisions(self, since: datetime, until: datetime) -> pa.Table:
+    def read_decisions(self, since: datetime, until: datetime, *, columns: Collection[str] | None = None) -> pa.Table:
         """Read the decisions of a period with the outcomes that are known now, all of one moment.
 
         Args:
             since: Start of the period, with a time zone; inclusive.
             until: Its end; exclusive.
+            columns: What is asked for; None: everything, which of a million decisions is half a gigabyte.
 
         Returns:
-            Rows of schema `DECISIONS_WITH_OUTCOMES` by moment and id; possibly none.
+            Rows by moment and id, with these columns of schema `DECISIONS_WITH_OUTCOMES` in its order; possibly none.
 
         Raises:
             InputError: When a moment has no zone, the period ends before it starts, or rows are missing.
         """
         check_period(since, until)
+        schema = asked_for(columns)
         limits = {"since": to_microseconds(since), "until": to_microseconds(until)}
         batches = []
         with self._database.consistent() as connection:
             expected = connection.execute(sql.COUNT, limits).fetchone()[0]
             cursor = connection.cursor()
             cursor.row_factory = None
-            cursor.execute(sql.READ, limits)
+            cursor.execute(sql.read_statement(_names(schema)), limits)
             while rows := cursor.fetchmany(_BATCH_ROWS):
-                batches.append(decisions_of_rows(rows))
-        table = pa.Table.from_batches(batches, schema=DECISIONS_WITH_OUTCOMES)
+                batches.append(decisions_of_rows(rows, schema))
+        table = pa.Table.from_batches(batches, schema=schema)
         if table.num_rows != expected:
             raise InputError(
                 f"the store {self._database.path} gave {table.num_rows:,} of {expected:,} decisions: its index and "
@@ -145,26 +144,36 @@ def rows_of_decisions(batch: pa.RecordBatch, first_position: int) -> Iterator[tu
     return zip(positions, *(columns[name] for name in COLUMNS), strict=True)
 
 
-def decisions_of_rows(rows: Sequence[tuple[Any, ...]]) -> pa.RecordBatch:
+def decisions_of_rows(rows: Sequence[tuple[Any, ...]], schema: pa.Schema = DECISIONS_WITH_OUTCOMES) -> pa.RecordBatch:
     """Turn rows of SQLite into decisions.
 
     Args:
-        rows: Tuples with the columns of `decision_sql.READ`; at least one.
+        rows: Tuples with the columns that are kept of the schema; at least one.
+        schema: Fields of decisions and outcomes.
 
     Returns:
-        As many rows of schema `DECISIONS_WITH_OUTCOMES`.
+        As many rows of that schema.
     """
-    columns: dict[str, Any] = dict(zip(_READ, zip(*rows, strict=True), strict=True))
-    history = np.frombuffer(b"".join(columns.pop(HISTORY)), _HISTORY_DTYPE).reshape(len(rows), -1)
-    for field in FIELDS:
-        if field.packing == "history":
-            columns[field.name] = np.ascontiguousarray(history[:, _PACKED.index(field.name)])
-        else:
-            columns[field.name] = _told(field, columns[field.sql_name])
-    return pa.RecordBatch.from_arrays(
-        [pa.array(columns[field.name], field.type) for field in DECISIONS_WITH_OUTCOMES],
-        schema=DECISIONS_WITH_OUTCOMES,
+    columns: dict[str, Any] = dict(zip(_names(schema), zip(*rows, strict=True), strict=True))
+    if HISTORY in columns:
+        history = np.frombuffer(b"".join(columns.pop(HISTORY)), _HISTORY_DTYPE).reshape(len(rows), -1)
+    for name in schema.names:
+        field = _FIELDS.get(name)
+        if field is not None and field.packing == "history":
+            columns[name] = np.ascontiguousarray(history[:, _PACKED.index(name)])
+        elif field is not None:
+            columns[name] = _told(field, columns[field.sql_name])
+    return pa.RecordBatch.from_arrays([pa.array(columns[field.name], field.type) for field in schema], schema=schema)
+
+
+def _names(schema: pa.Schema) -> tuple[str, ...]:
+    """Name the columns that are kept of a schema: the history is one of them."""
+    fields = (_FIELDS.get(name) for name in schema.names)
+    kept = (
+        name if field is None else HISTORY if field.packing == "history" else field.sql_name
+        for name, field in zip(schema.names, fields, strict=True)
     )
+    return tuple(dict.fromkeys(kept))
 
 
 def _kept(field: DecisionField, values: pa.Array) -> Iterable[Any]:

@@ -3,17 +3,17 @@
 Decisions are sent page by page and become visible all at once, by the function `log_decisions` of the database.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
 from spots_ml.errors import InputError
-from spots_ml.scoring.decision_log.fields import DECISIONS, DECISIONS_WITH_OUTCOMES
+from spots_ml.scoring.decision_log.fields import DECISIONS, DECISIONS_WITH_OUTCOMES, asked_for
 from spots_ml.scoring.decision_log.log import LogReport, check_decisions
 from spots_ml.stores.moments import check_period, to_text
-from spots_ml.stores.supabase.decision_rows import COLUMNS, SENT, decisions_of_rows, to_items
+from spots_ml.stores.supabase.decision_rows import SENT, columns_of, decisions_of_rows, to_items
 from spots_ml.stores.supabase.postgres.bulk_read import DirectReads
 from spots_ml.stores.supabase.postgres.same_rows import newest_row, require_same_row, row_found
 from spots_ml.stores.supabase.staging import send_batch
@@ -114,7 +114,7 @@ class SupabaseDecisionLog:
             batches.append(decisions_of_rows(self._calls.execute("find decisions", _TABLE, build, repeat="read").data))
         return pa.Table.from_batches(batches, schema=DECISIONS_WITH_OUTCOMES).select(DECISIONS.names)
 
-    def read_decisions(self, since: datetime, until: datetime) -> pa.Table:
+    def read_decisions(self, since: datetime, until: datetime, *, columns: Collection[str] | None = None) -> pa.Table:
         """Read the decisions of a period with the outcomes that are known now.
 
         The decisions are those of one moment, and counted. Their outcomes are of one moment too where Postgres itself
@@ -123,41 +123,46 @@ class SupabaseDecisionLog:
         Args:
             since: Start of the period, with a time zone; inclusive.
             until: Its end; exclusive.
+            columns: What is asked for; None: everything, which of a million decisions is half a gigabyte.
 
         Returns:
-            Rows of schema `DECISIONS_WITH_OUTCOMES` by moment and id; possibly none.
+            Rows by moment and id, with these columns of schema `DECISIONS_WITH_OUTCOMES` in its order; possibly none.
 
         Raises:
             InputError: When a moment has no zone, the period ends before it starts, or rows are missing.
             CallError: When a call ended in no answer.
         """
         check_period(since, until)
+        schema, period = asked_for(columns), (to_text(since), to_text(until))
         newest = newest_row(self._calls, _TABLE, _IDENTITY)
         if newest is None:
-            return DECISIONS_WITH_OUTCOMES.empty_table()
+            return schema.empty_table()
         if self._direct is None:
-            batches = self._read_pages(to_text(since), to_text(until), last=newest[0])
+            batches = self._read_pages(*period, schema, last=newest[0])
         else:
-            batches = _read_directly(self._direct, to_text(since), to_text(until), newest)
-        return pa.Table.from_batches(batches, schema=DECISIONS_WITH_OUTCOMES)
+            batches = _read_directly(self._direct, *period, schema, newest)
+        return pa.Table.from_batches(batches, schema=schema)
 
-    def _read_pages(self, since: str, until: str, *, last: int) -> Iterator[pa.RecordBatch]:
+    def _read_pages(self, since: str, until: str, schema: pa.Schema, *, last: int) -> Iterator[pa.RecordBatch]:
+        key = ("decided_at", "decision_id")
         read = KeysetRead(
             _VIEW,
-            COLUMNS,
-            key=("decided_at", "decision_id"),
+            tuple(dict.fromkeys((*columns_of(schema), *key))),
+            key=key,
             # Decisions about an earlier moment may be logged at any time, but none gets a number that was passed.
             cutoff=Filter("row_sequence", "lte", str(last)),
             filters=(Filter("decided_at", "gte", since), Filter("decided_at", "lt", until)),
         )
         for rows in read_pages(self._calls, read):
-            yield decisions_of_rows(rows)
+            yield decisions_of_rows(rows, schema)
 
 
-def _read_directly(direct: DirectReads, since: str, until: str, newest: tuple[int, str]) -> Iterator[pa.RecordBatch]:
+def _read_directly(
+    direct: DirectReads, since: str, until: str, schema: pa.Schema, newest: tuple[int, str]
+) -> Iterator[pa.RecordBatch]:
     period = f"decided_at >= '{since}' and decided_at < '{until}'"
     count = f"select count(*) as n_rows from public.{_TABLE} where {period}"  # noqa: S608 - moments of to_text
-    read = f"select {', '.join(COLUMNS)} from public.{_VIEW} where {period} order by decided_at, decision_id"  # noqa: S608
+    read = f"select {', '.join(columns_of(schema))} from public.{_VIEW} where {period} order by decided_at, decision_id"  # noqa: S608
     with direct.consistent() as snapshot:
         found = row_found(snapshot, _TABLE, _IDENTITY, up_to=newest[0])
         require_same_row(snapshot, _TABLE, found, newest)
@@ -165,7 +170,7 @@ def _read_directly(direct: DirectReads, since: str, until: str, newest: tuple[in
         n_read = 0
         for batch in snapshot.read("read the decisions", _VIEW, read):
             n_read += batch.num_rows
-            yield batch.rename_columns(DECISIONS_WITH_OUTCOMES.names).cast(DECISIONS_WITH_OUTCOMES)
+            yield batch.rename_columns(schema.names).cast(schema)
     if n_read != expected:
         raise InputError(
             f"{_VIEW} gave {n_read:,} of {expected:,} decisions: a pair has several interactions of one moment, or an "
