@@ -51,6 +51,9 @@ class ToldAssignment:
     def otherwise(self, treated: np.ndarray, stage: int) -> np.ndarray:
         """Tell which decisions were not made as the agents were assigned.
 
+        An earlier stage is told by a manifest from before the stage began, and what was decided by it says whether that
+        was as assigned; a later one, or none that is any, contradicts.
+
         Args:
             treated: `(n,)` bool, by the hash.
             stage: The stage in which they were made.
@@ -59,7 +62,7 @@ class ToldAssignment:
             `(n,)` bool.
         """
         as_assigned = np.where(treated, self.as_treated, self.as_control)
-        found: np.ndarray = ~as_assigned | ((self.stage != _UNTOLD) & (self.stage != stage))
+        found: np.ndarray = ~as_assigned | (self.stage == _NO_STAGE) | (self.stage > stage)
         return found
 
 

@@ -87,6 +87,15 @@ class RolloutPolicy(_Rules):
     )
 
     @model_validator(mode="after")
+    def _phones_have_reported(self) -> Self:
+        if self.maturity_hours < LEAST_MATURITY_HOURS:
+            raise ValueError(
+                f"outcomes have {self.maturity_hours:g} hours to arrive, and phones {LEAST_MATURITY_HOURS:g} to report "
+                "a decision; expected a maturity_hours that is not shorter"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _shares_grow(self) -> Self:
         grows = all(low < high for low, high in zip((0.0, *self.shares), self.shares, strict=False))
         if not grows or self.shares[-1] >= 1.0:

@@ -38,7 +38,10 @@ Cause = Literal[
     "champion_changed",
     "by_hand",
 ]
-"""Why something happened; `by_hand` is a person who stepped around the evidence, and carries a reason."""
+"""Why something happened; `by_hand` is a person who stepped around the evidence, and carries a reason.
+
+Of a start, `evidence` says that nobody stepped around the blessing, whoever started it.
+"""
 
 
 def rollout_name(number: int) -> str:
@@ -87,6 +90,11 @@ class Rollout(RolloutStart):
         """Share of the hybrid group that is treated; 0 when it is over."""
         return self.policy.shares[self.stage - 1] if self.status in ON_THE_WAY else 0.0
 
+    @property
+    def reach(self) -> float:
+        """Share of the hybrid group that gets what is tried: all of it after a promotion."""
+        return 1.0 if self.status == "promoted" else self.share
+
 
 def n_promoted_by_evidence(rollouts: Iterable[Rollout]) -> int:
     """Count the promotions that add to the error budget: those that a hand made found nothing.
@@ -118,6 +126,18 @@ class RolloutEvent(RolloutChange):
     share: float = Field(ge=0.0, le=1.0, description="Of the hybrid group that is treated since.")
     actor: str = Field(min_length=1)
     look: int | None = Field(default=None, ge=1, description="Number of the look whose evidence it follows.")
+
+    @property
+    def reach(self) -> float:
+        """Share of the hybrid group that gets what is tried since: all of it after a promotion."""
+        return 1.0 if self.action == "promoted" else self.share
+
+    @property
+    def told_cause(self) -> str:
+        """What it followed, in words; no outcome asks for a start, which the registry allows and its actor wants."""
+        if self.action == "started" and self.cause == "evidence":
+            return "allowed"
+        return self.cause.replace("_", " ")
 
 
 @dataclass(frozen=True)

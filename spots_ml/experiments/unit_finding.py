@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spots_ml.errors import ConfigError
 from spots_ml.experiments.as_assigned import ToldAssignment, told_assignment, truths
 from spots_ml.experiments.decision_values import decision_values
 from spots_ml.experiments.policy import RolloutPolicy
@@ -25,7 +24,6 @@ from spots_ml.interactions.columns import first_arrivals, floats, outcome_codes,
 from spots_ml.interactions.judging.merging import coded
 from spots_ml.interactions.schema import OUTCOME_TYPES
 from spots_ml.scoring.assignment import hybrid_mask, places_of
-from spots_ml.scoring.decision_log.phone_claims import REPORTED_WITHIN
 
 EARLIER: Final = timedelta(days=28)
 """How far before a stage an agent's earlier decisions are looked at: a month tells enough, and bounds what is read."""
@@ -72,17 +70,7 @@ def find_units(
 
     Returns:
         Units, and who entered; the order of the rows of `decided` decides nothing.
-
-    Raises:
-        ConfigError: When outcomes have less time than phones have to report a decision: a unit would be written before
-            all its decisions are there.
     """
-    policy = rollout.policy
-    if _maturity(policy) < REPORTED_WITHIN:
-        raise ConfigError(
-            f"outcomes have {policy.maturity_hours:g} hours to arrive, and phones {REPORTED_WITHIN} to report a "
-            "decision; expected a maturity_hours that is not shorter"
-        )
     log = _Log.of(decided, rollout, until=as_of)
     stages = [_stage(log, rollout, period, known, as_of) for period in periods]
     new = pa.concat_tables([NEW_UNITS.empty_table(), *(stage.new for stage in stages)])

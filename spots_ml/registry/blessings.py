@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from spots_ml.digests import canonical_json, digest_bytes
 from spots_ml.errors import ArtifactError, RegistryError
-from spots_ml.models.declared import ModelType
+from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.registry.records import Action, HistoryEntry, ModelVersion, UtcTime
 
 MAX_BLESSING_BYTES: Final = 200_000
@@ -149,8 +149,8 @@ def require_blessable(blessing: Blessing, found: ModelVersion, active: ModelVers
     now = None if active is None else active.version
     if blessing.champion != now:
         raise RegistryError(
-            f"{named} was compared with {against(blessing.champion)}, and by now there is {against(now)}; "
-            f"`spots-ml bless {named}` compares it anew"
+            f"{named} was compared with {against(blessing.champion, blessing.model_type)}, and by now "
+            f"{against(now, blessing.model_type)} answers; `spots-ml bless {named}` compares it anew"
         )
 
 
@@ -186,19 +186,17 @@ def require_blessing(
         if not reason.strip():
             raise RegistryError(f'{named} is to be {to_be} without a blessing; say why: `--force --reason "..."`')
         return
-    told = f"{named} cannot be {to_be}: "
+    told, beside = f"{named} cannot be {to_be}: ", against(champion, model_type)
     anew = f'`spots-ml bless {named}` compares them, `--force --reason "..."` steps around it'
     if newest is None:
-        raise RegistryError(f"{told}it was never compared with {against(champion)}; {anew}")
+        raise RegistryError(f"{told}it was never compared with {beside}; {anew}")
     if not newest.passed:
         raise RegistryError(
-            f"{told}compared with {against(champion)} it was not good enough ({newest.blessing.sentence}); train it "
+            f"{told}compared with {beside} it was not good enough ({newest.blessing.sentence}); train it "
             'again, or step around it by `--force --reason "..."`'
         )
     if newest.after_change < since:
-        raise RegistryError(
-            f"{told}it was compared with {against(champion)} before it was taken back, and not since; {anew}"
-        )
+        raise RegistryError(f"{told}it was compared with {beside} before it was taken back, and not since; {anew}")
 
 
 def blessing_needed_since(history: Iterable[HistoryEntry], version: str) -> int:
@@ -223,10 +221,23 @@ def blessing_needed_since(history: Iterable[HistoryEntry], version: str) -> int:
     )
 
 
-def against(champion: str | None) -> str:
-    """Name what a version is compared with.
+def is_blessed(newest: KeptBlessing | None, *, since: int) -> bool:
+    """Tell whether a version may get traffic without anybody who steps around its blessing.
 
-    >>> against("v1.0-real"), against(None)
-    ('the active v1.0-real', 'no active version')
+    Args:
+        newest: The newest blessing that names it and what is active now; None: there is none.
+        since: See `blessing_needed_since`.
+
+    Returns:
+        Whether `require_blessing` has nothing against it.
     """
-    return "no active version" if champion is None else f"the active {champion}"
+    return newest is not None and newest.passed and newest.after_change >= since
+
+
+def against(champion: str | None, model_type: ModelType) -> str:
+    """Name what a version is compared with, which is what answers now.
+
+    >>> against("v1.0-real", "outcome"), against(None, "outcome"), against(None, "calling_score")
+    ('the active v1.0-real', 'the outcome rule', 'the formula')
+    """
+    return str(model_spec(model_type).stand_in) if champion is None else f"the active {champion}"

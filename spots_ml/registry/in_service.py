@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
+from spots_ml.errors import ArtifactError
 from spots_ml.models.declared import ModelType
+from spots_ml.registry.blessings import blessing_needed_since, is_blessed
 from spots_ml.registry.records import HistoryEntry, ModelVersion
 from spots_ml.registry.version_store import VersionLookup
 
@@ -27,7 +29,7 @@ class InService:
             it leads to no version; without a live one there is nothing to roll back.
         candidates: Names of the versions that may be promoted, those in staging first, of these the last registered one
             first.
-        way_to_promote: The command that makes the first of them active; None without any.
+        way_to_promote: While none is active, the commands that make the first of them active; None without any.
     """
 
     model_type: ModelType
@@ -62,6 +64,7 @@ def in_service(store: VersionLookup, model_type: ModelType) -> InService:
     """
     history, versions = store.history(model_type), store.list_versions(model_type)
     since, before = _last_change(history)
+    live = active_version(versions)
     promotable = sorted(
         (one for one in versions if one.status in ("staging", "deprecated")),
         key=lambda one: (one.status == "staging", one.last_registered_sequence),
@@ -69,13 +72,13 @@ def in_service(store: VersionLookup, model_type: ModelType) -> InService:
     )
     return InService(
         model_type=model_type,
-        live=active_version(versions),
+        live=live,
         rolling_out=next((one for one in versions if one.status == "staging" and one.traffic > 0.0), None),
         since=since,
         before=before,
         back_to=tuple(predecessors(versions, history)),
         candidates=tuple(one.version for one in promotable),
-        way_to_promote=way_to_promote(promotable[0]) if promotable else None,
+        way_to_promote=way_to_promote(store, promotable[0]) if promotable and live is None else None,
     )
 
 
@@ -86,25 +89,39 @@ def nothing_active(service: InService) -> str:
         service: How the model's versions stand; none of them is active.
 
     Returns:
-        One sentence, with a command to be pasted.
+        One sentence, with commands to be pasted.
     """
     told = f"no {service.model_type} version is active"
     if service.way_to_promote is None:
         return f"{told}; `make run` registers one that `spots-ml promote` makes active"
-    return f"{told}; `{service.way_to_promote}` makes one active"
+    return f"{told}; {service.way_to_promote} makes one active"
 
 
-def way_to_promote(version: ModelVersion) -> str:
-    """Name the command that makes a version active.
+def way_to_promote(store: VersionLookup, version: ModelVersion) -> str:
+    """Name the commands that make a version active.
 
     Args:
+        store: The registry.
         version: In staging, or deprecated.
 
     Returns:
-        The command, to be pasted; one that was in service before needs a reason, which is to be filled in.
+        The commands, to be pasted: a new comparison goes first where the newest one does not do or cannot be read; one
+        that was in service before needs a reason, which is to be filled in.
     """
+    named = f"{version.model_type} {version.version}"
     reason = "" if version.status == "staging" else ' --reason "..."'
-    return f"spots-ml promote {version.model_type} {version.version}{reason}"
+    promote = f"`spots-ml promote {named}{reason}`"
+    return promote if _is_blessed(store, version) else f"`spots-ml bless {named}`, then {promote}"
+
+
+def _is_blessed(store: VersionLookup, version: ModelVersion) -> bool:
+    active = active_version(store.list_versions(version.model_type))
+    champion = None if active is None else active.version
+    try:
+        newest = store.newest_blessing(version.model_type, version.version, champion)
+    except ArtifactError:
+        return False
+    return is_blessed(newest, since=blessing_needed_since(store.history(version.model_type), version.version))
 
 
 def active_version(versions: Iterable[ModelVersion]) -> ModelVersion | None:

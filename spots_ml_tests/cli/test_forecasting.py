@@ -68,7 +68,8 @@ def test_nothing_can_be_planned_for_no_effect_or_without_a_log(place, tmp_path):
     assert run(place, "plan", "calling_score", "--effect", "0").exit_code == 2
     result = run(tmp_path, "plan", "calling_score")
     assert result.exit_code == 1
-    assert "no decision of the hybrid group" in result.output
+    told = " ".join(result.output.split())
+    assert "no decision of the hybrid group" in told and "decide by `spots-ml score requests.jsonl --log`" in told
 
 
 def test_a_forecast_is_told_kept_and_listed(place):

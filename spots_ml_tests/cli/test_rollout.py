@@ -46,10 +46,25 @@ def test_a_rollout_is_started_stopped_and_gone_on_with_and_everything_of_it_is_t
     assert "stage 2, 50%" in run("rollout", "force", MODEL, "widen", "--reason", "in a hurry")
     assert "is ended" in run("rollout", "abort", MODEL, "--reason", "enough")
     told = run("rollout", "status", MODEL)
-    assert "by_hand" in told and "in a hurry" in told and "error budget: 1 rollout so far, 0 promoted" in told
+    assert "10%  allowed, anna: worth a try" in told and "evidence" not in told
+    assert "by hand" in told and "in a hurry" in told and "error budget: 1 rollout so far, 0 promoted" in told
     (document,) = json.loads(run("rollout", "status", MODEL, "--json"))
     assert [event["action"] for event in document["events"]] == ["started", "paused", "resumed", "widened", "ended"]
     assert (document["on_its_way"], document["last_look"], document["budget"]["n_rollouts"]) == (False, None, 1)
+
+
+def test_what_was_promoted_is_for_everybody_and_a_start_past_the_blessing_stays_by_hand(run):
+    run("rollout", "start", MODEL, "--force", "--reason", "a show", "--actor", "anna")
+    run("rollout", "pause", MODEL, "--reason", "a bug")
+    refused = " ".join(run("rollout", "force", MODEL, "promote", "--reason", "now", fails=True).split())
+    assert f'`spots-ml rollout resume {MODEL} --reason "..."` lets it go on first' in refused
+    run("rollout", "resume", MODEL, "--reason", "fixed")
+    assert "is promoted, stage 1, 100% of the hybrid group" in run(
+        "rollout", "force", MODEL, "promote", "--reason", "x"
+    )
+    told = run("rollout", "status", MODEL)
+    assert "started      10%  by hand, anna: a show" in told
+    assert "promoted    100%  by hand" in told
 
 
 def test_a_look_starts_what_may_start_and_then_says_when_more_will_be_known(run):

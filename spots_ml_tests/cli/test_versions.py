@@ -37,7 +37,7 @@ def told(result):
 
 @pytest.mark.parametrize("looking", [["versions"], ["history"], ["history", MODEL], ["show", MODEL, FIRST]])
 def test_whoever_looks_is_told_what_is_live(do, looking):
-    assert f"the formula answers: no {MODEL} version is active; `spots-ml promote {MODEL} {SECOND}`" in told(
+    assert f"the formula answers: no {MODEL} version is active; `spots-ml bless {MODEL} {SECOND}`, then" in told(
         do(*looking)
     )
     told(do("promote", MODEL, FIRST, "--force", "--reason", "sure", "--actor", "ann"))
@@ -55,7 +55,7 @@ def test_every_change_has_a_command_back(do, versions):
     told(do("promote", MODEL, FIRST, "--force", "--reason", "sure"))
     rolled_back = told(do("rollback", MODEL))
     assert "no version is active: the formula answers" in rolled_back
-    assert f"after a new comparison (`spots-ml bless {MODEL} {FIRST}`) `spots-ml promote" in rolled_back
+    assert f"`spots-ml bless {MODEL} {FIRST}`, then `spots-ml promote {MODEL} {FIRST} --reason" in rolled_back
     again = do("promote", MODEL, FIRST, "--force")
     assert (again.exit_code, status()) == (1, "deprecated")
     assert f'`spots-ml promote {MODEL} {FIRST} --reason "..."`' in again.stderr

@@ -90,7 +90,7 @@ def test_every_asset_leaves_something_to_look_at(finished):
 
 def test_a_version_that_is_registered_is_blessed_and_may_be_promoted_then(finished, chain):
     told = finished[1].metadata["calling_score/blessing"]
-    assert (told["version"], told["blessed"], told["beside"]) == ("v1.0-synthetic", True, "no active version")
+    assert (told["version"], told["blessed"], told["beside"]) == ("v1.0-synthetic", True, "the formula")
     versions = chain.platform.store().versions
     promoted = versions.promote("calling_score", "v1.0-synthetic", now=chain.platform.now(), actor="a", reason="")
     assert promoted.status == "active"

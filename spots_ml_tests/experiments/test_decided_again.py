@@ -127,9 +127,9 @@ def test_a_decision_is_worth_what_came_of_a_call_in_time():
 
 def test_what_outcomes_are_worth_is_the_policys_to_say():
     then, hour = NOW - timedelta(days=3), timedelta(hours=1)
-    policy = RolloutPolicy(values=OutcomeValues(neutral=0.25, none=-0.1), maturity_hours=1)
+    policy = RolloutPolicy(values=OutcomeValues(neutral=0.25, none=-0.1), maturity_hours=24)
     assert valued(
-        (then, True, "neutral", then + hour, None), (then, True, "positive", then + 2 * hour, None), policy=policy
+        (then, True, "neutral", then + hour, None), (then, True, "positive", then + 25 * hour, None), policy=policy
     ) == [
         (True, 0.25),
         (True, -0.1),

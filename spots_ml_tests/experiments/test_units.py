@@ -5,15 +5,16 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 
-from spots_ml.errors import ConfigError
 from spots_ml.experiments.decided import decided_once
-from spots_ml.experiments.policy import OutcomeValues, RolloutPolicy
+from spots_ml.experiments.policy import LEAST_MATURITY_HOURS, OutcomeValues, RolloutPolicy
 from spots_ml.experiments.rollout import StagePeriod
 from spots_ml.experiments.unit_finding import EARLIER, find_units, needed_since
 from spots_ml.experiments.units import NEW_UNITS
 from spots_ml.scoring.assignment import group_of, place_of
 from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES
+from spots_ml.scoring.decision_log.phone_claims import REPORTED_WITHIN
 from spots_ml_tests.experiments.units_of_a_world import (
     CHALLENGER,
     DAY,
@@ -272,8 +273,32 @@ def test_units_come_in_the_order_in_which_they_became_whole():
 
 
 def test_phones_have_no_longer_to_report_than_outcomes_have_to_arrive():
-    with pytest.raises(ConfigError, match="maturity_hours"):
-        units([], policy=RolloutPolicy(maturity_hours=23.9))
+    assert timedelta(hours=LEAST_MATURITY_HOURS) == REPORTED_WITHIN
+    assert RolloutPolicy(maturity_hours=LEAST_MATURITY_HOURS).maturity_hours == LEAST_MATURITY_HOURS
+    with pytest.raises(ValidationError, match=r"outcomes have 23\.9 hours to arrive, and phones 24 to report"):
+        RolloutPolicy(maturity_hours=23.9)
+
+
+@pytest.mark.parametrize(
+    ("place", "told", "n_otherwise"),
+    [
+        ("between", {"version": CHALLENGER, "arm": "rollout-1", "stage": 2}, 0),
+        ("between", {"version": CHALLENGER, "arm": "rollout-1", "stage": 1}, 0),
+        ("between", {"arm": "calling_score v1.0-real", "stage": 1}, 1),
+        ("between", {"version": CHALLENGER, "arm": "rollout-1", "stage": 3}, 1),
+        ("above", {"arm": "calling_score v1.0-real", "stage": 2}, 0),
+        ("above", {"arm": "calling_score v1.0-real", "stage": 1}, 0),
+        ("above", {"version": CHALLENGER, "arm": "rollout-1", "stage": 1}, 1),
+        ("above", {"arm": "calling_score v1.0-real", "stage": 3}, 1),
+        ("above", {"arm": "calling_score v1.0-real", "stage": 0}, 1),
+    ],
+    ids=str,
+)
+def test_by_a_manifest_of_the_stage_before_it_was_as_assigned_where_the_same_was_decided(place, told, n_otherwise):
+    agent, at = {"between": BETWEEN, "above": CONTROL}[place][0], TWO_STAGES[1].since
+    row = decision(agent, at, **{"experiment": "rollout-1", "by_phone": True} | told)
+    (unit,) = units([row], periods=TWO_STAGES, as_of=START + 60 * DAY)
+    assert (unit["stage"], unit["treated"], unit["n_otherwise"]) == (2, place == "between", n_otherwise)
 
 
 def test_nothing_decided_is_no_unit():

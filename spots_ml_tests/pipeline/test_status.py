@@ -73,11 +73,9 @@ def test_a_version_that_was_never_compared_waits_for_that_and_a_blessed_one_for_
     models, found = status(store, places, now=hours(1))
     assert models["calling_score"].answers == "the formula: no version was ever promoted"
     assert found.needs_person == ()
-    assert models["calling_score"].rollout.endswith(
-        "v1.0-synthetic is compared with no active version at the next look"
-    )
+    assert models["calling_score"].rollout.endswith("v1.0-synthetic is compared with the formula at the next look")
     (waits,) = status(store, places, now=hours(1), rollout=BY_HAND)[1].needs_person
-    assert "v1.0-synthetic is not rolled out: it was never compared with no active version" in waits
+    assert "v1.0-synthetic is not rolled out: it was never compared with the formula" in waits
     assert "`spots-ml bless calling_score v1.0-synthetic`" in waits
     bless(store.versions, "calling_score", "v1.0-synthetic")
     models, found = status(store, places, now=hours(2))

@@ -2,8 +2,10 @@
 
 import pytest
 
-from spots_ml.registry.in_service import in_service
+from spots_ml.registry.in_service import in_service, nothing_active
 from spots_ml.stores.embedded.store import embedded_store
+from spots_ml_tests.registry.blessing import bless
+from spots_ml_tests.registry.building import hours
 from spots_ml_tests.stores.keeping_rollouts import start
 from spots_ml_tests.stores.keeping_versions import (
     MODEL,
@@ -39,7 +41,12 @@ def told(store):
 def test_before_anything_was_promoted(store):
     assert told(store) == (None, None, None, ())
     found = in_service(store.versions, MODEL)
-    assert (found.candidates, found.way_to_promote) == ((C, B, A), f"spots-ml promote {MODEL} {C}")
+    first = f"`spots-ml bless {MODEL} {C}`, then `spots-ml promote {MODEL} {C}`"
+    assert (found.candidates, found.way_to_promote) == ((C, B, A), first)
+    bless(store.versions, MODEL, C)
+    assert in_service(store.versions, MODEL).way_to_promote == f"`spots-ml promote {MODEL} {C}`"
+    bless(store.versions, MODEL, C, passed=False)
+    assert in_service(store.versions, MODEL).way_to_promote == first
 
 
 def test_a_life_is_told_after_each_change(store):
@@ -80,11 +87,30 @@ def test_what_may_be_promoted_begins_with_what_is_in_staging_and_leaves_out_the_
     rollback(store)
     archive(store, 1)
     found = in_service(store.versions, MODEL)
-    assert (found.candidates, found.way_to_promote) == ((A, C), f"spots-ml promote {MODEL} {A}")
+    assert (found.candidates, found.way_to_promote) == (
+        (A, C),
+        f"`spots-ml bless {MODEL} {A}`, then `spots-ml promote {MODEL} {A}`",
+    )
     archive(store, 0)
-    assert in_service(store.versions, MODEL).way_to_promote == f'spots-ml promote {MODEL} {C} --reason "..."'
     unarchive(store, 1)
     assert in_service(store.versions, MODEL).candidates == (B, C)
+
+
+def test_a_version_that_was_rolled_back_is_blessed_anew_before_it_is_promoted(store):
+    promote(store, 2)
+    archive(store, 0)
+    archive(store, 1)
+    assert in_service(store.versions, MODEL).way_to_promote is None
+    bless_and_promote = f'`spots-ml bless {MODEL} {C}`, then `spots-ml promote {MODEL} {C} --reason "..."`'
+    rollback(store)
+    found = in_service(store.versions, MODEL)
+    assert nothing_active(found) == f"no {MODEL} version is active; {bless_and_promote} makes one active"
+    bless(store.versions, MODEL, C)
+    promote_alone = f'`spots-ml promote {MODEL} {C} --reason "..."`'
+    assert in_service(store.versions, MODEL).way_to_promote == promote_alone
+    store.versions.promote(MODEL, C, now=hours(99), actor="ann", reason="compared anew")
+    withdraw(store)
+    assert in_service(store.versions, MODEL).way_to_promote == promote_alone
 
 
 def test_what_is_rolled_out_is_told(store):

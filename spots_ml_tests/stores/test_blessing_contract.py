@@ -58,7 +58,7 @@ def test_a_version_that_was_never_compared_is_neither_promoted_nor_offered(store
     bless(store.versions, MODEL, B)
     before = store.versions.list_versions(), store.versions.history()
 
-    with pytest.raises(RegistryError, match=rf"never compared with no active version; `spots-ml bless {MODEL} {A}`"):
+    with pytest.raises(RegistryError, match=rf"never compared with the formula; `spots-ml bless {MODEL} {A}`"):
         change(store, A)
     assert (store.versions.list_versions(), store.versions.history()) == before
     bless(store.versions, MODEL, A)
@@ -110,7 +110,7 @@ def test_a_version_that_was_archived_needs_a_blessing_of_since_then(store, chang
     archive(store, 0)
     store.versions.unarchive(MODEL, A, now=hours(31), **BY)
 
-    with pytest.raises(RegistryError, match="compared with no active version before it was taken back, and not since"):
+    with pytest.raises(RegistryError, match="compared with the formula before it was taken back, and not since"):
         change(store, A)
     bless(store.versions, MODEL, A)
     assert change(store, A).traffic > 0.0
@@ -210,10 +210,10 @@ def test_a_comparison_with_a_champion_of_before_is_not_kept(store):
     fill(store, "a", "b")
     promote(store, 0)
 
-    with pytest.raises(RegistryError, match=rf"with no active version, and by now there is the active {A}; `spots-ml"):
+    with pytest.raises(RegistryError, match=rf"with the formula, and by now the active {A} answers; `spots-ml"):
         store.versions.bless(blessing(B, None), now=hours(20), actor="ann")
     rollback(store)
-    with pytest.raises(RegistryError, match=rf"with the active {A}, and by now there is no active version; `spots-ml"):
+    with pytest.raises(RegistryError, match=rf"with the active {A}, and by now the formula answers; `spots-ml"):
         store.versions.bless(blessing(B, A), now=hours(21), actor="ann")
     assert store.versions.newest_blessing(MODEL, B, A) is None
 

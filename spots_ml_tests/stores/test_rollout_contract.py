@@ -131,6 +131,14 @@ def test_a_paused_rollout_keeps_its_traffic_and_may_be_rolled_back_but_neither_w
     assert standing(filled)[1] == ("staging", 0.2, 0.0)
 
 
+@pytest.mark.parametrize("action", ["widened", "promoted"])
+def test_of_a_paused_rollout_it_is_told_how_it_gets_that_far(filled, action):
+    rollout = alter(filled, start(filled), "paused", cause="by_hand")
+    first = rf'cannot be {action}; `spots-ml rollout resume {MODEL} --reason "\.\.\."` lets it go on first$'
+    with nothing_changes(filled, match=first):
+        alter(filled, rollout, action, cause="by_hand")
+
+
 @pytest.mark.parametrize("status", ["running", "paused"])
 def test_each_status_is_left_by_the_changes_of_the_table_and_by_no_others(filled, status):
     allowed = {action: after for action, before, after in ROLLOUT_TRANSITIONS if before == status}

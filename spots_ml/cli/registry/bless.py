@@ -39,5 +39,5 @@ def bless_command(
         found = " (found, not made now)" if done.made_already else ""
         click.echo(f"{model_type} {version} {verb}, number {kept.number}{found}: {kept.blessing.sentence}")
         if kept.passed:
-            click.echo(f"`{way_to_promote(store.get(model_type, version))}` makes it active")
+            click.echo(f"{way_to_promote(store, store.get(model_type, version))} makes it active")
     context.exit(0 if kept.passed else 1)

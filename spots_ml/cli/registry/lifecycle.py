@@ -1,6 +1,7 @@
 """Commands that change which version rules and how far: `promote`, `rollback`, `archive`, `weight` and so on."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,6 +9,10 @@ from spots_ml.cli.options import force_option, model_argument, open_versions, ut
 from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.settings import Settings
 from spots_ml.texts import require_line
+
+if TYPE_CHECKING:
+    from spots_ml.registry.records import ModelVersion
+    from spots_ml.registry.version_store import VersionLookup
 
 
 @click.command("promote")
@@ -43,12 +48,12 @@ def promote_command(model_type: ModelType, version: str, force: bool, actor: str
 @who_and_why
 def rollback_command(model_type: ModelType, actor: str, reason: str) -> None:
     """Make what answered before answer again: the version that was active then, or none."""
-    changed = open_versions().rollback(model_type, now=utc_now(), actor=actor, reason=reason)
+    store = open_versions()
+    changed = store.rollback(model_type, now=utc_now(), actor=actor, reason=reason)
     if changed.status == "active":
         click.echo(f"{model_type} {changed.version} is {changed.status} again, weight {changed.weight:g}")
     else:
-        compared = f"after a new comparison (`spots-ml bless {model_type} {changed.version}`) "
-        click.echo(_without(model_type, changed.version, compared))
+        click.echo(_without(store, changed))
 
 
 @click.command("withdraw")
@@ -56,15 +61,18 @@ def rollback_command(model_type: ModelType, actor: str, reason: str) -> None:
 @who_and_why
 def withdraw_command(model_type: ModelType, actor: str, reason: str) -> None:
     """Leave no version active: the formula answers, or the outcome rule, until a version is promoted."""
-    changed = open_versions().withdraw(model_type, now=utc_now(), actor=actor, reason=reason)
-    click.echo(_without(model_type, changed.version))
+    store = open_versions()
+    changed = store.withdraw(model_type, now=utc_now(), actor=actor, reason=reason)
+    click.echo(_without(store, changed))
 
 
-def _without(model_type: ModelType, version: str, first: str = "") -> str:
-    told = (
-        f"{model_type} {version} is deprecated now, no version is active: {model_spec(model_type).stand_in} answers; "
+def _without(store: "VersionLookup", version: "ModelVersion") -> str:
+    from spots_ml.registry.in_service import way_to_promote
+
+    return (
+        f"{version.model_type} {version.version} is deprecated now, no version is active: "
+        f"{model_spec(version.model_type).stand_in} answers; {way_to_promote(store, version)} makes it active again"
     )
-    return f'{told}{first}`spots-ml promote {model_type} {version} --reason "..."` makes it active again'
 
 
 @click.command("archive")

@@ -80,7 +80,7 @@ def rollout_status_command(model_type: ModelType | None, as_json: bool) -> None:
             click.echo(f"  PERSON  {need}")
         for event in view.events:
             click.echo(
-                f"  {event.at:%Y-%m-%d %H:%M}  {event.action:11} {event.share:4.0%}  {event.cause}, "
+                f"  {event.at:%Y-%m-%d %H:%M}  {event.action:11} {event.reach:4.0%}  {event.told_cause}, "
                 f"{event.actor}: {event.reason}"
             )
     click.echo(f"error budget: {views[0].budget}")
@@ -191,7 +191,7 @@ def _tell(rollout: "Rollout", as_json: bool) -> None:
         return
     click.echo(
         f"{rollout.name} of {rollout.model_type} {rollout.version} is {rollout.status}, stage {rollout.stage}, "
-        f"{rollout.share:.0%} of the hybrid group, weight {rollout.weight:g}"
+        f"{rollout.reach:.0%} of the hybrid group, weight {rollout.weight:g}"
     )
 
 

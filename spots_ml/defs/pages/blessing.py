@@ -28,7 +28,7 @@ def blessing_metadata(kept: "KeptBlessing") -> dict[str, dg.MetadataValue]:
     told = {
         "version": dg.MetadataValue.text(blessing.version),
         "blessed": dg.MetadataValue.bool(blessing.passed),
-        "beside": tables.sentences([against(blessing.champion)]),
+        "beside": tables.sentences([against(blessing.champion, blessing.model_type)]),
         "found": tables.sentences([blessing.sentence]),
         "number": dg.MetadataValue.int(kept.number),
         "compared_at": dg.MetadataValue.timestamp(kept.at),

@@ -169,8 +169,8 @@ def _events(events: Sequence["RolloutEvent"]) -> dg.MetadataValue:
             [
                 f"{one.at:%Y-%m-%d %H:%M}",
                 one.action.replace("_", " "),
-                f"{one.share:.0%}",
-                one.cause.replace("_", " "),
+                f"{one.reach:.0%}",
+                one.told_cause,
                 one.actor,
                 one.reason,
             ]

@@ -74,7 +74,10 @@ def standing_after(rollout: Rollout, action: RolloutAction) -> RolloutStanding:
     ways = {(name, before): after for name, before, after in ROLLOUT_TRANSITIONS}
     status = ways.get((action, rollout.status))
     if status is None:
-        raise RegistryError(f"{rollout.name} is {rollout.status} and cannot be {action}")
+        told = f"{rollout.name} is {rollout.status} and cannot be {action}"
+        if rollout.status == "paused" and action in ("widened", "promoted"):
+            told += f'; `spots-ml rollout resume {rollout.model_type} --reason "..."` lets it go on first'
+        raise RegistryError(told)
     stage = rollout.stage + 1 if action == "widened" else rollout.stage
     if stage > len(rollout.policy.shares):
         raise RegistryError(

@@ -48,24 +48,27 @@ def logged_traffic(decided: pa.Table, model_type: ModelType, policy: RolloutPoli
     """
     decided = decided.filter(pa.array(hybrid_mask(decided["agent_id"])))
     moments = times(decided["decided_at"])
+    needed = policy.window_days + policy.maturity_hours / 24.0
     if not len(moments):
         raise InsufficientDataError(
-            f"no decision of the hybrid group is in the log of the last {(LOOKS_BACK + EARLIER).days} days: "
-            "phones' reports fill it, and `spots-ml score --log`"
+            f"no decision of the hybrid group is in the log of the last {(LOOKS_BACK + EARLIER).days} days; "
+            f"expected more than the {needed:g} days of a unit: decide by `spots-ml score requests.jsonl --log`, or "
+            "let phones report, and plan again after that"
         )
     began = _utc(moments.min(), now)
     since = max(now - LOOKS_BACK, began)
     n_days = (now - since) // _DAY
-    needed = policy.window_days + policy.maturity_hours / 24.0
     if n_days <= needed:
         raise InsufficientDataError(
-            f"the log tells of {n_days} days of the hybrid group; no unit is whole before {needed:g}"
+            f"the log tells of {n_days} days of the hybrid group; no unit is whole before {needed:g}; "
+            f"plan again after {math.floor(needed) + 1 - n_days} more"
         )
     period = StagePeriod(stage=1, low=0.0, share=_SHARE, since=since, until=None)
     found = find_units(decided, _pretended(model_type, policy, since), [period], UNITS.empty_table(), as_of=now)
     if found.new.num_rows < LEAST_UNITS:
         raise InsufficientDataError(
-            f"{found.new.num_rows} units would have become whole in {n_days} days; expected {LEAST_UNITS} or more"
+            f"{found.new.num_rows} units would have become whole in {n_days} days; expected {LEAST_UNITS} or more: "
+            "plan again when more agents of that group have come"
         )
     paid = unit_payoffs(found.new, [period], policy.values).of(VALUE)
     entered = (times(found.entered["entered_at"]) - _moment(since)) / np.timedelta64(_DAY)

@@ -149,7 +149,8 @@ def _compare(
             seed=document.seed,
         )
     except ModelUnavailableError as error:
-        return refused(f"the answers cannot be compared with {against(active.version if active else None)} ({error})")
+        beside = against(active.version if active else None, row.model_type)
+        return refused(f"the answers cannot be compared with {beside} ({error})")
 
 
 def _fresh_rows(places: Places, document: TrainedDocument, active: ModelVersion | None) -> FreshRows:

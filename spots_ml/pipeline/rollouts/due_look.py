@@ -71,7 +71,8 @@ def look_due(
             )
         uncompared = to_be_compared(known)
         if policy.auto_start and isinstance(upcoming, str) and uncompared is not None:
-            told = f"{uncompared.version} is to be compared with {against(None if active is None else active.version)}"
+            beside = against(None if active is None else active.version, model_type)
+            told = f"{uncompared.version} is to be compared with {beside}"
             return LookDue(model_type, True, told, f"compare {uncompared.version} with {answers}")
         told = upcoming if isinstance(upcoming, str) else f"{upcoming.version} waits for somebody to start it"
         if active is None:

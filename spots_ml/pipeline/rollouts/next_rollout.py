@@ -152,7 +152,7 @@ def why_not_blessed(known: RolloutsOfModel, version: ModelVersion) -> str | None
         A sentence without its subject's name; None: nothing does.
     """
     champion = None if known.active is None else known.active.version
-    beside = against(champion)
+    beside = against(champion, known.model_type)
     kept = known.blessing(version.version, champion)
     if kept is None:
         return f"it was never compared with {beside}"

@@ -10,7 +10,7 @@ from spots_ml.experiments.evidence_record import Look
 from spots_ml.experiments.forecasting.forecasts import Forecast, ForecastScore, forecast_of
 from spots_ml.experiments.policy import RolloutPolicy
 from spots_ml.experiments.rollout import ON_THE_WAY, Cause, Rollout, RolloutEvent, n_promoted_by_evidence
-from spots_ml.models.declared import ModelType
+from spots_ml.models.declared import ModelType, model_spec
 from spots_ml.pipeline.forecasting.forecast_step import forecast_scores
 from spots_ml.pipeline.rollouts.next_rollout import (
     RolloutsOfModel,
@@ -77,7 +77,7 @@ class RolloutView:
         if self.rollout is None:
             return f"nothing was rolled out yet; {self.upcoming}"
         one = self.rollout
-        named = f"{one.name}: {one.version} against {one.champion or 'what answers without a version'}"
+        named = f"{one.name}: {one.version} against {one.champion or model_spec(one.model_type).stand_in}"
         if one.kind == "weight":
             named = f"{one.name}: {one.version} at the weight {one.weight:g} against itself"
         if not self.is_on_its_way:
@@ -182,7 +182,7 @@ def _upcoming(known: RolloutsOfModel, found: Upcoming | str, policy: RolloutPoli
         return f"next: {found.version}{at}, {'by itself' if policy.auto_start else start}"
     newest = to_be_compared(known)
     if newest is not None and policy.auto_start:
-        beside = against(None if known.active is None else known.active.version)
+        beside = against(None if known.active is None else known.active.version, known.model_type)
         return f"next: {newest.version} is compared with {beside} at the next look"
     return f"next: nothing, {found}"
 

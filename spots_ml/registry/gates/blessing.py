@@ -18,7 +18,7 @@ from spots_ml.estimates.agents import Agents, Resampling
 from spots_ml.interactions.learning.dataset import LabelledRows
 from spots_ml.models.declared import ModelType, model_in, model_spec
 from spots_ml.models.spec import Role, Unit
-from spots_ml.registry.blessings import Blessing, against
+from spots_ml.registry.blessings import Blessing
 from spots_ml.registry.gates.blessing_rules import RULES, BlessingRules
 from spots_ml.registry.gates.blessing_slices import slices, vibe_centres
 from spots_ml.registry.gates.contests import Compared, ComparedOnSlice, Contest, compare, compare_on_slices
@@ -137,7 +137,7 @@ def bless(
         return verdict(
             report,
             False,
-            f"{against(champion.version)} cannot be compared with ({champion.detail}): restore its files, or make "
+            f"the active {champion.version} cannot be compared with ({champion.detail}): restore its files, or make "
             "another version active or none",
         )
     contests = list(_contests(model_type, candidate, champion, now, rows, weights))
@@ -286,7 +286,7 @@ def _too_few(report: BlessingReport, champion: str | None) -> str:
     if report.n_rows_left_out:
         left_out = (
             f" (without {report.n_rows_left_out:,} rows of {report.n_agents_left_out:,} agents that "
-            f"{against(champion)} learned from)"
+            f"the active {champion} learned from)"
         )
     return (
         f"{report.n_rows:,} rows of {report.n_agents:,} agents that neither learned from{left_out} are too few; "
@@ -312,7 +312,7 @@ def _problems(report: BlessingReport) -> list[str]:
 
 
 def _sentence(report: BlessingReport, champion: str | None, problems: list[str]) -> str:
-    whom = f"{against(champion)} and what stands in" if champion else "what stands in"
+    whom = f"the active {champion} and what stands in" if champion else "what stands in"
     of = f"on {report.n_rows:,} rows of {report.n_agents:,} agents that neither learned from"
     if problems:
         more = f"; and {len(problems) - _N_TOLD} more" if len(problems) > _N_TOLD else ""

@@ -122,7 +122,7 @@ def test_one_that_was_never_compared_or_was_not_good_enough_gives_way_to_the_nex
 
 
 def test_why_nothing_comes_next_is_said_of_the_newest():
-    assert "v3 is not rolled out: it was never compared with no active version" in next_rollout(
+    assert "v3 is not rolled out: it was never compared with the formula" in next_rollout(
         known([version("v3", 3)]), POLICY
     )
     refused = next_rollout(known([version("v3", 3)], v3=(False, 4)), POLICY)
