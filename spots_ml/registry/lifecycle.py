@@ -141,12 +141,12 @@ def promotion(model_type: ModelType, version: str, *, reason: str, forced: bool 
                 f"{model_type} {version} is archived and cannot be promoted; "
                 f'`spots-ml unarchive {model_type} {version} --reason "..."` brings it back to staging first'
             )
+        demand_blessing(state, model_type, version, to_be="promoted", forced=forced, reason=reason)
         if found.status == "deprecated" and not reason.strip():
             raise RegistryError(
                 f"{model_type} {version} was taken out of service; say why it is promoted again: "
                 f'`spots-ml promote {model_type} {version} --reason "..."`'
             )
-        demand_blessing(state, model_type, version, to_be="promoted", forced=forced, reason=reason)
         active = active_version(state.versions)
         superseded = (VersionChange(active.version, "superseded", "active", "deprecated"),) if active else ()
         return (*superseded, VersionChange(version, "promoted", found.status, "active", forced=forced))

@@ -58,7 +58,8 @@ def test_every_change_has_a_command_back(do, versions):
     assert f"`spots-ml bless {MODEL} {FIRST}`, then `spots-ml promote {MODEL} {FIRST} --reason" in rolled_back
     again = do("promote", MODEL, FIRST, "--force")
     assert (again.exit_code, status()) == (1, "deprecated")
-    assert f'`spots-ml promote {MODEL} {FIRST} --reason "..."`' in again.stderr
+    assert 'without a blessing; say why: `--force --reason "..."`' in again.stderr
+    assert f"`spots-ml bless {MODEL} {FIRST}` compares them" in do("promote", MODEL, FIRST).stderr
     told(do("promote", MODEL, FIRST, "--force", "--reason", "it was not the model"))
     refused = do("archive", MODEL, FIRST)
     assert f"`spots-ml withdraw {MODEL}`" in refused.stderr

@@ -195,7 +195,7 @@ def test_the_life_of_two_versions(copy_of_user: Sandbox) -> None:
     assert do("rollback", MODEL, "--reason", "worse").returncode == 0
     assert do("archive", MODEL, "v1.1-synthetic").returncode == 0
     assert "no version is active: the formula answers" in do("rollback", MODEL).stdout
-    refused(do("promote", MODEL, VERSION), 1, "taken out of service; say why")
+    refused(do("promote", MODEL, VERSION), 1, "before it was taken back, and not since; `spots-ml bless")
     assert do("promote", MODEL, VERSION, "--force", "--reason", "it was not the model").returncode == 0
     refused(do("rollback", "outcome"), 1, "no version of outcome is active")
 

@@ -190,6 +190,8 @@ def test_a_version_that_was_rolled_back_comes_back_by_promotion_with_a_reason(st
     promote(store, 0)
     promote(store, 1)
     rollback(store)
+    with pytest.raises(RegistryError, match=r"before it was taken back, and not since; `spots-ml bless"):
+        store.versions.promote(MODEL, "v1.1-synthetic", now=hours(21), actor="ann", reason="")
     with pytest.raises(RegistryError, match=r"say why .*: `spots-ml promote calling_score v1\.1-synthetic --reason"):
         promote_blessed(store.versions, MODEL, "v1.1-synthetic", now=hours(21), actor="ann", reason=" ")
 
