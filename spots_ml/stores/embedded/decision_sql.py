@@ -109,7 +109,7 @@ def read_statement(names: Sequence[str]) -> str:
     Returns:
         A statement; an identity is that of one interaction at most.
     """
-    told = ", ".join(f"{'decisions' if name in TOLD else 'outcome'}.{name}" for name in names)
+    told = ", ".join(f"decisions.{name}" if name in TOLD else f"outcome.{name}" for name in names)
     return f"""
 SELECT {told}
 FROM decisions LEFT JOIN interactions AS outcome
