@@ -27,6 +27,7 @@ GATE: Final = "served_history"
 MAX_WATERMARKS: Final = 8
 """Watermarks looked into for each origin: every one of them takes a read of its own, of its decisions' agents."""
 _SHOWN: Final = 10
+_OF_DECISIONS: Final = ("decision_id", "origin", "agent_id", "decided_at", "watermark", *HISTORY_FEATURES)
 _COLUMNS: Final = ["agent_id", "scored_at", "outcome_at", "first_outcome_at", "outcome_score", "outcome_type"]
 
 
@@ -105,7 +106,7 @@ def check_served_history(
     """
     if sample < 1:
         raise ConfigError(f"a sample of {sample} decisions was asked for; expected at least 1")
-    decisions = log.read_decisions(since, until)
+    decisions = log.read_decisions(since, until, columns=_OF_DECISIONS)
     served = decisions.filter(decisions["watermark"].is_valid())
     drawn = served.take(_draw(served, sample, np.random.default_rng(seed)))
     logged = np.stack([drawn[name].to_numpy() for name in HISTORY_FEATURES], axis=1)

@@ -5,7 +5,7 @@ import pytest
 
 from spots_ml.scoring.decision_log.field_rules import Between, HexDigits, NotEmpty, OneOf
 from spots_ml.scoring.decision_log.fields import DECISIONS_WITH_OUTCOMES, FIELDS
-from spots_ml.stores.supabase.decision_rows import COLUMNS
+from spots_ml.stores.supabase.decision_rows import columns_of
 from spots_ml_tests.database.decision_calls import log, stage
 from spots_ml_tests.database.roles import decision, hours
 
@@ -45,8 +45,8 @@ def test_what_is_read_are_the_declared_fields_and_the_outcome(shared):
     with shared.service() as connection:
         found = columns(connection, "decisions_with_outcomes")
 
-    assert set(COLUMNS) == set(found) - OF_THE_STORE
-    types = [found[name][0] for name in COLUMNS]
+    assert set(columns_of(DECISIONS_WITH_OUTCOMES)) == set(found) - OF_THE_STORE
+    types = [found[name][0] for name in columns_of(DECISIONS_WITH_OUTCOMES)]
     assert types == [TYPES[str(field.type)] for field in DECISIONS_WITH_OUTCOMES]
 
 

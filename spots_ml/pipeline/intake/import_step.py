@@ -14,6 +14,7 @@ from spots_ml.interactions.judging.rules import ValidationConfig
 from spots_ml.interactions.source import InteractionStream
 from spots_ml.monitoring.outcome_linking import NEAR, OutcomeLinking, link_outcomes
 from spots_ml.monitoring.performance import served_among
+from spots_ml.scoring.decision_log.same_decision import SAME_DECISION
 from spots_ml.scoring.decision_log.told_reports import read_reports
 from spots_ml.stores.store import Store
 
@@ -84,7 +85,7 @@ def _linking(store: Store, period: _Period) -> OutcomeLinking | None:
     since, until = min(period.moments), max(period.moments) + _TICK
     # A file may bring outcomes alone, each some way off its decision.
     around = since - NEAR, until + NEAR
-    served = served_among(store.decisions.read_decisions(*around))
+    served = served_among(store.decisions.read_decisions(*around, columns=("origin", *SAME_DECISION)))
     reports = store.phones.read_phone_decisions(*around)
     if served.num_rows + reports.num_rows == 0:
         return None

@@ -20,6 +20,7 @@ from spots_ml.monitoring.proof.finding import Finding
 from spots_ml.monitoring.proof.log_check import LogFacts, check_log
 from spots_ml.registry.service import service_periods
 from spots_ml.scoring.decision_log.phone_claims import judge_reports
+from spots_ml.scoring.decision_log.same_decision import SAME_DECISION
 from spots_ml.scoring.decision_log.told_reports import acceptable, read_reports, reporting
 from spots_ml.stores.embedded.store import embedded_store
 from spots_ml.stores.store import Store
@@ -107,7 +108,7 @@ def _checked(
     of_file: bool,
 ) -> tuple[Finding, ...]:
     reports = holding.phones.read_phone_decisions(since, until)
-    served = served_among(holding.decisions.read_decisions(since, until))
+    served = served_among(holding.decisions.read_decisions(since, until, columns=("origin", *SAME_DECISION)))
     claims = judge_reports(reports, service_periods(known.versions.history()), served)
     linking = None
     if served.num_rows + reports.num_rows:

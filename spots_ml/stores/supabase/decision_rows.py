@@ -23,9 +23,6 @@ def columns_of(schema: pa.Schema) -> tuple[str, ...]:
     return tuple(_FIELDS[name].sql_name if name in _FIELDS else name for name in schema.names)
 
 
-COLUMNS: Final = columns_of(DECISIONS_WITH_OUTCOMES)
-"""The columns of `decisions_with_outcomes`, in the order of the schema."""
-
 SENT: Final = tuple(field.sql_name for field in FIELDS)
 """The names of what is sent."""
 

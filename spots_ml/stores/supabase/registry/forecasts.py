@@ -9,9 +9,10 @@ from spots_ml.models.declared import ModelType
 from spots_ml.stores.moments import to_text
 from spots_ml.stores.numbered_documents import from_rows
 from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.keeping import keep_once
 
 if TYPE_CHECKING:
-    from postgrest import SyncPostgrestClient, SyncQueryRequestBuilder, SyncSelectRequestBuilder
+    from postgrest import SyncPostgrestClient, SyncSelectRequestBuilder
 
 _TABLE: Final = "forecasts"
 
@@ -38,21 +39,13 @@ class SupabaseForecastStore:
             CallError: When the call ended in no answer.
         """
         row = {
-            "forecast_id": str(uuid.uuid4()),  # so that a call whose answer is lost may be sent again
+            "forecast_id": str(uuid.uuid4()),
             "model_type": forecast.model_type,
             "version": forecast.version,
             "made_at": to_text(now),
             "document": forecast.model_dump(mode="json"),
         }
-
-        def build(client: "SyncPostgrestClient") -> "SyncQueryRequestBuilder":
-            from postgrest.types import ReturnMethod
-
-            return client.from_(_TABLE).upsert(
-                row, on_conflict="forecast_id", ignore_duplicates=True, returning=ReturnMethod.minimal
-            )
-
-        self._calls.execute("keep a forecast", _TABLE, build, repeat="keyed")
+        keep_once(self._calls, "keep a forecast", _TABLE, row, key="forecast_id")
 
     def list_forecasts(
         self, model_type: ModelType, version: str | None = None, *, limit: int = 100

@@ -9,9 +9,10 @@ from spots_ml.monitoring.refusals import KeptRefusal, Refused
 from spots_ml.stores.moments import to_text
 from spots_ml.stores.numbered_documents import from_rows
 from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.keeping import keep_once
 
 if TYPE_CHECKING:
-    from postgrest import SyncPostgrestClient, SyncQueryRequestBuilder, SyncSelectRequestBuilder
+    from postgrest import SyncPostgrestClient, SyncSelectRequestBuilder
 
 _TABLE: Final = "refusals"
 
@@ -38,20 +39,12 @@ class SupabaseRefusalLog:
             CallError: When the call ended in no answer.
         """
         row = {
-            "refusal_id": str(uuid.uuid4()),  # so that a call whose answer is lost may be sent again
+            "refusal_id": str(uuid.uuid4()),
             "model_type": refused.model_type,
             "refused_at": to_text(now),
             "document": refused.model_dump(mode="json"),
         }
-
-        def build(client: "SyncPostgrestClient") -> "SyncQueryRequestBuilder":
-            from postgrest.types import ReturnMethod
-
-            return client.from_(_TABLE).upsert(
-                row, on_conflict="refusal_id", ignore_duplicates=True, returning=ReturnMethod.minimal
-            )
-
-        self._calls.execute("keep a refusal", _TABLE, build, repeat="keyed")
+        keep_once(self._calls, "keep a refusal", _TABLE, row, key="refusal_id")
 
     def last_refusals(self, model_type: ModelType, *, limit: int = 100) -> tuple[KeptRefusal, ...]:
         """Read the last refusals of a model.

@@ -10,11 +10,11 @@ from spots_ml.monitoring.causes.requests import OpenRequest, RetrainingRequest
 from spots_ml.stores.moments import to_text
 from spots_ml.stores.request_rows import open_requests, row_to_keep
 from spots_ml.stores.supabase.transport.calls import Calls
+from spots_ml.stores.supabase.transport.keeping import keep_once
 
 if TYPE_CHECKING:
     from postgrest import (
         SyncPostgrestClient,
-        SyncQueryRequestBuilder,
         SyncRPCFilterRequestBuilder,
         SyncSelectRequestBuilder,
     )
@@ -38,17 +38,8 @@ class SupabaseRetrainingRequests:
 
     def ask(self, request: RetrainingRequest, *, now: datetime) -> int:
         """Keep a request under the next number; see `RetrainingRequestLog`."""
-        # Its own id, so that a call whose answer is lost may be sent again.
         row = {**row_to_keep(request, now), "request_id": str(uuid.uuid4())}
-
-        def build(client: "SyncPostgrestClient") -> "SyncQueryRequestBuilder":
-            from postgrest.types import ReturnMethod
-
-            return client.from_(_TABLE).upsert(
-                row, on_conflict="request_id", ignore_duplicates=True, returning=ReturnMethod.minimal
-            )
-
-        self._calls.execute("ask for a retraining", _TABLE, build, repeat="keyed")
+        keep_once(self._calls, "ask for a retraining", _TABLE, row, key="request_id")
 
         def find(client: "SyncPostgrestClient") -> "SyncSelectRequestBuilder":
             return client.from_(_TABLE).select("number").eq("request_id", row["request_id"])
